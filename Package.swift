@@ -1,0 +1,93 @@
+// swift-tools-version: 6.2
+
+import PackageDescription
+
+/// One set of rules for every target: Swift 6 isolation checked by the compiler, and no warning left.
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+]
+
+/// Targets without C: the compiler also proves that they hold no unsafe construct unseen.
+let pure: [SwiftSetting] = strict + [.strictMemorySafety()]
+
+func library(
+    _ name: String, _ dependencies: [Target.Dependency], settings: [SwiftSetting] = strict
+) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+func executable(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .executableTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(
+        name: "\(name)Tests", dependencies: [.target(name: name)] + dependencies,
+        swiftSettings: strict)
+}
+
+let package = Package(
+    name: "millrace",
+    products: [
+        .executable(name: "millrace", targets: ["millrace"]),
+        .executable(name: "millrace-sim", targets: ["millrace-sim"]),
+        .executable(name: "millrace-load", targets: ["millrace-load"]),
+    ],
+    targets: [
+        // C libraries: a module map and typed shims each, imported by one Swift module only.
+        .systemLibrary(name: "CLibuv", pkgConfig: "libuv"),
+        .systemLibrary(name: "CLibwebsockets", pkgConfig: "libwebsockets"),
+        .systemLibrary(name: "CLibcurl", pkgConfig: "libcurl"),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "openssl"),
+        .systemLibrary(name: "CLibyaml", pkgConfig: "yaml-0.1"),
+
+        // The core decides and imports nothing.
+        library("GatewayCore", [], settings: pure),
+
+        // Thin shells, one per concern.
+        library("CommandLineOptions", [], settings: pure),
+        library("Configuration", ["CLibyaml", "CommandLineOptions"]),
+        library("Telemetry", []),
+        library("EventLoop", ["CLibuv"]),
+        library("TokenSigning", ["COpenSSL", "GatewayCore"]),
+        library("WebSocketServer", ["CLibwebsockets", "EventLoop", "GatewayCore"]),
+        library("Upstream", ["CLibcurl", "EventLoop", "GatewayCore"]),
+
+        // The three programs: each is one library and a `main` of a few lines.
+        library(
+            "Gateway",
+            [
+                "GatewayCore", "CommandLineOptions", "Configuration", "Telemetry", "EventLoop",
+                "TokenSigning", "WebSocketServer", "Upstream",
+            ]),
+        library(
+            "Simulator", ["GatewayCore", "CommandLineOptions", "EventLoop", "WebSocketServer"]),
+        library(
+            "LoadClient",
+            ["GatewayCore", "CommandLineOptions", "EventLoop", "TokenSigning", "CLibyaml"]),
+        executable("millrace", ["Gateway"]),
+        executable("millrace-sim", ["Simulator"]),
+        executable("millrace-load", ["LoadClient"]),
+
+        tests("GatewayCore", []),
+        tests("CommandLineOptions", []),
+        tests("Configuration", ["CommandLineOptions"]),
+        tests("Telemetry", []),
+        tests("EventLoop", []),
+        tests("TokenSigning", ["GatewayCore"]),
+        tests("WebSocketServer", ["EventLoop", "GatewayCore"]),
+        tests("Upstream", ["EventLoop", "GatewayCore"]),
+        tests(
+            "Gateway",
+            [
+                "GatewayCore", "Configuration", "EventLoop", "Simulator", "TokenSigning",
+                "WebSocketServer",
+            ]),
+        tests("Simulator", ["GatewayCore", "EventLoop"]),
+        tests("LoadClient", ["GatewayCore", "EventLoop"]),
+    ]
+)

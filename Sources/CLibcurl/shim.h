@@ -1,0 +1,4 @@
+/* What Swift cannot see of the library by itself: typed wrappers, no logic. */
+#pragma once
+
+#include <curl/curl.h>
