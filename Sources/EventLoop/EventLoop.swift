@@ -159,3 +159,8 @@ private func eventLoopWokeUp(_ handle: UnsafeMutablePointer<uv_async_t>?) {
     guard let data = handle?.pointee.data else { return }
     Unmanaged<EventLoop>.fromOpaque(data).takeUnretainedValue().runTaken()
 }
+
+extension EventLoop {
+    /// The `uv_loop_t` for libraries that run on it themselves; loop thread only.
+    package var rawLoop: UnsafeMutableRawPointer { UnsafeMutableRawPointer(raw) }
+}
