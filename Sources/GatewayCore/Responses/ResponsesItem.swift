@@ -120,6 +120,10 @@ struct ItemFacts {
         self.content = content
         self.summary = summary
         idHash = Self.hash(of: id?.contents, in: data)
+        // Without any id, an item is the same when all of it is: then it was sent twice.
+        if idHash == 0, callID?.kind != .string {
+            idHash = Self.hash(of: value.range, in: data)
+        }
         try classify(type, in: data, limits: limits)
         guard role == .tool else { return }
         self.callID = try Self.identifier(callID, in: data, limits: limits)

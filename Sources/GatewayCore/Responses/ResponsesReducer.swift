@@ -40,12 +40,12 @@ package struct ResponsesReducer {
     package mutating func reduce(
         _ data: Span<UInt8>, emit: (ResponsesOutput) -> Void
     ) throws(ResponsesFailure) {
-        if isFinished {
-            counters.eventsAfterEnd += 1
-            return
-        }
         if Self.isEmptyEvent(data) {
             counters.emptyEvents += 1
+            return
+        }
+        if isFinished {
+            counters.eventsAfterEnd += 1
             return
         }
         var event = ResponsesEvent()
