@@ -36,9 +36,12 @@ private func reduce(_ body: [UInt8], chunk: Int) -> Reduced {
         case .response(let id, let model, _):
             check(id, data)
             check(model, data)
-        case .delta(_, _, _, let text), .toolDelta(_, _, let text):
+        case .delta(_, _, _, let text):
             check(text, data)
             precondition(!text.isEmpty, "empty delta")
+        case .toolDelta(_, let kind, _, let text):
+            check(text, data)
+            precondition(!text.isEmpty && !kind.isEmpty, "empty delta, or of no kind")
         case .tool(let tool):
             check(tool.arguments, data)
             check(tool.output, data)

@@ -405,6 +405,37 @@ struct ResponsesReducerTests {
         #expect(result.counters.repeatedItems == 1)
     }
 
+    @Test("text and a tool's arguments at one output_index are two items")
+    func textAndToolAtOneIndex() {
+        let call = #"{"type":"function_call","call_id":"c","name":"f","arguments":"{}"}"#
+        let result = transcript([
+            delta("Hi"),
+            #"{"type":"response.function_call_arguments.delta","output_index":0,"delta":"{"}"#,
+            delta("!"),
+            #"{"type":"response.function_call_arguments.delta","output_index":0,"delta":"}"}"#,
+            #"{"type":"response.output_item.done","output_index":0,"item":\#(message("Hi!"))}"#,
+            #"{"type":"response.output_item.done","output_index":0,"item":\#(call)}"#,
+            completed,
+        ])
+        #expect(
+            result.lines == [
+                "delta 0.0 text Hi", "tool 1 function in_progress", "tool 1 + {",
+                "delta 0.0 text !", "tool 1 + }", "item 0 \(message("Hi!"))",
+                #"tool 1 function completed call="c" name="f" arguments="{}""#, "item 1 \(call)",
+                completedLine,
+            ])
+    }
+
+    @Test("arguments of an item that is no call are forwarded, and make no call")
+    func argumentsOfOtherItem() {
+        let added =
+            #"{"type":"response.output_item.added","output_index":0,"item":{"type":"mcp_approval_request"}}"#
+        let piece = #"{"type":"response.mcp_call_arguments.delta","output_index":0,"delta":"{}"}"#
+        let result = transcript([added, piece, completed])
+        #expect(
+            result.lines == ["event index=0 \(added)", "event index=0 \(piece)", completedLine])
+    }
+
     @Test("an item that is null takes no place")
     func nullItem() {
         let result = transcript([

@@ -68,7 +68,7 @@ func describe(_ output: ResponsesOutput, in data: Span<UInt8>) -> String {
             + field("model", model.map(text))
     case .delta(let index, let kind, let part, let range):
         return "delta \(index).\(part) \(kind.wireName) \(text(range))"
-    case .toolDelta(let index, let part, let range):
+    case .toolDelta(let index, _, let part, let range):
         return "tool \(index)" + (part == 0 ? "" : ".\(part)") + " + \(text(range))"
     case .tool(let tool):
         return "tool \(tool.index) \(tool.kind) \(tool.status.wireName)"
