@@ -8,7 +8,7 @@ private let signer: TokenSigner? = {
 }()
 
 @_cdecl("LLVMFuzzerTestOneInput")
-public func fuzzToken(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
+func fuzzToken(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     let bytes = Array(UnsafeBufferPointer(start: start, count: count))
     guard let signer else { preconditionFailure("no signer") }
     if let claims = try? signer.verify(bytes, now: 0) {
