@@ -134,3 +134,19 @@ extension UpstreamRequest {
             .post, "/responses", to: try UpstreamServer(options), body: Array(body.utf8))
     }
 }
+
+/// Looks at a condition every so often, until its closure says false.
+final class Repeating {
+    private let period: Duration
+    private var timer: LoopTimer?
+
+    init(_ loop: EventLoop, every period: Duration, _ body: @escaping () -> Bool) {
+        self.period = period
+        // The timer keeps this object until the closure has had enough.
+        timer = loop.makeTimer { [self] in
+            if body() { timer?.arm(after: period) } else { timer = nil }
+        }
+    }
+
+    func start() { timer?.arm(after: period) }
+}
