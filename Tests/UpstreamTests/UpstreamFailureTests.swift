@@ -337,21 +337,14 @@ struct UpstreamFailureTests {
         }
         defer { server.stop() }
         let recorder = Recorder()
-        try Harness.run { harness in
-            var hasPaused = false
-            recorder.onBytes = { _ in
-                defer { hasPaused = true }
-                return hasPaused ? .proceed : .pause
-            }
-            recorder.onEnd = { _ in harness.finish() }
-            let transfer = try harness.start(.stream(server.url), recorder)
-            Repeating(harness.loop, every: .milliseconds(1)) {
-                guard hasReset.load(ordering: .acquiring), hasPaused else { return true }
-                transfer.resume()
-                return false
-            }.start()
+        recorder.onBytes = { _ in
+            // The loop stands still meanwhile, so that bytes and error wait for it together.
+            while !hasReset.load(ordering: .acquiring) { sched_yield() }
+            return .proceed
         }
+        _ = try Harness.exchange(.stream(server.url), recorder: recorder)
         #expect(recorder.failure?.code == .reset)
+        #expect(recorder.byteCount == 9 + 8 * 8_192)
     }
 
     @Test("by sending a malformed chunk")
