@@ -90,7 +90,9 @@ struct UpstreamFailureTests {
         #expect(failure.isRetryable)
     }
 
-    @Test("by speaking something else", arguments: ["SSH-2.0-OpenSSH_9.2\r\n", "\r\n\r\n", "HTTP/1.1 abc\r\n\r\n"])
+    @Test(
+        "by speaking something else",
+        arguments: ["SSH-2.0-OpenSSH_9.2\r\n", "\r\n\r\n", "HTTP/1.1 abc\r\n\r\n"])
     func speaksSomethingElse(text: String) throws {
         let (failure, _, _) = try failure { connection in
             _ = connection.readRequest()
@@ -143,12 +145,14 @@ struct UpstreamFailureTests {
             fault: .gateway, isRetryable: false),
         Answer(
             status: "429 Too Many Requests", headers: "retry-after-ms: 1500\r\nretry-after: 2\r\n",
-            body: "{\"error\":{\"message\":\"Slow down\",\"type\":\"requests\",\"code\":\"rate_limit_exceeded\"}}",
+            body:
+                "{\"error\":{\"message\":\"Slow down\",\"type\":\"requests\",\"code\":\"rate_limit_exceeded\"}}",
             message: "Slow down", code: "rate_limit_exceeded", fault: .upstream, isRetryable: true,
             retryAfter: .milliseconds(1_500)),
         Answer(
             status: "429 Too Many Requests", headers: "x-should-retry: true\r\n",
-            body: "{\"error\":{\"message\":\"Pay\",\"type\":\"insufficient_quota\",\"code\":\"insufficient_quota\"}}",
+            body:
+                "{\"error\":{\"message\":\"Pay\",\"type\":\"insufficient_quota\",\"code\":\"insufficient_quota\"}}",
             message: "Pay", code: "insufficient_quota", fault: .gateway, isRetryable: false),
         Answer(
             status: "500 Internal Server Error", body: "oh \n no", type: "text/plain",
@@ -161,7 +165,8 @@ struct UpstreamFailureTests {
             message: "No such tool", code: "bad", fault: .client, isRetryable: false),
         Answer(
             status: "422 Unprocessable Entity",
-            body: "{\"detail\":[{\"loc\":[\"body\",\"input\",0],\"msg\":\"field required\",\"type\":\"missing\"}]}",
+            body:
+                "{\"detail\":[{\"loc\":[\"body\",\"input\",0],\"msg\":\"field required\",\"type\":\"missing\"}]}",
             message: "body.input.0: field required", fault: .client, isRetryable: false),
         Answer(status: "502 Bad Gateway", body: "", fault: .upstream, isRetryable: true),
     ]
@@ -172,7 +177,8 @@ struct UpstreamFailureTests {
             guard connection.readRequest() != nil else { return }
             connection.write(
                 "HTTP/1.1 \(answer.status)\r\ncontent-type: \(answer.type)\r\nx-request-id: req_9\r\n"
-                    + "\(answer.headers)content-length: \(answer.body.utf8.count)\r\n\r\n\(answer.body)")
+                    + "\(answer.headers)content-length: \(answer.body.utf8.count)\r\n\r\n\(answer.body)"
+            )
             connection.waitForClose()
         }
         #expect(failure.code == .httpStatus)
@@ -195,7 +201,8 @@ struct UpstreamFailureTests {
         let (failure, _, _) = try failure { connection in
             _ = connection.readRequest()
             connection.write(
-                "HTTP/1.1 307 Temporary Redirect\r\nlocation: \(target)\r\ncontent-length: 0\r\n\r\n")
+                "HTTP/1.1 307 Temporary Redirect\r\nlocation: \(target)\r\ncontent-length: 0\r\n\r\n"
+            )
             connection.waitForClose()
         }
         #expect(failure.code == .httpStatus)
@@ -284,7 +291,8 @@ struct UpstreamFailureTests {
         let (failure, _, _) = try failure { connection in
             _ = connection.readRequest()
             connection.write(
-                "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-encoding: gzip\r\n\r\n")
+                "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-encoding: gzip\r\n\r\n"
+            )
         }
         #expect(failure.code == .protocolError)
     }
@@ -295,8 +303,13 @@ struct UpstreamFailureTests {
             _ = connection.readRequest()
             connection.write(
                 "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nx-request-id: req_2\r\n"
-                    + (isChunked ? "transfer-encoding: chunked" : "content-length: 100") + "\r\n\r\n")
-            if isChunked { connection.chunk("data: 1\n\n") } else { connection.write("data: 1\n\n") }
+                    + (isChunked ? "transfer-encoding: chunked" : "content-length: 100")
+                    + "\r\n\r\n")
+            if isChunked {
+                connection.chunk("data: 1\n\n")
+            } else {
+                connection.write("data: 1\n\n")
+            }
         }
         #expect(failure.code == .truncated)
         #expect(failure.status == 200)

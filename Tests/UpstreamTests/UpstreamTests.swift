@@ -8,7 +8,8 @@ import Testing
 
 @Suite("An upstream transfer", .timeLimit(.minutes(1)))
 struct UpstreamTests {
-    @Test("brings an event stream byte for byte, however it is chunked", arguments: [1, 3, 7, 4_096])
+    @Test(
+        "brings an event stream byte for byte, however it is chunked", arguments: [1, 3, 7, 4_096])
     func bringsStream(pieceBytes: Int) throws {
         let body = (0..<40).map { "event: x\ndata: {\"n\":\($0),\"t\":\"你好 😀\"}\n\n" }.joined()
         let requests = Mutex<[ScriptedServer.Request]>([])
