@@ -306,6 +306,7 @@ package final class UpstreamTransfer {
                 sink = .collect(limitBytes: options.maximumDocumentBytes)
             }
         }
+        if head.isSuccess { easy?.releaseSentBody() }
         delegate?.transfer(self, received: head)
         return state == .running
     }

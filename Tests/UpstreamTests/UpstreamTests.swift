@@ -72,6 +72,25 @@ struct UpstreamTests {
         #expect(server.connectionCount == 2)
     }
 
+    @Test("sends bodies of any size whole", arguments: [0, 1, 60_000, 3_000_000])
+    func sendsBodies(byteCount: Int) throws {
+        let server = try ScriptedServer { connection in
+            while let request = connection.readRequest() {
+                // The body comes back as it went.
+                connection.write(
+                    "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
+                        + "content-length: \(request.body.count)\r\n\r\n")
+                connection.write(request.body)
+            }
+        }
+        defer { server.stop() }
+        let body =
+            String(repeating: "0123456789", count: byteCount / 10) + (byteCount == 1 ? "x" : "")
+        let (recorder, _) = try Harness.exchange(.stream(server.url, body: body))
+        #expect(recorder.isFinished)
+        #expect(recorder.text == body)
+    }
+
     @Test("brings the final head only, however slowly and with whatever interim heads it comes")
     func skipsInterimHeads() throws {
         let server = try ScriptedServer { connection in
@@ -166,7 +185,7 @@ struct UpstreamTests {
         let recorder = Recorder()
         try Harness.run { harness in
             let transfer = try harness.start(.stream(server.url), recorder)
-            let check = Repeating(harness.loop, every: .milliseconds(1)) {
+            harness.every(.milliseconds(1)) {
                 if !transfer.isEnded, recorder.byteCount == 9 {
                     transfer.cancel()
                     #expect(harness.worker.watchedSocketCount == 0)
@@ -177,7 +196,6 @@ struct UpstreamTests {
                 harness.finish()
                 return false
             }
-            check.start()
         }
         #expect(recorder.outcomes.isEmpty)
     }
@@ -210,13 +228,13 @@ struct UpstreamTests {
                 return .pause
             }
             for recorder in recorders.dropFirst() { try harness.start(request, recorder) }
-            Repeating(harness.loop, every: .milliseconds(1)) {
+            harness.every(.milliseconds(1)) {
                 guard ends.load(ordering: .acquiring) == 4 else { return true }
                 #expect(harness.worker.transferCount == 0)
                 #expect(harness.worker.watchedSocketCount == 0)
                 harness.finish()
                 return false
-            }.start()
+            }
         }
         #expect(recorders.allSatisfy { $0.outcomes.isEmpty })
         #expect(recorders.map(\.connectedCount) == [0, 1, 1, 1, 1])
@@ -319,7 +337,7 @@ struct UpstreamTests {
                 return .pause
             }
             // The sender stands still: its kernel, ours and one read of libcurl are full.
-            Repeating(harness.loop, every: .milliseconds(5)) {
+            harness.every(.milliseconds(5)) {
                 let now = written.load(ordering: .relaxed)
                 unchanged = transfer.isPaused && now == last ? unchanged + 1 : 0
                 last = now
@@ -332,7 +350,7 @@ struct UpstreamTests {
                     recorder.isCalling = false
                 }
                 return !transfer.isEnded
-            }.start()
+            }
             recorder.onEnd = { _ in harness.finish() }
         }
         #expect(pauses == 3)
@@ -366,11 +384,11 @@ struct UpstreamTests {
                 }
             }
             recorder.onEnd = { _ in harness.finish() }
-            Repeating(harness.loop, every: .milliseconds(1)) {
+            harness.every(.milliseconds(1)) {
                 waiting?.resume()
                 waiting = nil
                 return recorder.outcomes.isEmpty
-            }.start()
+            }
             try harness.start(.stream(server.url), recorder)
         }
         #expect(recorder.isFinished)
@@ -390,12 +408,12 @@ struct UpstreamTests {
         recorder.onBytes = { _ in .pause }
         try Harness.run { harness in
             let transfer = try harness.start(.stream(server.url), recorder)
-            Repeating(harness.loop, every: .milliseconds(1)) {
+            harness.every(.milliseconds(1)) {
                 if transfer.isPaused { transfer.cancel() }
                 guard closed.load(ordering: .acquiring) else { return true }
                 harness.finish()
                 return false
-            }.start()
+            }
         }
         #expect(recorder.outcomes.isEmpty)
         #expect(recorder.byteCount == 8_192)
