@@ -9,8 +9,9 @@ final class EasyHandle {
     /// Where libcurl writes its own words about an error.
     private let errorText: UnsafeMutablePointer<CChar>
     private var headers = HeaderList()
-    /// libcurl borrows it until the request is sent, and again if a dead connection makes it resend.
+    /// libcurl borrows it until it is sent, and again if a dead connection makes it send it again.
     private var body: UnsafeMutableRawBufferPointer?
+    private var bodyBytes: curl_off_t = 0
 
     init() throws(UpstreamError) {
         guard let raw = curl_easy_init() else {
@@ -34,6 +35,20 @@ final class EasyHandle {
         body?.deallocate()
         body = nil
         errorText[0] = 0
+    }
+
+    /// Frees the request's body once all of it is sent and the response has begun.
+    ///
+    /// A conversation can be large, and the answer to it long. libcurl sends again only what was not
+    /// answered by a single byte, so it reads the body no more.
+    func releaseSentBody() {
+        guard let body else { return }
+        var sent: curl_off_t = 0
+        millrace_easy_get_offset(raw, CURLINFO_SIZE_UPLOAD_T, &sent)
+        guard sent >= bodyBytes else { return }
+        guard millrace_easy_set_pointer(raw, CURLOPT_POSTFIELDS, nil) == CURLE_OK else { return }
+        body.deallocate()
+        self.body = nil
     }
 
     // MARK: Setting
@@ -105,11 +120,11 @@ final class EasyHandle {
                 byteCount: max(bytes.count, 1), alignment: 1)
             copy.copyBytes(from: bytes)
             body = copy
+            bodyBytes = curl_off_t(bytes.count)
             try set(CURLOPT_POST, 1)
             try check(
                 "CURLOPT_POSTFIELDSIZE_LARGE",
-                millrace_easy_set_offset(
-                    raw, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(bytes.count)))
+                millrace_easy_set_offset(raw, CURLOPT_POSTFIELDSIZE_LARGE, bodyBytes))
             try setPointer(CURLOPT_POSTFIELDS, copy.baseAddress)
         }
     }

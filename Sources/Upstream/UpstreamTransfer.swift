@@ -77,6 +77,8 @@ package final class UpstreamTransfer {
     private var sink = Sink.none
     private var stop: Stop?
     private var isConnected = false
+    /// TCP stands and TLS has begun.
+    private var isSecuring = false
     private var errorBodyTimer: LoopTimer?
     private var finalTiming = UpstreamTiming()
 
@@ -250,11 +252,20 @@ package final class UpstreamTransfer {
     private var phase: TransferDiagnosis.Phase {
         if head != nil { return .receiving }
         if isConnected { return .waiting }
-        guard let timing = easy?.timing, timing.nameLookup > .zero else { return .resolving }
-        return timing.connect > .zero ? .securing : .connecting
+        if isSecuring { return .securing }
+        return isResolved ? .connecting : .resolving
     }
 
+    private var isResolved: Bool { easy.map { $0.timing.nameLookup > .zero } ?? false }
+
     // MARK: From libcurl
+
+    /// libcurl waits for bytes before the request is sent: after the name is known, that is the handshake.
+    ///
+    /// Its own time of connecting is still zero then (7.88).
+    func waitsForBytes() {
+        if server.isSecure, !isSecuring, !isConnected, isResolved { isSecuring = true }
+    }
 
     fileprivate func ready() -> Bool {
         guard state == .running, let delegate else { return false }
@@ -295,6 +306,7 @@ package final class UpstreamTransfer {
                 sink = .collect(limitBytes: options.maximumDocumentBytes)
             }
         }
+        if head.isSuccess { easy?.releaseSentBody() }
         delegate?.transfer(self, received: head)
         return state == .running
     }

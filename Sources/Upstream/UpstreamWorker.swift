@@ -229,10 +229,7 @@ package final class UpstreamWorker {
                 continue
             }
             let code = message.pointee.data.result
-            var context: UnsafeMutableRawPointer?
-            millrace_easy_get_pointer(raw, CURLINFO_PRIVATE, &context)
-            guard let context else { continue }
-            finish(Unmanaged<UpstreamTransfer>.fromOpaque(context).takeUnretainedValue(), code)
+            if let transfer = transfer(of: raw) { finish(transfer, code) }
         }
         requestTurnIfNeeded()
     }
@@ -269,6 +266,15 @@ package final class UpstreamWorker {
         idleHandles.append(easy)
     }
 
+    /// The transfer that has a handle; nil for libcurl's own handles, which close connections.
+    private func transfer(of easy: UnsafeMutableRawPointer?) -> UpstreamTransfer? {
+        var context: UnsafeMutableRawPointer?
+        if let easy { millrace_easy_get_pointer(easy, CURLINFO_PRIVATE, &context) }
+        return context.map {
+            Unmanaged<UpstreamTransfer>.fromOpaque($0).takeUnretainedValue()
+        }
+    }
+
     // MARK: From libcurl
 
     fileprivate func socketChanged(
@@ -279,7 +285,10 @@ package final class UpstreamWorker {
             return
         }
         var events: FileDescriptorWatcher.Events = []
-        if what & CURL_POLL_IN != 0 { events.insert(.readable) }
+        if what & CURL_POLL_IN != 0 {
+            events.insert(.readable)
+            transfer(of: easy)?.waitsForBytes()
+        }
         if what & CURL_POLL_OUT != 0 { events.insert(.writable) }
         if let watcher = sockets[descriptor] { return watcher.watch(events) }
         do {
@@ -294,10 +303,7 @@ package final class UpstreamWorker {
             watcher.watch(events)
         } catch {
             // An error answer here would make libcurl give up the whole multi handle.
-            var context: UnsafeMutableRawPointer?
-            if let easy { millrace_easy_get_pointer(easy, CURLINFO_PRIVATE, &context) }
-            guard let context else { return }
-            let transfer = Unmanaged<UpstreamTransfer>.fromOpaque(context).takeUnretainedValue()
+            guard let transfer = transfer(of: easy) else { return }
             transfer.watcherFailed(error.description)
             stopped.append(transfer)
         }

@@ -20,6 +20,14 @@ final class Recorder: UpstreamTransferDelegate {
     /// True while a call into the worker is under way, when no delegate method may come.
     var isCalling = false
 
+    /// Drops the closures, which hold what holds this object.
+    func forgetClosures() {
+        onConnected = { _ in }
+        onHead = { _ in }
+        onBytes = { _ in .proceed }
+        onEnd = { _ in }
+    }
+
     var text: String { String(decoding: bytes, as: UTF8.self) }
     var isFinished: Bool { if case .finished? = outcomes.last { true } else { false } }
     var failure: UpstreamFailure? {
@@ -59,6 +67,8 @@ final class Harness {
     let loop: EventLoop
     let worker: UpstreamWorker
     private var guardTimer: LoopTimer?
+    private var recorders: [Recorder] = []
+    private var repetitions: [LoopTimer] = []
 
     private init(loop: EventLoop, options: UpstreamOptions) throws {
         self.loop = loop
@@ -71,10 +81,13 @@ final class Harness {
         _ body: (Harness) throws -> Void
     ) throws {
         let loop = try EventLoop()
+        var used: Harness?
+        defer { used?.forgetClosures() }
         var failure: (any Error)?
         loop.run(started: {
             do {
                 let harness = try Harness(loop: loop, options: options)
+                used = harness
                 let timer = loop.makeTimer {
                     Issue.record("nothing more happened", sourceLocation: sourceLocation)
                     harness.finish()
@@ -99,8 +112,26 @@ final class Harness {
         loop.close()
     }
 
+    /// Calls `body` every so often, until it says false.
+    func every(_ period: Duration, _ body: @escaping () -> Bool) {
+        let index = repetitions.count
+        let timer = loop.makeTimer { [weak self] in
+            guard body(), let self, index < repetitions.count else { return }
+            repetitions[index].arm(after: period)
+        }
+        repetitions.append(timer)
+        timer.arm(after: period)
+    }
+
+    private func forgetClosures() {
+        for timer in repetitions { timer.cancel() }
+        repetitions.removeAll()
+        for recorder in recorders { recorder.forgetClosures() }
+    }
+
     @discardableResult
     func start(_ request: UpstreamRequest, _ recorder: Recorder) throws -> UpstreamTransfer {
+        recorders.append(recorder)
         recorder.isCalling = true
         defer { recorder.isCalling = false }
         return try worker.start(request, delegate: recorder)
