@@ -1,5 +1,7 @@
+import Configuration
 import EventLoop
 import GatewayCore
+import Synchronization
 import Telemetry
 import WebSocketServer
 
@@ -42,7 +44,8 @@ final class Connection: WebSocketHandler {
     private var session: (id: SessionID, epoch: String, last: String?)?
     private let resumeInURL: ClientCommand.Resume?
     /// While the gateway drains: when this connection is to go, if nothing runs on it.
-    private(set) var leavesAt: Instant?
+    private var leavesAt: Instant?
+    private var isSessionIdle = false
 
     init(shard: ShardCore, id: ConnectionID, address: String, request: HTTPRequest) {
         self.shard = shard
@@ -189,10 +192,10 @@ final class Connection: WebSocketHandler {
         case .admitted(let claims):
             let request = AttachRequest(
                 connection: id, session: claims.session, epoch: claims.epoch, after: resume.after,
-                lastUpstreamResponse: claims.lastUpstreamResponse)
+                lastUpstreamResponse: claims.lastUpstreamResponse, subject: subject)
             phase = .attaching(request, waiting: [])
             if claims.session.shard == shard.index {
-                shard.attach(request, subject: subject, from: shard.index)
+                shard.attach(request, from: shard.index)
             } else {
                 shard.send(.attach(request), to: claims.session.shard)
             }
@@ -412,18 +415,18 @@ final class Connection: WebSocketHandler {
     func drain(after delay: Duration) {
         send(ServerFrames.goingAway(reconnectAfter: delay))
         leavesAt = shard.loop.now + delay
+        if case .greeting = phase { isSessionIdle = true }
         timer?.arm(after: delay)
     }
 
-    /// Closes for a restart unless a response of the session still runs.
-    func leaveIfIdle() {
-        guard let leavesAt, shard.loop.now >= leavesAt else { return }
-        if case .attachedHere(let session) = phase, session.machine.isRunning { return }
-        if case .attachedThere = phase, !shard.isPastDrainDeadline {
-            // Its home shard knows what runs; asking is not worth it, the deadline ends it.
-            timer?.arm(after: .milliseconds(250))
-            return
-        }
+    /// Nothing runs in the session and everything has been written: the connection may leave.
+    func sessionIsIdle() {
+        isSessionIdle = true
+        leaveIfIdle()
+    }
+
+    private func leaveIfIdle() {
+        guard isSessionIdle, let leavesAt, shard.loop.now >= leavesAt else { return }
         close(.serviceRestart, "the gateway restarts")
     }
 }

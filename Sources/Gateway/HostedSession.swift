@@ -1,3 +1,4 @@
+import Configuration
 import EventLoop
 import GatewayCore
 import Telemetry
@@ -63,6 +64,7 @@ final class HostedSession {
         guard let reader = readers.first(where: { $0.connection == connection }) else { return }
         offer(to: reader)
         updateFlow()
+        if shard.isDraining { tellIdleReaders() }
     }
 
     /// A reader elsewhere has taken deliveries.
@@ -71,6 +73,20 @@ final class HostedSession {
         reader.unacknowledgedBytes -= bytes
         offer(to: reader)
         updateFlow()
+        if shard.isDraining { tellIdleReaders() }
+    }
+
+    /// While draining: readers that have everything of a session that is at rest may leave.
+    func tellIdleReaders() {
+        guard !machine.isRunning else { return }
+        for reader in readers where reader.cursor == machine.log.lastSequence {
+            switch reader.destination {
+            case .here(let connection): if connection.isReadyForLog { connection.sessionIsIdle() }
+            case .there(let other):
+                guard reader.unacknowledgedBytes == 0 else { continue }
+                shard.send(.sessionIsIdle(reader.connection), to: other)
+            }
+        }
     }
 
     // MARK: Commands
@@ -150,6 +166,7 @@ final class HostedSession {
         isCommitting = false
         for reader in readers { offer(to: reader) }
         updateFlow()
+        if shard.isDraining { tellIdleReaders() }
         let bytes = machine.storedBytes
         shard.sessionBytesChanged(by: bytes - countedBytes)
         countedBytes = bytes

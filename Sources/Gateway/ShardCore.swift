@@ -2,6 +2,7 @@ import Configuration
 import EventLoop
 import GatewayCore
 import Glibc
+import Synchronization
 import Telemetry
 import TokenSigning
 import Upstream
@@ -27,7 +28,6 @@ final class ShardCore: ServerHandler {
     private var nextConnection: UInt64 = 0
     private var scratch = OutgoingFrame(capacity: 64 << 10)
     private var drainTimer: LoopTimer?
-    private(set) var isPastDrainDeadline = false
     private var isStopping = false
 
     init(index: Int, loop: EventLoop, context: GatewayContext) throws {
@@ -205,9 +205,8 @@ final class ShardCore: ServerHandler {
     }
 
     /// Attaches a connection, here or on shard `origin`, to a session of this shard.
-    func attach(_ request: AttachRequest, subject: String, from origin: Int) {
-        let outcome = find(request, subject: subject)
-        switch outcome {
+    func attach(_ request: AttachRequest, from origin: Int) {
+        switch find(request) {
         case .success(let (session, attached)):
             metrics.resumes[attached.reason == nil ? .recovered : .wrongEpoch].increment()
             let after = attached.reason == nil ? request.after : 0
@@ -236,7 +235,7 @@ final class ShardCore: ServerHandler {
     private struct ResumeRefusal: Error { let code: GatewayErrorCode }
 
     private func find(
-        _ request: AttachRequest, subject: String
+        _ request: AttachRequest
     ) -> Result<(HostedSession, AttachedSession), ResumeRefusal> {
         guard request.epoch == context.epoch else {
             // The log of an earlier process is lost. The chat is not: all its tabs meet again in a
@@ -244,10 +243,10 @@ final class ShardCore: ServerHandler {
             guard
                 let session = sessions[request.session.text]
                     ?? makeSession(
-                        id: request.session, subject: subject,
+                        id: request.session, subject: request.subject,
                         continuing: request.lastUpstreamResponse)
             else { return .failure(ResumeRefusal(code: .overloaded)) }
-            guard session.subject == subject else {
+            guard session.subject == request.subject else {
                 return .failure(ResumeRefusal(code: .tokenSubject))
             }
             return .success((session, describe(session, reason: .epochMismatch)))
@@ -345,9 +344,7 @@ final class ShardCore: ServerHandler {
     private func handle(_ message: ShardMessage) {
         switch message {
         case .attach(let request):
-            // The asking shard has checked the token and its subject.
-            attach(request, subject: sessions[request.session.text]?.subject ?? "anonymous",
-                from: request.connection.shard)
+            attach(request, from: request.connection.shard)
         case .attached(let connection, let attached):
             if let connection = connections[connection] {
                 connection.attachedThere(attached)
@@ -362,6 +359,7 @@ final class ShardCore: ServerHandler {
         case .command(let session, let connection, let command):
             sessions[session.text]?.receive(command, from: connection)
         case .detach(let session, let connection): sessions[session.text]?.detach(connection)
+        case .sessionIsIdle(let connection): connections[connection]?.sessionIsIdle()
         case .sessionEnded(let connection):
             connections[connection]?.close(.serviceRestart, "the session is over")
         case .refreshToken(let connection, let last):
@@ -398,9 +396,6 @@ final class ShardCore: ServerHandler {
             "gateway.response.first_text_ms",
             summary.firstText.map { .integer(Int($0.milliseconds)) })
         logger.info("response ended", attributes)
-        if context.isDraining.load(ordering: .relaxed) { loop.post { [self = Unchecked(self)] in
-            self.value.leaveIdleConnections()
-        } }
     }
 
     // MARK: Drain
@@ -419,21 +414,20 @@ final class ShardCore: ServerHandler {
         for (position, connection) in Array(connections.values).enumerated() {
             connection.drain(after: drain.spread * position / count)
         }
+        for session in Array(sessions.values) { session.tellIdleReaders() }
         finishDrainIfIdle()
     }
 
-    private func leaveIdleConnections() {
-        for connection in Array(connections.values) { connection.leaveIfIdle() }
-    }
-
     private func drainDeadline() {
-        isPastDrainDeadline = true
         for session in Array(sessions.values) { session.drain() }
         for connection in Array(connections.values) {
             connection.close(.serviceRestart, "the gateway restarts")
         }
         finishDrainIfIdle()
     }
+
+    /// True from the moment the shard takes no new work.
+    var isDraining: Bool { drainTimer != nil }
 
     private func finishDrainIfIdle() {
         guard drainTimer != nil, connections.isEmpty else { return }

@@ -18,6 +18,8 @@ enum ShardMessage: Sendable {
     case command(SessionID, ConnectionID, ClientCommand)
     /// A connection elsewhere is gone.
     case detach(SessionID, ConnectionID)
+    /// While draining: nothing runs in the session, and all of its log has been delivered.
+    case sessionIsIdle(ConnectionID)
     /// The session of a connection of this shard is over.
     case sessionEnded(ConnectionID)
     /// The upstream id that a session's next token is to name.
@@ -36,6 +38,8 @@ struct AttachRequest: Sendable {
     let epoch: String
     let after: Int
     let lastUpstreamResponse: String?
+    /// Whom the token and the connection belong to; checked to be the same.
+    let subject: String
 }
 
 /// What a connection learns of the session it is attached to.

@@ -1,3 +1,4 @@
+import Configuration
 import EventLoop
 import GatewayCore
 import Telemetry
@@ -100,7 +101,7 @@ final class UpstreamRun: UpstreamTransferDelegate {
         var isEvent = false
         do {
             try parser.feed(bytes) { data, _ in
-                do {
+                do throws(ResponsesFailure) {
                     try reducer.reduce(data) { output in
                         isEvent = true
                         observe(output, now: now)
@@ -157,7 +158,7 @@ final class UpstreamRun: UpstreamTransferDelegate {
 
     /// The body has ended without a terminal event: never a completion.
     private func brokenOff() {
-        var error: UpstreamError?
+        var error: GatewayCore.UpstreamError?
         let end = reducer.endOfStream { _ in }
         if case .truncated(let told) = end { error = told }
         let message =

@@ -28,22 +28,6 @@ extension ReplayLog {
         setIndex(index, ofSegment: last)
     }
 
-    /// The kind of the tool at an output index, from its last run or event.
-    func toolKind(response: Int, index: Int) -> String? {
-        for segment in segments.reversed() where segment.response == response {
-            if let key = segment.key, key.index == index, case .tool(let kind) = key.content {
-                return kind
-            }
-            if segment.kind == .tool, segment.index == index {
-                let bytes = segment.bytes.span
-                return JSONValue(kind: .object, range: 0..<segment.bytes.count)
-                    .member("kind", in: bytes)?.decoded(in: bytes)
-                    .map { String(decoding: $0, as: UTF8.self) }
-            }
-        }
-        return nil
-    }
-
     /// The response's answer as input items for a next request: finished items, then cut-off text.
     func conversationItems(ofResponse response: Int) -> [[UInt8]] {
         var items: [(index: Int, item: [UInt8])] = []

@@ -38,8 +38,7 @@ extension SessionMachine {
                 if part != 0 { header.field("part", part) }
                 header.append(literal: ",\"text\":\"")
             }
-        case .toolDelta(let output, let part, let text):
-            let kind = toolKind(number, output)
+        case .toolDelta(let output, let kind, let part, let text):
             let key = RunKey(
                 response: number, index: output, part: part, content: .tool(kind: kind))
             appendPiece(index, key, data, text, now: now, actions: &actions) { header in
@@ -148,11 +147,6 @@ extension SessionMachine {
             frame.field("index", output)
         }
         responses[index].lastSequence = log.lastSequence
-    }
-
-    /// The kind that the tool's own events gave it.
-    private func toolKind(_ number: Int, _ output: Int) -> String {
-        log.toolKind(response: number, index: output) ?? "function"
     }
 
     private func copy(_ data: Span<UInt8>, _ range: Range<Int>) -> [UInt8] {
