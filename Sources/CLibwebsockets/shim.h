@@ -22,8 +22,14 @@ static inline int millrace_lws_write_close(struct lws *wsi, unsigned char *paylo
     return lws_write(wsi, payload, length, (enum lws_write_protocol)4);
 }
 
-/* Closes now, calling LWS_CALLBACK_CLOSED before it returns; not from inside the socket's own callback. */
+/* Unsent bytes would make the library wait for a peer that does not read: after this they cannot be sent. */
+static inline void millrace_lws_shut_down(struct lws *wsi) {
+    if (lws_partial_buffered(wsi)) shutdown(lws_get_socket_fd(wsi), SHUT_RDWR);
+}
+
+/* Closes now; not from inside the socket's own callback. */
 static inline void millrace_lws_kill(struct lws *wsi) {
+    millrace_lws_shut_down(wsi);
     lws_set_timeout(wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_SYNC);
 }
 

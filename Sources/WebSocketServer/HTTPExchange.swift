@@ -172,7 +172,9 @@ package final class HTTPExchange {
         return true
     }
 
-    /// Marks the request as whole. False when it was before: the peer pipelined into a running response.
+    /// Marks the request as whole.
+    ///
+    /// False when it was before: the peer pipelined into a running response.
     func requestIsComplete() -> Bool {
         guard case .receiving = phase else { return false }
         phase = .waiting
@@ -185,7 +187,9 @@ package final class HTTPExchange {
         respond(response)
     }
 
-    /// The kernel takes bytes again. Returns false when all is written and the connection is to close.
+    /// The kernel takes bytes again.
+    ///
+    /// Returns false when all is written and the connection is to close.
     func writable() -> Bool {
         wantsWritable = false
         switch phase {

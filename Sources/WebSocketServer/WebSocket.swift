@@ -117,7 +117,9 @@ package final class WebSocket {
         }
     }
 
-    /// Cuts the connection at once, without a close frame; `webSocketClosed` is called before it returns.
+    /// Cuts the connection at once, without a close frame.
+    ///
+    /// `webSocketClosed` is called before it returns, or when the socket's callback that is running ends.
     package func cut() {
         guard let wsi else { return }
         server.kill(wsi)
@@ -150,7 +152,9 @@ package final class WebSocket {
 
     func opened() { handler.webSocketOpened(self) }
 
-    /// Takes one piece of a message. Returns false to close (the code is set then).
+    /// Takes one piece of a message.
+    ///
+    /// Returns false to close (the code is set then).
     func received(
         _ piece: UnsafeRawBufferPointer, isFirst: Bool, isLast: Bool, isBinary: Bool
     ) -> Bool {
@@ -177,7 +181,9 @@ package final class WebSocket {
 
     func heard() { lastHeard = server.loop.now }
 
-    /// The kernel takes bytes again. Returns false when the connection is to end.
+    /// The kernel takes bytes again.
+    ///
+    /// Returns false when the connection is to end.
     func writable() -> Bool {
         wantsWritable = false
         switch state {
@@ -188,7 +194,9 @@ package final class WebSocket {
         return true
     }
 
-    /// The peer sent a close frame. Returns false when ours is out already, so that nothing is left to say.
+    /// The peer sent a close frame.
+    ///
+    /// Returns false when ours is out already, so that nothing is left to say.
     func peerClosed(code: CloseCode) -> Bool {
         if case .closing(_, _, isSent: true) = state { return false }
         closeCode = code

@@ -130,13 +130,17 @@ package final class WebSocketServer {
         if active.contains(wsi) {
             doomed.insert(wsi)
         } else {
+            // For its owner it is gone now; the library may take a turn of the loop to agree.
+            forget(wsi)
             millrace_lws_kill(wsi)
         }
     }
 
     // MARK: The library's callback
 
-    /// One call of the library about one socket. A result other than 0 closes it.
+    /// One call of the library about one socket.
+    ///
+    /// A result other than 0 closes it.
     func handle(
         _ wsi: OpaquePointer, _ reason: lws_callback_reasons,
         _ input: UnsafeMutableRawPointer?, _ length: Int
@@ -145,8 +149,9 @@ package final class WebSocketServer {
         let result = dispatch(wsi, reason, UnsafeRawBufferPointer(start: input, count: length))
         active.removeLast()
         if !doomed.isEmpty, doomed.contains(wsi), !active.contains(wsi) {
-            doomed.remove(wsi)
-            if peers[wsi] != nil { return -1 }
+            forget(wsi)
+            millrace_lws_shut_down(wsi)
+            return -1
         }
         return result
     }
@@ -240,7 +245,9 @@ package final class WebSocketServer {
         peers[wsi]?.exchange?.writable() == false ? -1 : 0
     }
 
-    /// A response has been written whole. Done at once and not at the next writable callback: the peer's
+    /// A response has been written whole.
+    ///
+    /// Done at once and not at the next writable callback: the peer's
     /// next request may come before that, and the library would take it for more of this one's body.
     func completed(_ wsi: OpaquePointer, closes: Bool) {
         if closes {

@@ -102,7 +102,9 @@ struct WebSocketServerTests {
     }
 }
 
-/// Echoes messages; "close" closes. Answers requests with what they were.
+/// Echoes messages; "close" closes.
+///
+/// Answers requests with what they were.
 private final class EchoHandler: ServerHandler, WebSocketHandler, HTTPExchangeObserver {
     let maximumMessageBytes: Int
     private(set) var leftEarly = 0
