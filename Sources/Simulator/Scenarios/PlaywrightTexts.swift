@@ -49,7 +49,7 @@ extension Playwright {
         var sentence = 0
         while count < min(max(deltas, 1), 2_000_000) {
             if sentence % 24 == 0 {
-                text += "\n\n## Chapter \(sentence / 24 + 1)\n\n"
+                text += "## Chapter \(sentence / 24 + 1)\n\n"
                 count += 6
             }
             let length = 6 + Int(random.next() % 12)
