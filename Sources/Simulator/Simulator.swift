@@ -55,7 +55,9 @@ package final class Simulator {
         }
     }
 
-    /// Stops: cuts every connection. `finishStopping` follows after the loop's `run` has returned.
+    /// Stops and cuts every connection.
+    ///
+    /// `finishStopping` follows after the loop's `run` has returned.
     package func stop() { server.destroy() }
 
     /// Frees what could not be freed while the loop ran.

@@ -24,11 +24,11 @@ package enum SimulatorProgram {
                     defaultText: "127.0.0.1:8090"),
                 CommandOption(
                     "replay", .text, placeholder: "PATH",
-                    help: "Answer with this recorded body; of a directory, the model's name picks one."
+                    help: "Answer with this recorded body; a directory's files go by model name."
                 ),
                 CommandOption(
                     "chunk", .text, placeholder: "N",
-                    help: "Cut bodies into HTTP chunks of N bytes; 0 does not, random varies the size.",
+                    help: "Cut bodies into HTTP chunks of N bytes, or of random sizes; 0: do not.",
                     defaultText: "0"),
                 CommandOption(
                     "seed", .integer(0...Int.max),
@@ -39,16 +39,20 @@ package enum SimulatorProgram {
                     defaultText: "50"),
                 CommandOption(
                     "fault", .text, placeholder: "WORDS",
-                    help:
-                        "Strike requests that ask for no fault: 'cut after=5', 'status status=503 p=0.1'."
+                    help: "Strike requests that name no fault: 'status status=503 p=0.1'."
                 ),
+                CommandOption(
+                    "retention", .number(0...86_400), placeholder: "SECONDS",
+                    help: "Keep background responses this long after their end.",
+                    defaultText: "600"),
                 CommandOption(
                     "api-key", .text, placeholder: "KEY",
                     help: "Accept this key only; otherwise any is accepted, and none."),
             ],
             examples: [
                 CommandExample("millrace-sim --listen 127.0.0.1:8090", "answer at a model's pace"),
-                CommandExample("millrace-sim --rate 0 --seed 1", "for tests: at once, always the same"),
+                CommandExample(
+                    "millrace-sim --rate 0 --seed 1", "for tests: at once, always the same"),
                 CommandExample(
                     "millrace-sim --replay answer.sse --chunk 7",
                     "send a recorded stream in pieces of 7 bytes"),
@@ -65,6 +69,7 @@ package enum SimulatorProgram {
         options.seed = parsed.integer("seed").map { UInt64($0) }
         options.deltasPerSecond = parsed.number("rate") ?? 50
         options.fault = parsed.text("fault")
+        if let seconds = parsed.number("retention") { options.retention = .seconds(seconds) }
         options.apiKey = parsed.text("api-key")
         if let text = parsed.text("chunk") {
             guard let chunking = Chunking(text) else { return .failure(ChunkError(value: text)) }

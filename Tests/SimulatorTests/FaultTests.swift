@@ -13,7 +13,7 @@ private func run(
     var bytes: [UInt8] = []
     var step = ResponseBody.Step.notYet
     for _ in 0..<10_000 {
-        step = body.next(into: &bytes, at: Moment(monotonic: 0, unixSeconds: 0))
+        step = body.next(into: &bytes, at: Moment(monotonic: 0, unixSeconds: 1_700_000_001))
         guard case .event = step else { break }
     }
     return (bytes, step, body)
@@ -39,7 +39,7 @@ struct FaultTests {
     func afterBytes(_ count: Int) throws {
         let whole = try run(hello, fault: "bom").bytes.dropFirst(3)
         for (name, step) in [("reset", ResponseBody.Step.reset), ("drop", .drop), ("cut", .end)] {
-            let result = try run(hello, fault: "\(name) bytes=\(count)")
+            let result = try run(hello, fault: "\(name) after_bytes=\(count)")
             #expect(result.bytes == Array(whole.prefix(count)))
             #expect(result.last == step)
         }
@@ -174,7 +174,8 @@ struct FaultTests {
 struct StoreTests {
     @Test("a recording is sent as it is, block by block")
     func recording() throws {
-        let bytes = Array(": hello\n\nevent: a\r\ndata: {}\r\n\r\ndata: {\"response\":{\"id\":1}}".utf8)
+        let bytes = Array(
+            ": hello\n\nevent: a\r\ndata: {}\r\n\r\ndata: {\"response\":{\"id\":1}}".utf8)
         let recording = RecordedStream(bytes)
         #expect(recording.count == 3)
         var body = ResponseBody(source: .recorded(recording), random: SeededRandom(seed: 1))
@@ -182,6 +183,11 @@ struct StoreTests {
         while case .event = body.next(into: &out, at: Moment(monotonic: 0, unixSeconds: 0)) {}
         #expect(out == bytes)
         #expect(recording.finalResponse?.text == #"{"id":1}"#)
+        body = ResponseBody(
+            source: .recorded(recording, blocksPerSecond: 10), random: SeededRandom(seed: 1))
+        _ = body.next(into: &out, at: Moment(monotonic: 0, unixSeconds: 0))
+        _ = body.next(into: &out, at: Moment(monotonic: 0, unixSeconds: 0))
+        #expect(body.nextDue == 200_000_000)
     }
 
     @Test("a background response goes on alone, and can be read again from any event")

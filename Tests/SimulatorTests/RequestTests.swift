@@ -27,7 +27,9 @@ struct RequestTests {
         #expect(error?.param == param)
     }
 
-    @Test("text that is not JSON is refused", arguments: ["", "{", "[1,]", "{\"a\":01}", "nul", "1 2"])
+    @Test(
+        "text that is not JSON is refused",
+        arguments: ["", "{", "[1,]", "{\"a\":01}", "nul", "1 2"])
     func notJSON(_ body: String) {
         #expect(throws: APIError.self) { try makeRequest(body) }
     }

@@ -38,7 +38,8 @@ struct ServerTests {
 
             #expect(try client.json("GET", "/v1/responses/\(id)") == transcript.terminalResponse)
             let items = try client.json("GET", "/v1/responses/\(id)/input_items")
-            #expect(items["data"]?.array?.first?["content"]?.array?.first?["text"] == .string("one"))
+            #expect(
+                items["data"]?.array?.first?["content"]?.array?.first?["text"] == .string("one"))
             let next = client.create(
                 #"{"model":"sim-echo","input":"two","previous_response_id":"\#(id)"}"#)
             #expect(next.body.text.contains(#"turns: 2\n1: one\n2: two\n"#))
@@ -66,8 +67,10 @@ struct ServerTests {
             try wait { try client.json("GET", "/stats")["cancelled_by_client"] == .integer(1) }
             let stats = try client.json("GET", "/stats")
             let cancellation = try #require(stats["cancellations"]?.array?.first)
-            #expect(client.request(
-                "GET", "/v1/responses/\(cancellation["response"]?.string ?? "")").status == 404)
+            #expect(
+                client.request(
+                    "GET", "/v1/responses/\(cancellation["response"]?.string ?? "")"
+                ).status == 404)
             #expect(stats["open_streams"] == .integer(0))
         }
     }
@@ -132,6 +135,17 @@ struct ServerTests {
         }
     }
 
+    @Test("a background response is forgotten after its time")
+    func retention() throws {
+        try withSimulator(quick()) { client in
+            let answer = client.create(
+                #"{"model":"sim-hello","input":"[sim:retain_ms=50]","background":true}"#)
+            let id = try #require(try JSONParser.parse(answer.body)["id"]?.string)
+            #expect(client.request("GET", "/v1/responses/\(id)").status == 200)
+            try wait { client.request("GET", "/v1/responses/\(id)").status == 404 }
+        }
+    }
+
     @Test("a key is asked for when one is set")
     func apiKey() throws {
         try withSimulator(quick { $0.apiKey = "secret" }) { client in
@@ -173,16 +187,21 @@ struct ServerTests {
             #expect(end("cut").end == .whole)
             #expect(end("drop").end == .closed)
             #expect(end("reset").end == .reset)
+            let cut = end("reset after_bytes=700")
+            #expect(cut.end == .reset)
+            // One chunk, cut: its length in front, no chunk after it.
+            #expect(cut.body.count == "2bc\r\n".utf8.count + 700 + 2)
             #expect(end("refuse").end == .reset)
             #expect(end("close").end == .closed)
             #expect(end("stall", timeout: 0).end == .timeout)
             let silent = end("silent", timeout: 0)
             #expect(silent.end == .timeout)
             #expect(silent.body.isEmpty)
-            #expect(end("slow-headers ms=1").end == .closed)
+            #expect(end("slow-headers ms=1").end == .whole)
             #expect(end("redirect").headers["location"] == "/v1/responses?redirected=1")
             #expect(end("content-type").headers["content-type"] == "text/html; charset=utf-8")
             #expect(end("http-garbage").status == 0)
+            #expect(end("refuse-stream").status == 400)
         }
     }
 
@@ -199,7 +218,8 @@ struct ServerTests {
     @Test("recordings are sent as they are in any chunking", arguments: ["0", "1", "7", "random"])
     func replay(_ chunk: String) throws {
         let path = "/tmp/millrace-sim-test-\(getpid())-\(chunk).sse"
-        let recorded = Array("event: x\ndata: {\"type\":\"x\",\"response\":{\"id\":\"é\"}}\n\n".utf8)
+        let recorded = Array(
+            "event: x\ndata: {\"type\":\"x\",\"response\":{\"id\":\"é\"}}\n\n".utf8)
         let file = try #require(fopen(path, "w"))
         fwrite(recorded, 1, recorded.count, file)
         fclose(file)

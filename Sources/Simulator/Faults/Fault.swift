@@ -9,6 +9,7 @@ package struct Fault: Equatable, Sendable {
         case slowHeaders = "slow-headers"
         case delay
         case redirect
+        case refuseStream = "refuse-stream"
         case contentType = "content-type"
         case httpGarbage = "http-garbage"
         // What ends a stream.
@@ -38,7 +39,7 @@ package struct Fault: Equatable, Sendable {
     package var kind: Kind
     /// The first event that is no longer sent as it should be: `after=` events come before it.
     package var afterEvents = 5
-    /// Body bytes that come before it, where `bytes=` says so instead.
+    /// Body bytes that come before it, where `after_bytes=` says so instead.
     package var afterBytes: Int?
     /// A duration, where the fault has one: `ms=`.
     package var milliseconds: Int?
@@ -63,8 +64,8 @@ package struct Fault: Equatable, Sendable {
     /// True when it acts before or instead of the response's body.
     package var isBeforeBody: Bool {
         switch kind {
-        case .status, .silent, .refuse, .close, .slowHeaders, .delay, .redirect, .contentType,
-            .httpGarbage:
+        case .status, .silent, .refuse, .close, .slowHeaders, .delay, .redirect, .refuseStream,
+            .contentType, .httpGarbage:
             true
         case _: false
         }
@@ -83,7 +84,7 @@ package struct Fault: Equatable, Sendable {
         }
         self.kind = kind
         afterEvents = max(0, directives.integer("after") ?? 5)
-        afterBytes = directives.integer("bytes").map { max(0, $0) }
+        afterBytes = directives.integer("after_bytes").map { max(0, $0) }
         milliseconds = directives.integer("ms").map { min(max(0, $0), 86_400_000) }
         count = directives.integer("count").map { max(0, $0) }
         size = min(max(directives.integer("size") ?? 8 << 20, 0), 256 << 20)

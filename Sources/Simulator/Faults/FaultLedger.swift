@@ -7,7 +7,9 @@ package struct FaultLedger: Sendable {
 
     package init() {}
 
-    /// Notes one more attempt with `key` and returns which it was, from 1. The oldest keys are forgotten.
+    /// Notes one more attempt with `key` and returns which it was, from 1.
+    ///
+    /// The oldest keys are forgotten.
     package mutating func attempt(_ key: String) -> Int {
         if attempts[key] == nil {
             if order.count == Self.maximumKeys { attempts[order.removeFirst()] = nil }

@@ -21,7 +21,9 @@ package struct JSONParser {
         var parser = JSONParser(bytes)
         let value = try parser.value()
         parser.skipSpace()
-        guard parser.position == bytes.count else { throw parser.failure("unexpected trailing data") }
+        guard parser.position == bytes.count else {
+            throw parser.failure("unexpected trailing data")
+        }
         return value
     }
 
@@ -35,7 +37,8 @@ package struct JSONParser {
         }
     }
 
-    private mutating func expect(_ literal: String, _ value: JSONValue) throws(Failure) -> JSONValue {
+    private mutating func expect(_ literal: String, _ value: JSONValue) throws(Failure) -> JSONValue
+    {
         guard bytes[position...].starts(with: literal.utf8) else {
             throw failure("unknown literal")
         }

@@ -46,81 +46,9 @@ extension SimulatorCore {
     }
 
     /// Goes on after whatever happened before the body; errors are answered.
-    private func resume(_ creation: Creation) {
+    func resume(_ creation: Creation) {
         do throws(APIError) {
             try proceed(creation)
-        } catch {
-            refuse(creation.exchange, error)
-        }
-    }
-
-    // MARK: faults before the body
-
-    private func strike(_ fault: Fault, _ creation: Creation) {
-        let exchange = creation.exchange
-        let milliseconds = Duration.milliseconds(fault.milliseconds ?? 1000)
-        switch fault.kind {
-        case .status:
-            var extra = fault.headers.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
-            if let seconds = fault.retryAfterDate {
-                let date = HTTPDate.text(unixSeconds: moment.unixSeconds + seconds)
-                extra.append(("retry-after", date))
-            }
-            refuse(exchange, fault.error, extra: extra)
-        case .silent: _ = HeldExchange(exchange: exchange, core: self)
-        case .refuse: exchange.abort(reset: true)
-        case .close: exchange.abort(reset: false)
-        case .slowHeaders: dripHead(fault, creation)
-        case .delay:
-            HeldExchange(exchange: exchange, core: self).wait(milliseconds) { [unowned self] in
-                resume(creation)
-            }
-        case .redirect:
-            answer(
-                exchange, status: fault.error.status, [], extra: [("location", fault.location)])
-        case .contentType:
-            var creation = creation
-            creation.contentType = "text/html; charset=utf-8"
-            resume(creation)
-        case .httpGarbage:
-            var random = creation.random
-            exchange.writeUnframed((0..<256).map { _ in UInt8(truncatingIfNeeded: random.next()) })
-            exchange.abort(reset: false)
-        case _: resume(creation)
-        }
-    }
-
-    /// The head comes byte by byte; then the answer goes on as it should, and the connection ends.
-    private func dripHead(_ fault: Fault, _ creation: Creation) {
-        do throws(APIError) {
-            var stream = try makeStream(for: creation)
-            var object: [UInt8] = []
-            var head = "HTTP/1.1 200 OK\r\nconnection: close\r\n"
-            if creation.request.isStream {
-                head += "transfer-encoding: chunked\r\n"
-            } else {
-                stream.finish(at: moment)
-                stream.appendObject(to: &object)
-                head += "content-length: \(object.count)\r\n"
-            }
-            let type = creation.request.isStream ? creation.contentType : "application/json"
-            var random = creation.random
-            for (name, value) in headers(contentType: type, &random) {
-                head += "\(name): \(value)\r\n"
-            }
-            statistics.responsesCreated += 1
-            statistics.noteStatus(200)
-            let exchange = creation.exchange
-            HeldExchange(exchange: exchange, core: self).drip(
-                Array((head + "\r\n").utf8), interval: .milliseconds(fault.milliseconds ?? 10)
-            ) { [unowned self] in
-                if creation.request.isStream {
-                    send(stream, creation).startUnframed()
-                } else {
-                    exchange.writeUnframed(object)
-                    exchange.abort(reset: false)
-                }
-            }
         } catch {
             refuse(creation.exchange, error)
         }
@@ -136,6 +64,11 @@ extension SimulatorCore {
             return
         }
         let stream = try makeStream(for: creation)
+        if request.isBackground,
+            drivers.values.count(where: { !$0.response.isOver }) >= options.maximumBackground
+        {
+            throw .typical(status: 429)
+        }
         statistics.responsesCreated += 1
         if request.isBackground {
             startInBackground(stream, creation)
@@ -149,7 +82,7 @@ extension SimulatorCore {
         }
     }
 
-    private func history(for request: ResponseRequest) throws(APIError) -> History {
+    func history(for request: ResponseRequest) throws(APIError) -> History {
         if let id = request.previousResponseID {
             guard let entry = store[id] else {
                 throw .invalid(
@@ -162,11 +95,11 @@ extension SimulatorCore {
         return conversations[id]?.history ?? History()
     }
 
-    private static func conversationID(of request: ResponseRequest) -> String? {
+    static func conversationID(of request: ResponseRequest) -> String? {
         request.body["conversation"]?.string ?? request.body["conversation"]?["id"]?.string
     }
 
-    private func makeStream(for creation: Creation) throws(APIError) -> ResponseStream {
+    func makeStream(for creation: Creation) throws(APIError) -> ResponseStream {
         let request = creation.request
         var random = creation.random
         let history = try history(for: request)
@@ -180,7 +113,7 @@ extension SimulatorCore {
         return ResponseStream(echo: echo, answer: answer, random: random)
     }
 
-    private func send(_ stream: ResponseStream, _ creation: Creation) -> StreamingExchange {
+    func send(_ stream: ResponseStream, _ creation: Creation) -> StreamingExchange {
         let body = ResponseBody(
             source: .generated(stream), fault: creation.fault, random: creation.random)
         let sending = StreamingExchange(
@@ -241,87 +174,13 @@ extension SimulatorCore {
             return
         }
         let body = ResponseBody(
-            source: .recorded(recording), fault: creation.fault, random: random)
+            source: .recorded(
+                recording, blocksPerSecond: creation.request.directives.double("rate") ?? 0),
+            fault: creation.fault, random: random)
         statistics.noteStatus(200)
         StreamingExchange(
             exchange: creation.exchange, core: self, body: body, responseID: "",
             startedAt: creation.startedAt, random: random
         ).start(headers: headers(contentType: creation.contentType, &random))
-    }
-
-    // MARK: what is kept
-
-    /// Keeps a response that has ended, where the request wants that.
-    private func keep(_ stream: ResponseStream, _ creation: Creation) {
-        let request = creation.request
-        var history = ((try? history(for: request)) ?? History())
-            .appending(request.input.userTexts)
-        history.pendingCalls = stream.answer.items.compactMap(\.pendingCallID)
-        if let id = Self.conversationID(of: request) {
-            conversations.insert(
-                .init(inputItems: [], history: history, costBytes: 1024), id: id)
-        }
-        guard request.isStored else { return }
-        var random = creation.random
-        var object: [UInt8] = []
-        stream.appendObject(to: &object)
-        let entry = ResponseStore.Entry(
-            object: object, inputItems: request.input.listed(&random), history: history,
-            costBytes: object.count + creation.exchange.body.count)
-        store.insert(entry, id: stream.responseID)
-    }
-
-    private func startInBackground(_ stream: ResponseStream, _ creation: Creation) {
-        let id = stream.responseID
-        var random = creation.random
-        let response = BackgroundResponse(stream, startedAt: creation.startedAt)
-        let request = creation.request
-        let history = ((try? history(for: request)) ?? History())
-            .appending(request.input.userTexts)
-        let bodyBytes = creation.exchange.body.count
-        store.insert(
-            .init(
-                background: response, inputItems: request.input.listed(&random),
-                history: history, costBytes: bodyBytes), id: id)
-        let driver = BackgroundDriver(response, fault: creation.fault, core: self) {
-            [unowned self] response in
-            store.update(id) { entry in
-                entry.costBytes = bodyBytes + response.log.byteCount
-                if !response.isCancelled {
-                    entry.history.pendingCalls =
-                        response.stream.answer.items.compactMap(\.pendingCallID)
-                }
-            }
-        }
-        drivers[id] = driver
-        forgetLostDrivers()
-        if request.isStream {
-            statistics.noteStatus(200)
-            listen(to: driver, from: 0, creation.fault, creation.exchange, random)
-        } else {
-            answer(creation.exchange, status: 200, response.object)
-        }
-        driver.advance()
-    }
-
-    /// Drivers whose response the store has let go of end with it.
-    private func forgetLostDrivers() {
-        guard drivers.count > 2 * max(64, store.count) else { return }
-        drivers = drivers.filter { store[$0.key] != nil }
-    }
-
-    /// Streams a background response from event `first` on.
-    func listen(
-        to driver: BackgroundDriver, from first: Int, _ fault: Fault?, _ exchange: HTTPExchange,
-        _ random: SeededRandom
-    ) {
-        var random = random
-        let body = ResponseBody(
-            source: .background(driver.response, from: first), fault: fault, random: random)
-        let sending = StreamingExchange(
-            exchange: exchange, core: self, body: body, responseID: driver.response.stream.responseID,
-            startedAt: monotonic, random: random)
-        driver.add(sending)
-        sending.start(headers: headers(contentType: "text/event-stream; charset=utf-8", &random))
     }
 }

@@ -12,6 +12,10 @@ package struct SimulatorOptions: Sendable {
     package var replay: String?
     /// Strikes requests that ask for no fault themselves, in the words of a marker.
     package var fault: String?
+    /// How long a background response is kept after its end, where the request names no `retain_ms=`.
+    package var retention = Duration.seconds(600)
+    /// Background responses that may run at once; one more is answered with 429.
+    package var maximumBackground = 1000
     /// Accepted alone when set; else every key is, and none.
     package var apiKey: String?
 

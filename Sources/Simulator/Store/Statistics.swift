@@ -1,6 +1,8 @@
 /// What the simulator has seen and done since its start or the last reset; the JSON of `GET /stats`.
 package struct Statistics: Sendable {
-    /// One request, as a test wants to look at it. Never a key: only whether one was there.
+    /// One request, as a test wants to look at it.
+    ///
+    /// Never a key: only whether one was there.
     package struct Request: Sendable {
         package var method: String
         package var path: String

@@ -6,6 +6,8 @@ package struct EventSource {
     package private(set) var background: BackgroundResponse?
     /// The next event of a recording or of a background response.
     private var position = 0
+    /// Blocks of a recording a second; 0 is flat out.
+    private var blocksPerSecond = 0.0
 
     /// What asking for the next event gave.
     package enum Outcome: Equatable {
@@ -19,8 +21,11 @@ package struct EventSource {
         EventSource(generated: stream)
     }
 
-    package static func recorded(_ recording: RecordedStream) -> EventSource {
-        EventSource(recorded: recording)
+    /// The blocks of `recording`, flat out or `blocksPerSecond`.
+    package static func recorded(
+        _ recording: RecordedStream, blocksPerSecond: Double = 0
+    ) -> EventSource {
+        EventSource(recorded: recording, blocksPerSecond: blocksPerSecond)
     }
 
     /// The events of `response` from number `first` on.
@@ -55,7 +60,10 @@ package struct EventSource {
     }
 
     /// When the next event is due, in nanoseconds since the request.
-    package var nextDue: UInt64 { generated?.nextDue ?? 0 }
+    package var nextDue: UInt64 {
+        guard recorded != nil, blocksPerSecond > 0 else { return generated?.nextDue ?? 0 }
+        return UInt64(min(Double(position) * 1e9 / blocksPerSecond, 1e18))
+    }
 
     /// Appends an event that is not part of the script.
     mutating func appendForeign(type: String, fields: [UInt8], to out: inout [UInt8]) {

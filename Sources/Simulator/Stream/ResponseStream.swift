@@ -66,7 +66,8 @@ package struct ResponseStream: Sendable {
     }
 
     private mutating func plan() {
-        steps = echo.request.isBackground ? [.created, .queued, .inProgress] : [.created, .inProgress]
+        steps = echo.request.isBackground ? [.created, .queued] : [.created]
+        steps.append(.inProgress)
         var isFailed = false
         if case .failed = answer.ending { isFailed = true }
         for (index, item) in answer.items.enumerated() {
