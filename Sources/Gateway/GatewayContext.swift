@@ -21,6 +21,8 @@ final class GatewayContext: Sendable {
     let staticFiles: StaticFiles
     let admission: Admission
     let upstreamHealth = UpstreamHealth()
+    /// Where the responses of the OpenAI dialect are.
+    let responses: ResponseIndex
     /// This life of every log: positions of an earlier process mean nothing here.
     let epoch: String
     let isDraining = Atomic<Bool>(false)
@@ -35,6 +37,7 @@ final class GatewayContext: Sendable {
         self.logger = logger
         self.mailboxes = mailboxes
         self.process = process
+        responses = ResponseIndex(limit: configuration.dialect.responses)
         registry = MetricRegistry()
         ProcessMetrics.register(in: registry, version: millraceVersion, logger: logger)
         admission = Admission(configuration.server)

@@ -24,6 +24,12 @@ enum ShardMessage: Sendable {
     case sessionEnded(ConnectionID)
     /// The upstream id that a session's next token is to name.
     case refreshToken(ConnectionID, lastUpstreamResponse: String?)
+    /// An HTTP request elsewhere asks about a response of the OpenAI dialect of this shard.
+    case ask(DialectQuestion)
+    /// A part of the answer.
+    case answer(ConnectionID, DialectAnswer)
+    /// A command of a WebSocket of the OpenAI dialect elsewhere.
+    case drive(SessionID, ConnectionID, DialectCommand)
     /// Take no new work, finish what runs, then stop.
     case drain
     /// Stop now.
@@ -40,6 +46,8 @@ struct AttachRequest: Sendable {
     let lastUpstreamResponse: String?
     /// Whom the token and the connection belong to; checked to be the same.
     let subject: String
+    /// The OpenAI dialect's WebSocket mode, which reads sessions of its own.
+    var isDialect = false
 }
 
 /// What a connection learns of the session it is attached to.

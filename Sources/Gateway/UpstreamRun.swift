@@ -90,6 +90,7 @@ final class UpstreamRun: UpstreamTransferDelegate {
     func transfer(_ transfer: UpstreamTransfer, received head: UpstreamResponseHead) {
         requestID = head.requestID
         deadlines.receivedHead(now: shard.loop.now)
+        session.upstreamAnswered(response, head)
         shard.context.upstreamHealth.reached()
     }
 
@@ -107,6 +108,7 @@ final class UpstreamRun: UpstreamTransferDelegate {
                         observe(output, now: now)
                         session.upstream(response, output, data: data, now: now)
                     }
+                    session.upstreamEvent(response, data: data, now: now)
                 } catch {
                     failure = error
                     return .stop
@@ -255,6 +257,7 @@ extension ResponseError {
             isRetryable: failure.isRetryable, upstreamStatus: failure.status,
             upstreamCode: failure.upstreamError.flatMap { $0.code ?? $0.type },
             requestID: failure.requestID)
+        answer = failure.answer
     }
 }
 

@@ -135,6 +135,7 @@ final class EasyHandle {
         switch request.expectation {
         case .eventStream: try headers.append("accept: text/event-stream")
         case .document: try headers.append("accept: application/json")
+        case .bytes: break
         }
         if request.method == .post { try headers.append("content-type: application/json") }
         for (name, value) in request.server.headers { try headers.append("\(name): \(value)") }

@@ -13,6 +13,8 @@ package struct UpstreamRequest: Sendable {
         case eventStream
         /// Anything: collected up to the worker's limit, see `UpstreamTransfer.collectedBody`.
         case document
+        /// Anything: handed over as it comes, however long it is.
+        case bytes
     }
 
     package var server: UpstreamServer

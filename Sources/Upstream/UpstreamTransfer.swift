@@ -195,7 +195,8 @@ package final class UpstreamTransfer {
         guard code == CURLE_OK else { return .failed(transportFailure(code)) }
         switch (expectation, sink) {
         case (.eventStream, .collect): return .failed(wrongContentType(head))
-        case (.eventStream, .delegate), (.document, _), (.eventStream, .none): return .finished
+        case (.eventStream, .delegate), (.document, _), (.bytes, _), (.eventStream, .none):
+            return .finished
         }
     }
 
@@ -216,7 +217,7 @@ package final class UpstreamTransfer {
         case .documentTooLarge(let limit):
             switch (expectation, head) {
             case (.eventStream, let head?): wrongContentType(head)
-            case (.eventStream, nil), (.document, _):
+            case (.eventStream, nil), (.document, _), (.bytes, _):
                 .init(
                     .tooLarge, .upstream, isRetryable: false,
                     "\(server.endpoint) sent a document of more than \(limit) bytes")
@@ -301,7 +302,8 @@ package final class UpstreamTransfer {
             errorBodyTimer = timer
         } else {
             switch (expectation, head.mediaType) {
-            case (.eventStream, nil), (.eventStream, "text/event-stream"?): sink = .delegate
+            case (.eventStream, nil), (.eventStream, "text/event-stream"?), (.bytes, _):
+                sink = .delegate
             case (.eventStream, _), (.document, _):
                 sink = .collect(limitBytes: options.maximumDocumentBytes)
             }

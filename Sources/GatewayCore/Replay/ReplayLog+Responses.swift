@@ -46,7 +46,7 @@ extension ReplayLog {
     }
 
     /// Reasoning can be sent again only with its encrypted content: upstream has not kept the rest.
-    private static func isReplayable(_ item: [UInt8]) -> Bool {
+    static func isReplayable(_ item: [UInt8]) -> Bool {
         let bytes = item.span
         let object = JSONValue(kind: .object, range: 0..<item.count)
         guard object.member("type", in: bytes)?.equals("reasoning", in: bytes) == true else {

@@ -7,18 +7,23 @@ package struct ReplayLog {
     /// Which life of the log it is.
     package let epoch: String
     /// The number of the newest event; 0 when there is none.
-    package private(set) var lastSequence = 0
+    package internal(set) var lastSequence = 0
     /// Events up to this number have been dropped: a cursor below it needs a snapshot.
     package private(set) var compactedThrough = 0
     /// What the log holds now, in bytes.
-    package private(set) var storedBytes = 0
+    package internal(set) var storedBytes = 0
     /// Bytes appended over the log's whole life, the scale of `position(of:)`.
-    package private(set) var totalBytes = 0
+    package internal(set) var totalBytes = 0
 
-    private(set) var segments: [LogSegment] = []
+    var segments: [LogSegment] = []
+
+    /// Of a full-fidelity log: the shape of each response's last delta, and the lanes that have a name.
+    var shapes: [Int: EventShape] = [:]
+    var lanes: [Int: [UInt8]] = [:]
+    var cutter = EventCutter()
 
     /// A run is cut after this many bytes of text: what its arrays grow in advance stays small.
-    private static let maximumRunBytes = 4 << 10
+    static let maximumRunBytes = 4 << 10
 
     /// Begins an empty log.
     package init(epoch: String) { self.epoch = epoch }
@@ -118,7 +123,7 @@ package struct ReplayLog {
     }
 
     /// The index of the segment that holds `sequence`, which must be in the log.
-    private func segmentIndex(holding sequence: Int) -> Int {
+    func segmentIndex(holding sequence: Int) -> Int {
         if let last = segments.last, sequence >= last.firstSequence { return segments.count - 1 }
         var low = 0
         var high = segments.count - 1
@@ -237,6 +242,7 @@ package struct ReplayLog {
             guard segment.lastSequence <= sequence else { break }
             storedBytes -= segment.storedBytes
             compactedThrough = segment.lastSequence
+            if !lanes.isEmpty { lanes[segment.response] = nil }
             dropped += 1
         }
         segments.removeFirst(dropped)
@@ -244,7 +250,7 @@ package struct ReplayLog {
 
     /// Gives back the room that a finished run's arrays grew in advance.
     mutating func trimLastRun() {
-        guard let last = segments.indices.last, segments[last].kind == .run else { return }
+        guard let last = segments.indices.last, segments[last].isRun else { return }
         segments[last].bytes = Array(segments[last].bytes[...])
         segments[last].ends = Array(segments[last].ends[...])
     }

@@ -176,6 +176,9 @@ extension SessionMachine {
     ) {
         guard let index = recordIndex(number), responses[index].isStreaming else { return }
         responses[index].phase = .cancelling(reason, since: now)
+        if let id = responses[index].upstreamID, dialect.records[number]?.isBackground == true {
+            actions.append(.cancelUpstream(id: id))
+        }
         actions.append(.closeUpstream(response: number))
     }
 }

@@ -26,8 +26,10 @@ extension SessionMachine {
 
     /// Brings the session below its limit: first compacting, then forgetting the oldest summaries.
     mutating func enforceBounds() {
+        // A reader of the OpenAI dialect has no snapshot to go on from: its newest response stays.
+        let isFull = settings.fidelity == .full
         while log.storedBytes + archivedBytes > settings.sessionBytes {
-            if let count = oldestCompactable {
+            if let count = oldestCompactable, !isFull || count < responses.count {
                 compact(count)
             } else if !archive.isEmpty {
                 archivedBytes -= archive.removeFirst().snapshot.count
@@ -51,8 +53,14 @@ extension SessionMachine {
     private mutating func compact(_ count: Int) {
         var lastSequence = 0
         for record in responses[..<count] {
-            let snapshot = snapshotObject(of: record)
-            archive.append(ArchivedResponse(number: record.number, snapshot: snapshot))
+            let isFull = settings.fidelity == .full
+            let snapshot = isFull ? responseObject(of: record) ?? [] : snapshotObject(of: record)
+            var archived = ArchivedResponse(number: record.number, snapshot: snapshot)
+            if isFull {
+                archived.upstreamID = record.upstreamID
+                dialect.records[record.number] = nil
+            }
+            archive.append(archived)
             archivedBytes += snapshot.count
             lastSequence = max(lastSequence, record.lastSequence)
         }

@@ -5,6 +5,7 @@ extension SessionMachine {
     ) {
         guard let index = recordIndex(number), responses[index].phase == .connecting else { return }
         responses[index].phase = .waiting
+        guard settings.fidelity == .native else { return }
         actions.append(.broadcast(frame: stateFrame(responses[index], "waiting", now: now)))
     }
 
@@ -12,7 +13,9 @@ extension SessionMachine {
     package mutating func upstreamSilent(
         _ number: Int, now: Instant, actions: inout [SessionAction]
     ) {
-        guard let index = recordIndex(number), responses[index].isStreaming else { return }
+        guard let index = recordIndex(number), responses[index].isStreaming,
+            settings.fidelity == .native
+        else { return }
         actions.append(.broadcast(frame: stateFrame(responses[index], "upstream_silent", now: now)))
     }
 
@@ -25,6 +28,9 @@ extension SessionMachine {
         if responses[index].firstEventAt == nil {
             responses[index].firstEventAt = now
             responses[index].phase = .streaming
+        }
+        guard settings.fidelity == .native else {
+            return note(index, output, data, now: now, actions: &actions)
         }
         switch output {
         case .delta(let output, let kind, let part, let text):
@@ -104,7 +110,7 @@ extension SessionMachine {
     }
 
     /// Counts streamed bytes and ends a response that exceeds its limit; false when it did.
-    private mutating func count(
+    mutating func count(
         _ bytes: Int, _ index: Int, now: Instant, actions: inout [SessionAction]
     ) -> Bool {
         responses[index].streamedBytes += bytes
@@ -149,7 +155,7 @@ extension SessionMachine {
         responses[index].lastSequence = log.lastSequence
     }
 
-    private func copy(_ data: Span<UInt8>, _ range: Range<Int>) -> [UInt8] {
+    func copy(_ data: Span<UInt8>, _ range: Range<Int>) -> [UInt8] {
         var copy: [UInt8] = []
         copy.append(data, range)
         return copy
@@ -157,7 +163,7 @@ extension SessionMachine {
 
     // MARK: The end
 
-    private mutating func finishFromUpstream(
+    mutating func finishFromUpstream(
         _ number: Int, _ end: ResponseEnd, _ data: Span<UInt8>, now: Instant,
         actions: inout [SessionAction]
     ) {
@@ -204,6 +210,11 @@ extension SessionMachine {
     ) {
         guard let index = recordIndex(number), !responses[index].isFinished else { return }
         log.trimLastRun()
+        guard settings.fidelity == .native else {
+            return finishEvents(
+                index, outcome, reason: reason, error: error, cancelledSince: cancelledSince,
+                now: now, actions: &actions)
+        }
         let text = log.text(ofResponse: number)
         let digest = settings.digest(text)
         let record = responses[index]
@@ -260,7 +271,7 @@ extension SessionMachine {
         frame.append(UInt8(ascii: "}"))
     }
 
-    private static func plain(_ raw: [UInt8]?) -> String? {
+    static func plain(_ raw: [UInt8]?) -> String? {
         guard let raw else { return nil }
         let value = JSONValue(kind: .string, range: 0..<raw.count)
         return value.decoded(in: raw.span).map { String(decoding: $0, as: UTF8.self) }

@@ -33,6 +33,9 @@ package struct SessionMachine {
     var conversation: [[UInt8]] = []
     var conversationBytes = 0
 
+    /// What only the OpenAI dialect needs.
+    var dialect = DialectState()
+
     /// Attached connections.
     package private(set) var connections: Set<ConnectionID> = []
     /// When the last connection left; nil while one is there.
@@ -67,7 +70,10 @@ package struct SessionMachine {
     }
 
     /// Bytes that the session holds.
-    package var storedBytes: Int { log.storedBytes + archivedBytes + conversationBytes }
+    package var storedBytes: Int {
+        log.storedBytes + archivedBytes + conversationBytes + dialect.turnBytes
+            + (dialect.waiting.isEmpty ? 0 : dialect.waitingBytes)
+    }
 
     /// Numbers of the responses that have not ended.
     package var runningResponses: [Int] {
@@ -90,6 +96,7 @@ package struct SessionMachine {
     ) {
         connections.insert(connection)
         deserted = nil
+        guard settings.fidelity == .native else { return }
         for record in responses where !record.isFinished {
             guard let waitingFor = record.waitingFor else { continue }
             actions.append(
@@ -162,6 +169,7 @@ package struct SessionMachine {
             guard unread > settings.highWatermarkBytes, isRunning else { return }
             isPaused = true
             actions.append(.pauseUpstream)
+            guard settings.fidelity == .native else { return }
             for record in responses where !record.isFinished {
                 actions.append(.broadcast(frame: stateFrame(record, "paused", now: nil)))
             }

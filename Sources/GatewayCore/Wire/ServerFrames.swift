@@ -90,7 +90,7 @@ package enum ServerFrames {
         }
     }
 
-    static func frame(_ type: StaticString, _ body: (inout [UInt8]) -> Void) -> [UInt8] {
+    package static func frame(_ type: StaticString, _ body: (inout [UInt8]) -> Void) -> [UInt8] {
         var frame: [UInt8] = []
         frame.append(literal: "{\"type\":\"\(type)\"")
         body(&frame)
@@ -101,31 +101,31 @@ package enum ServerFrames {
 
 extension [UInt8] {
     /// Appends `,"name":"value"`.
-    mutating func field(_ name: StaticString, _ value: String) {
+    package mutating func field(_ name: StaticString, _ value: String) {
         append(literal: ",\"\(name)\":")
         append(jsonString: value)
     }
 
     /// Appends `,"name":value`.
-    mutating func field(_ name: StaticString, _ value: Int) {
+    package mutating func field(_ name: StaticString, _ value: Int) {
         append(literal: ",\"\(name)\":")
         append(decimal: value)
     }
 
     /// Appends `,"name":true` or `false`.
-    mutating func field(_ name: StaticString, _ value: Bool) {
+    package mutating func field(_ name: StaticString, _ value: Bool) {
         append(literal: ",\"\(name)\":")
         append(literal: value ? "true" : "false")
     }
 
     /// Appends `,"name":` and a value that is JSON already.
-    mutating func field(_ name: StaticString, raw value: [UInt8]) {
+    package mutating func field(_ name: StaticString, raw value: [UInt8]) {
         append(literal: ",\"\(name)\":")
         append(contentsOf: value)
     }
 
     /// Appends `,"name":` and the JSON at `range` of `bytes`.
-    mutating func field(_ name: StaticString, raw bytes: Span<UInt8>, _ range: Range<Int>) {
+    package mutating func field(_ name: StaticString, raw bytes: Span<UInt8>, _ range: Range<Int>) {
         append(literal: ",\"\(name)\":")
         append(bytes, range)
     }
