@@ -2,3 +2,5 @@
 #pragma once
 
 #include <openssl/evp.h>
+
+#include "tls.h"
