@@ -7,6 +7,7 @@ package struct SocketAddress {
     private let length: socklen_t
 
     package var family: Int32 { Int32(storage.ss_family) }
+    package var isVersion4: Bool { family == AF_INET }
 
     /// Resolves a host name, IPv4 first; blocks, so it is called once, before the load.
     package static func resolve(host: String, port: UInt16) throws(SystemError) -> SocketAddress {
