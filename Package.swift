@@ -51,7 +51,7 @@ let package = Package(
 
         // Thin shells, one per concern.
         library("CommandLineOptions", [], settings: pure),
-        library("Configuration", ["CLibyaml", "CommandLineOptions"]),
+        library("Configuration", ["CLibyaml", "CommandLineOptions", "GatewayCore"]),
         library("Telemetry", []),
         library("EventLoop", ["CLibuv"]),
         library("TokenSigning", ["COpenSSL", "GatewayCore"]),

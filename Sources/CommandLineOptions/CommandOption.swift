@@ -2,7 +2,9 @@
 ///
 /// Declared as a value, so that parsing, help text and documentation cannot disagree.
 package struct CommandOption: Sendable, Equatable {
-    /// What an option takes. Values are checked while parsing, before any of them is used.
+    /// What an option takes.
+    ///
+    /// Values are checked while parsing, before any of them is used.
     package enum Kind: Sendable, Equatable {
         /// `--name`.
         case flag
@@ -33,7 +35,7 @@ package struct CommandOption: Sendable, Equatable {
     package let short: Character?
     /// What it takes.
     package let kind: Kind
-    /// Stands for the value in `--help`, in capitals: `HOST:PORT`, `FILE`, `N`. Empty for a flag.
+    /// Stands for the value in `--help`, in capitals, such as `FILE`; empty for a flag.
     package let placeholder: String
     /// One or two sentences for `--help`, without the default.
     package let help: String

@@ -5,7 +5,9 @@ package enum StandardStream: Int32, Sendable {
     case output = 1
     case error = 2
 
-    /// Writes all of `text`; false when the stream is closed or full. Blocks while a reader is slow.
+    /// Writes all of `text` and says whether that worked.
+    ///
+    /// Blocks while the reader is slow; false when the stream is closed.
     @discardableResult
     package func write(_ text: String) -> Bool {
         let bytes = Array(text.utf8)
