@@ -67,8 +67,8 @@ let package = Package(
             ]),
         library(
             "Simulator", ["GatewayCore", "CommandLineOptions", "EventLoop", "WebSocketServer"]),
-        // Shares no code with the gateway on purpose: a common fault would pass its checks.
-        library("LoadClient", ["CommandLineOptions", "CEpoll", "COpenSSL", "CLibyaml"]),
+        // Shares no protocol code with the gateway: a common fault would pass its checks.
+        library("LoadClient", ["CommandLineOptions", "Configuration", "CEpoll", "COpenSSL"]),
         executable("millrace", ["Gateway"]),
         executable("millrace-sim", ["Simulator"]),
         executable("millrace-load", ["LoadClient"]),

@@ -1,0 +1,1 @@
+package enum ReportHTML { package static func render(_ report: RunReport) -> String { "" } }
