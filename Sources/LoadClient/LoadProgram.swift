@@ -65,7 +65,8 @@ package enum LoadProgram {
         }
         for assignment in parsed.texts("set") {
             guard let entry = ScenarioEntry(assignment: assignment) else {
-                throw ScenarioError(key: "--set", reason: "'\(assignment)' is not KEY=VALUE", line: 0)
+                throw ScenarioError(
+                    key: "--set", reason: "'\(assignment)' is not KEY=VALUE", line: 0)
             }
             entries.append(entry)
         }

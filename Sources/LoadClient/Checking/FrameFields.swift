@@ -123,7 +123,8 @@ package struct FrameFields {
     private static func literal(
         _ line: Span<UInt8>, _ at: inout Int, _ word: StaticString
     ) -> Bool {
-        let slice = Slice(start: Int32(at), end: Int32(min(at + word.utf8CodeUnitCount, line.count)))
+        let slice = Slice(
+            start: Int32(at), end: Int32(min(at + word.utf8CodeUnitCount, line.count)))
         guard equal(line, slice, word) else { return false }
         at += word.utf8CodeUnitCount
         return true

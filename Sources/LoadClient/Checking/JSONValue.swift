@@ -1,4 +1,4 @@
-/// A JSON document in memory, for what is rare: snapshots, baselines. Never for deltas.
+/// A JSON document in memory, for what is rare: snapshots and baselines, never deltas.
 ///
 /// Numbers are doubles; nesting is limited to 128, so that a peer cannot exhaust the stack.
 package indirect enum JSONValue: Equatable, Sendable {

@@ -102,7 +102,9 @@ package struct StreamChecker {
             }
         }
         guard let seq = fields.seq, fields.type != .ready else { return notice(fields, line) }
-        if let violation = advance(to: seq, from: fields.from ?? seq) { return .violation(violation) }
+        if let violation = advance(to: seq, from: fields.from ?? seq) {
+            return .violation(violation)
+        }
         return event(fields, line, seq: seq)
     }
 
@@ -182,7 +184,8 @@ package struct StreamChecker {
                 return .violation(stray(fields, line))
             }
             switch fields.type {
-            case .delta: return delta(fields, line, slot: slot, events: seq - (fields.from ?? seq) + 1)
+            case .delta:
+                return delta(fields, line, slot: slot, events: seq - (fields.from ?? seq) + 1)
             case .complete: return complete(fields, line, slot: slot)
             default: return .event
             }
@@ -195,7 +198,8 @@ package struct StreamChecker {
         let id = bytes(line, fields.response)
         let message = string(line, fields.message)
         if finished.contains(id) { return .violation(stray(fields, line)) }
-        if finishedMessages.contains(message) || running.contains(where: { $0.message == message }) {
+        if finishedMessages.contains(message) || running.contains(where: { $0.message == message })
+        {
             return .violation(
                 Violation(.completedTwice, "a second response to message \(message)"))
         }
@@ -215,7 +219,9 @@ package struct StreamChecker {
         running[slot].textBytes += text.count
         guard running[slot].textBytes <= maximumResponseBytes else {
             return .violation(
-                Violation(.textTooLong, "text above \(maximumResponseBytes) bytes (limits.response_bytes)"))
+                Violation(
+                    .textTooLong, "text above \(maximumResponseBytes) bytes (limits.response_bytes)"
+                ))
         }
         running[slot].append(line.extracting(text), index: index)
         return .delta(Delta(slot: slot, events: events, text: text))
@@ -239,7 +245,8 @@ package struct StreamChecker {
                             + " \(fields.textBytes ?? -1) bytes and \(promised)"))
             }
         } else {
-            return .violation(Violation(.textHash, "\(response.name): complete without text_sha256"))
+            return .violation(
+                Violation(.textHash, "\(response.name): complete without text_sha256"))
         }
         return .completed(
             Completion(
@@ -300,7 +307,9 @@ extension StreamChecker {
 
     /// Takes the state that a snapshot stands for in the place of the events up to `through`.
     private mutating func snapshot(_ line: Span<UInt8>) -> Verdict {
-        guard let frame = JSONValue(parsing: line, decodingStrings: false), let through = frame["through"]?.number else {
+        guard let frame = JSONValue(parsing: line, decodingStrings: false),
+            let through = frame["through"]?.number
+        else {
             return .violation(Violation(.notJSON, "a snapshot without `through`"))
         }
         guard Int(through) >= lastSeq else {

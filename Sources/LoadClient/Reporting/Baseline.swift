@@ -39,7 +39,9 @@ package struct Baseline {
 
     /// Counts of a run that ends by the clock say little; rates, shares and durations do.
     private static func isComparable(_ name: String) -> Bool {
-        if name.hasPrefix("latency.") { return !name.hasSuffix(".count") && !name.hasSuffix(".min_us") }
+        if name.hasPrefix("latency.") {
+            return !name.hasSuffix(".count") && !name.hasSuffix(".min_us")
+        }
         return !name.hasPrefix("totals.") || name == "totals.errors" || name == "totals.violations"
     }
 }

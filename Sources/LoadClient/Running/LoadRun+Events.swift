@@ -195,7 +195,8 @@ extension LoadRun {
                 session.readers[0],
                 Violation(
                     .unfinished,
-                    "\(sent.id) has no complete after \(Decimal.text(scenario.limits.responseTimeoutSeconds)) s"))
+                    "\(sent.id) has no complete after \(Decimal.text(scenario.limits.responseTimeoutSeconds)) s"
+                ))
         }
     }
 
@@ -213,7 +214,8 @@ extension LoadRun {
                 RunReport.ViolationRecord(
                     violation: Violation(
                         .unfinished,
-                        "after a drain of \(Decimal.text(scenario.drainSeconds)) s; running: \(names)"),
+                        "after a drain of \(Decimal.text(scenario.drainSeconds)) s; running: \(names)"
+                    ),
                     session: session.index, reader: reader.index,
                     seconds: Double(now - startedAt) / 1e9, transcript: reader.transcript.lines))
         }

@@ -87,7 +87,9 @@ extension LoadRun {
             ("client.cpu_share", meter.ownCPUSeconds / seconds),
             ("client.cpu_peak_share", peakClientCPU),
         ]
-        if deltas > 0 { list.append(("client.cpu_us_per_delta", meter.ownCPUSeconds * 1e6 / deltas)) }
+        if deltas > 0 {
+            list.append(("client.cpu_us_per_delta", meter.ownCPUSeconds * 1e6 / deltas))
+        }
         if let server = meter.serverCPUSeconds {
             list.append(("server.cpu_share", server / seconds))
             if deltas > 0 { list.append(("server.cpu_us_per_delta", server * 1e6 / deltas)) }

@@ -14,7 +14,9 @@ extension LoadRun {
                 return
             }
             // Waiting for room or for the connection counts: latency runs from `due`.
-            guard session.isReady, session.inFlight.count < scenario.messages.inFlight else { return }
+            guard session.isReady, session.inFlight.count < scenario.messages.inFlight else {
+                return
+            }
             session.due.removeFirst()
             send(session, due: due)
             if schedule.isOpen { session.due.append(schedule.next(due: due, completed: now)) }
@@ -89,7 +91,8 @@ extension LoadRun {
     func flush(_ connection: Connection) {
         while connection.outboundStart < connection.outbound.count {
             let result = connection.outbound.withUnsafeBytes { bytes in
-                connection.send(UnsafeRawBufferPointer(rebasing: bytes[connection.outboundStart...]))
+                connection.send(
+                    UnsafeRawBufferPointer(rebasing: bytes[connection.outboundStart...]))
             }
             guard case .bytes(let count) = result else { break }
             connection.outboundStart += count

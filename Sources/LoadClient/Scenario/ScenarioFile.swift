@@ -40,7 +40,8 @@ package enum ScenarioFile {
             for member in members {
                 let name = path.isEmpty ? member.key.text : "\(path).\(member.key.text)"
                 guard !entries.contains(where: { $0.key == name }) else {
-                    throw ScenarioError(key: name, reason: "stands there twice", line: member.key.line)
+                    throw ScenarioError(
+                        key: name, reason: "stands there twice", line: member.key.line)
                 }
                 try collect(member.value, path: name, into: &entries)
             }

@@ -104,7 +104,8 @@ package struct ScenarioKey {
                 "cancel.at_deltas", .integer(\.cancel.atDeltas, 0...10_000_000),
                 "Deltas after which they are; 0: right after sending"),
             .init("cancel.how", .cancelBy, "message, or close or reset of the connection"),
-            .init("slow.share", .number(\.slow.share, share), "Share of connections that read slowly"),
+            .init(
+                "slow.share", .number(\.slow.share, share), "Share of connections that read slowly"),
             .init(
                 "slow.bytes_per_s", .integer(\.slow.bytesPerSecond, 10...1_000_000_000),
                 "How fast a slow one reads"),

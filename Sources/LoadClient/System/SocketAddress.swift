@@ -20,7 +20,9 @@ package struct SocketAddress {
         var next = list
         while let entry = next {
             let isFour = entry.pointee.ai_family == AF_INET
-            if let address = entry.pointee.ai_addr, best == nil || (isFour && best?.family != AF_INET) {
+            if let address = entry.pointee.ai_addr,
+                best == nil || (isFour && best?.family != AF_INET)
+            {
                 var storage = sockaddr_storage()
                 let count = Int(entry.pointee.ai_addrlen)
                 withUnsafeMutableBytes(of: &storage) { target in
@@ -31,12 +33,13 @@ package struct SocketAddress {
             next = entry.pointee.ai_next
         }
         guard let best else {
-            throw SystemError("resolve \(host): \(String(cString: gai_strerror(code)))", code: ENOENT)
+            throw SystemError(
+                "resolve \(host): \(String(cString: gai_strerror(code)))", code: ENOENT)
         }
         return best
     }
 
-    /// 127.0.0.`last` with no port of its own.
+    /// The loopback address that ends in `last`, with no port of its own.
     package static func loopback(_ last: UInt8) -> SocketAddress {
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
