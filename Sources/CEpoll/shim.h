@@ -1,7 +1,6 @@
 /* Linux calls that Swift's Glibc module leaves out: typed wrappers, no logic. */
 #pragma once
 
-#define _GNU_SOURCE
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdint.h>

@@ -38,6 +38,7 @@ package struct Histogram {
     package func percentile(_ share: Double) -> UInt64 {
         guard count > 0 else { return 0 }
         let rank = max(1, UInt64((share * Double(count)).rounded(.up)))
+        guard rank < count else { return maximum }
         var seen: UInt64 = 0
         for (index, bucketCount) in counts.enumerated() where bucketCount > 0 {
             seen += bucketCount

@@ -22,6 +22,11 @@ package struct Scenario: Equatable, Sendable {
     package struct Span: Equatable, Sendable {
         package var lowest: Double
         package var highest: Double
+
+        package init(lowest: Double, highest: Double) {
+            self.lowest = lowest
+            self.highest = highest
+        }
     }
 
     package struct Messages: Equatable, Sendable {
