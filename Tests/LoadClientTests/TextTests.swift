@@ -80,4 +80,18 @@ struct TextTests {
         #expect(transcript.lines.last == "* closed")
         #expect(transcript.lines.dropLast().last == "< frame 49")
     }
+
+    @Test("a transcript shows no key and no token")
+    func secrets() {
+        var transcript = Transcript(maximumBytes: 1_024)
+        let frames = [
+            #"{"type":"hello","auth":"KEY","resume":{"token":"KEY","after":1}}"#,
+            #"{"type":"ready","seq":3,"resume_token":"KEY","recovered":true}"#,
+            #"{"type":"token","resume_token":"KEY"#,
+        ]
+        for frame in frames { transcript.sent(Array(frame.utf8).span) }
+        #expect(transcript.lines.count == 3)
+        #expect(!transcript.lines.contains { $0.contains("KEY") })
+        #expect(transcript.lines[1].hasSuffix(#""…","recovered":true}"#))
+    }
 }

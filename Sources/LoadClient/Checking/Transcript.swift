@@ -1,4 +1,4 @@
-/// The last bytes of one connection's conversation, in a ring of fixed size.
+/// The last bytes of one reader's conversation, in a ring of fixed size.
 ///
 /// Empty until first used, so an idle connection costs nothing.
 package struct Transcript {
@@ -20,11 +20,33 @@ package struct Transcript {
     }
 
     /// What is left, one frame per line: `<` received, `>` sent, `*` our own notes.
+    ///
+    /// Keys and tokens are blanked: transcripts end up in reports that people pass on.
     package var lines: [String] {
-        let bytes = wrapped ? Array(ring[next...] + ring[..<next]) : Array(ring[..<next])
-        var lines = bytes.split(separator: 0x1E).map { String(decoding: $0, as: UTF8.self) }
-        if wrapped, !lines.isEmpty { lines[0] = "… " + lines[0] }
-        return lines
+        var frames = (wrapped ? ring[next...] + ring[..<next] : ring[..<next])
+            .split(separator: 0x1E)
+        // The oldest is cut, perhaps within a token.
+        if wrapped, !frames.isEmpty { frames.removeFirst() }
+        let lines = frames.map { Self.blank(String(decoding: $0, as: UTF8.self)) }
+        return wrapped ? ["* (older frames left out)"] + lines : lines
+    }
+
+    private static func blank(_ line: String) -> String {
+        var line = line
+        for name in ["auth", "token", "resume_token"] {
+            let mark = Array("\"\(name)\":\"".utf8)
+            let bytes = Array(line.utf8)
+            guard bytes.count >= mark.count else { continue }
+            let starts = 0...(bytes.count - mark.count)
+            guard let start = starts.first(where: { bytes[$0...].starts(with: mark) }) else {
+                continue
+            }
+            let secret = start + mark.count
+            let end = bytes[secret...].firstIndex(of: UInt8(ascii: "\"")) ?? bytes.count
+            line = String(
+                decoding: bytes[..<secret] + Array("…".utf8) + bytes[end...], as: UTF8.self)
+        }
+        return line
     }
 
     /// Bytes of one frame beyond this are left out: its beginning tells most.
