@@ -8,6 +8,7 @@ package struct Measurements {
         case delivery
         case response
         case cancel
+        case upstreamClosed = "upstream_closed"
         case reconnect
         case catchUp = "catch_up"
         case sendLag = "send_lag"
@@ -20,6 +21,7 @@ package struct Measurements {
             case .delivery: "upstream's write → read here"
             case .response: "message due → complete"
             case .cancel: "cancel sent → complete"
+            case .upstreamClosed: "cancel arrived → upstream closed, says the gateway"
             case .reconnect: "connect started → ready, resuming"
             case .catchUp: "ready → last missed event"
             case .sendLag: "message due → sent"
@@ -88,9 +90,10 @@ extension Measurements.Latency {
         case .delivery: 3
         case .response: 4
         case .cancel: 5
-        case .reconnect: 6
-        case .catchUp: 7
-        case .sendLag: 8
+        case .upstreamClosed: 6
+        case .reconnect: 7
+        case .catchUp: 8
+        case .sendLag: 9
         }
     }
 }

@@ -7,6 +7,7 @@ package struct UsageMeter {
     private var endedAt: UInt64?
     private var ownBegin = ProcessSampler.ownCPUSeconds
     private var ownEnd: Double?
+    private let serverBefore: ProcessSampler.Reading?
     private var serverBegin: ProcessSampler.Reading?
     private var serverEnd: ProcessSampler.Reading?
     // The newest second, for the timeline.
@@ -20,6 +21,7 @@ package struct UsageMeter {
         beganAt = now
         lastServer = sampler?.read()
         serverBegin = lastServer
+        serverBefore = lastServer
     }
 
     package mutating func begin(_ counters: Measurements.Counters, now: UInt64) {
@@ -59,4 +61,10 @@ package struct UsageMeter {
         return serverEnd.cpuSeconds - serverBegin.cpuSeconds
     }
     package var serverResidentBytes: Int? { serverEnd?.residentBytes }
+
+    /// By how much the server has grown since before the first connection.
+    package var serverGrowthBytes: Int? {
+        guard let serverBefore, let serverEnd else { return nil }
+        return serverEnd.residentBytes - serverBefore.residentBytes
+    }
 }

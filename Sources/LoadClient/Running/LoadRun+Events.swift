@@ -121,7 +121,11 @@ extension LoadRun {
         measurements.tally("status.\(completion.status)")
         measurements.record(.response, now - sent.due)
         switch (completion.status, sent.cancelledAt) {
-        case ("cancelled", let cancelledAt?): measurements.record(.cancel, now - cancelledAt)
+        case ("cancelled", let cancelledAt?):
+            measurements.record(.cancel, now - cancelledAt)
+            if let closed = completion.upstreamClosedMicroseconds {
+                measurements.record(.upstreamClosed, UInt64(clamping: closed) &* 1_000)
+            }
         case ("completed", _): break
         default:
             measurements.counters.errors += 1

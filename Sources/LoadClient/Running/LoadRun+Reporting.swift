@@ -94,6 +94,10 @@ extension LoadRun {
             list.append(("server.cpu_share", server / seconds))
             if deltas > 0 { list.append(("server.cpu_us_per_delta", server * 1e6 / deltas)) }
             list.append(("server.resident_bytes", Double(meter.serverResidentBytes ?? 0)))
+            if let growth = meter.serverGrowthBytes, peakConnections > 0 {
+                let share = Double(growth) / Double(peakConnections)
+                list.append(("server.resident_growth_bytes_per_connection", share))
+            }
             list.append(("server.resident_peak_bytes", Double(meter.serverPeakBytes)))
         }
         return list.map { RunReport.Metric(name: $0.0, value: $0.1) }

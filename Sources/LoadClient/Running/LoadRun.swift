@@ -145,7 +145,8 @@ package final class LoadRun {
     private func prepareSessions() {
         let step = scenario.rampSeconds * 1e9 / Double(scenario.sessions)
         for index in 0..<scenario.sessions {
-            let session = LoadSession(index: index)
+            let isSpeaking = scenario.sendsMessages && random.chance(scenario.messages.share)
+            let session = LoadSession(index: index, isSpeaking: isSpeaking)
             session.readers = (0..<scenario.readers).map { makeReader(session, $0) }
             sessions.append(session)
             timers.add(.start(session: index), at: startedAt + UInt64(step * Double(index)))
@@ -179,7 +180,7 @@ package final class LoadRun {
             let session = sessions[index]
             session.hasStarted = true
             let talkFrom = scenario.messages.duringRamp ? now : startedAt + scenario.rampNanoseconds
-            if scenario.sendsMessages {
+            if session.isSpeaking {
                 let first = schedule.first(session: index, start: talkFrom)
                 // A closed loop has one due time for each message that may be on its way.
                 let count = schedule.isOpen ? 1 : scenario.messages.inFlight
@@ -237,7 +238,8 @@ package final class LoadRun {
         let limit = scenario.messages.perSession
         guard limit > 0, scenario.sendsMessages else { return false }
         return sessions.allSatisfy {
-            $0.hasGivenUp || ($0.messagesSent >= limit && $0.inFlight.isEmpty)
+            !$0.isSpeaking || $0.hasGivenUp
+                || ($0.messagesSent >= limit && $0.inFlight.isEmpty)
         }
     }
 }

@@ -15,6 +15,8 @@ final class LoadSession {
     }
 
     let index: Int
+    /// The others only hold their connections.
+    let isSpeaking: Bool
     var readers: [Reader] = []
     var inFlight: [Sent] = []
     /// Times at which messages are due that are not sent yet, soonest first.
@@ -25,7 +27,10 @@ final class LoadSession {
     var hasStarted = false
     var timerSerial: UInt32 = 0
 
-    init(index: Int) { self.index = index }
+    init(index: Int, isSpeaking: Bool) {
+        self.index = index
+        self.isSpeaking = isSpeaking
+    }
 
     var hasGivenUp: Bool { readers.first?.absence == .gaveUp }
 

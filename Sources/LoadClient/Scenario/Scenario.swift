@@ -30,6 +30,7 @@ package struct Scenario: Equatable, Sendable {
     }
 
     package struct Messages: Equatable, Sendable {
+        package var share = 1.0
         package var perSession = 0
         package var perSecond = 0.0
         package var everyMilliseconds = 0.0

@@ -52,6 +52,9 @@ package struct ScenarioKey {
     private static var messages: [ScenarioKey] {
         [
             .init(
+                "messages.share", .number(\.messages.share, share),
+                "Share of the sessions that speak; the others hold idle connections"),
+            .init(
                 "messages.per_session", .integer(\.messages.perSession, 0...1_000_000),
                 "Messages of each session; 0: until the time is over"),
             .init(
