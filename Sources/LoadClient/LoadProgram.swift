@@ -1,4 +1,5 @@
 package import CommandLineOptions
+internal import CEpoll
 internal import Glibc
 
 /// `millrace-load`: reads arguments, runs one scenario, writes the reports.

@@ -153,4 +153,33 @@ struct StreamCheckerTests {
                 .error(code: "rate_limited", message: "m7"),
             ])
     }
+
+    @Test("no server can stop the client with bytes", arguments: 0..<8 as Range<UInt64>)
+    mutating func damaged(seed: UInt64) {
+        var random = SplitMix64(seed: seed)
+        let snapshot =
+            #"{"type":"snapshot","through":1e300,"responses":[{"partial":[{"index":1e99,"kind":"text"}]}]}"#
+        let lines =
+            [Self.ready] + Self.began
+            + [
+                Self.delta(3, #"\ud83d"#), Self.complete(4, "x"), snapshot,
+                #"{"type":"going_away","reconnect_after_ms":999999999999999999}"#,
+            ]
+        for _ in 0..<3_000 {
+            var bytes = Array(lines[Int(random.next() % UInt64(lines.count))].utf8)
+            for _ in 0...(random.next() % 3) {
+                let place = Int(random.next() % UInt64(bytes.count))
+                switch random.next() % 3 {
+                case 0: bytes[place] = UInt8(truncatingIfNeeded: random.next())
+                case 1: bytes.removeSubrange(place..<min(place + 3, bytes.count))
+                default: bytes.insert(contentsOf: bytes.prefix(place), at: place)
+                }
+                if bytes.isEmpty { bytes = [0x7B] }
+            }
+            if random.chance(0.05) { checker.connected() }
+            _ = checker.handle(bytes.span)
+            DeliveryTimestamps.forEach(in: bytes.span) { _ in }
+        }
+        #expect(checker.lastSeq >= 0)
+    }
 }

@@ -30,6 +30,8 @@ package indirect enum JSONValue: Equatable, Sendable {
 
     package var string: String? { if case .string(let value) = self { value } else { nil } }
     package var number: Double? { if case .number(let value) = self { value } else { nil } }
+    /// A whole number that an `Int` can hold.
+    package var integer: Int? { number.flatMap { Int(exactly: $0) } }
     package var array: [JSONValue] { if case .array(let value) = self { value } else { [] } }
 
     /// Parses a whole document; `nil` when it is not JSON.

@@ -308,15 +308,15 @@ extension StreamChecker {
     /// Takes the state that a snapshot stands for in the place of the events up to `through`.
     private mutating func snapshot(_ line: Span<UInt8>) -> Verdict {
         guard let frame = JSONValue(parsing: line, decodingStrings: false),
-            let through = frame["through"]?.number
+            let through = frame["through"]?.integer
         else {
             return .violation(Violation(.notJSON, "a snapshot without `through`"))
         }
-        guard Int(through) >= lastSeq else {
+        guard through >= lastSeq else {
             return .violation(
-                Violation(.repeated, "a snapshot through \(Int(through)) after \(lastSeq)"))
+                Violation(.repeated, "a snapshot through \(through) after \(lastSeq)"))
         }
-        lastSeq = Int(through)
+        lastSeq = through
         running = []
         var completions: [Completion] = []
         for entry in frame["responses"]?.array ?? [] {
@@ -373,7 +373,7 @@ extension StreamChecker.Response {
     private mutating func append(_ text: JSONValue?, index: JSONValue?) {
         let bytes = Array((text?.string ?? "").utf8)
         textBytes += bytes.count
-        append(bytes.span, index: Int(index?.number ?? 0))
+        append(bytes.span, index: index?.integer ?? 0)
     }
 
     fileprivate mutating func append(_ piece: Span<UInt8>, index: Int) {

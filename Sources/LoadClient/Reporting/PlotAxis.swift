@@ -1,3 +1,4 @@
+internal import CEpoll
 internal import Glibc
 
 /// Maps values to pixels and finds round numbers to label.

@@ -1,3 +1,4 @@
+internal import CEpoll
 internal import Glibc
 
 /// The report as one page that needs nothing else: no script, no font, no network.

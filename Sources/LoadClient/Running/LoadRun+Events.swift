@@ -20,7 +20,8 @@ extension LoadRun {
             measurements.tally("going_away")
             end(connection, .close)
             if reader.isPrimary { session.isReady = false }
-            reconnect(reader, after: UInt64(milliseconds) * 1_000_000)
+            // A server's number: bounded, so that it cannot overflow.
+            reconnect(reader, after: UInt64(min(milliseconds, 3_600_000)) * 1_000_000)
         case .error(let code, let message): failed(code, message, reader)
         case .snapshot(let completions):
             measurements.tally("snapshots")

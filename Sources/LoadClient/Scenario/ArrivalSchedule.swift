@@ -1,3 +1,4 @@
+internal import CEpoll
 internal import Glibc
 
 /// When each session's messages are due: decided by the clock alone, never by the server.

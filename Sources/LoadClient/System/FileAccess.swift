@@ -1,3 +1,4 @@
+internal import CEpoll
 internal import Glibc
 
 /// Whole files in and out.

@@ -1,3 +1,4 @@
+internal import CEpoll
 internal import Glibc
 
 /// Nanoseconds of CLOCK_MONOTONIC, the clock whose readings the simulator writes into deltas.

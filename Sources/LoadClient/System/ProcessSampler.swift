@@ -1,3 +1,4 @@
+internal import CEpoll
 internal import Glibc
 
 /// Reads a process's CPU time and memory from /proc.

@@ -1,3 +1,4 @@
+internal import CEpoll
 internal import Glibc
 
 /// A system call that failed, with what was tried.

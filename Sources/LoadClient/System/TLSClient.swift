@@ -1,3 +1,4 @@
+internal import CEpoll
 internal import COpenSSL
 internal import Glibc
 
