@@ -87,7 +87,7 @@ let package = Package(
                 "GatewayCore", "Configuration", "EventLoop", "Simulator", "TokenSigning",
                 "WebSocketServer",
             ]),
-        tests("Simulator", ["GatewayCore", "EventLoop"]),
+        tests("Simulator", ["CommandLineOptions", "EventLoop", "GatewayCore"]),
         tests("LoadClient", []),
     ]
 )

@@ -47,10 +47,11 @@ static inline int millrace_accept(int listener) {
     return descriptor;
 }
 
-/* Makes the next close of the socket a reset instead of an orderly end. */
-static inline void millrace_reset_on_close(int descriptor) {
-    struct linger linger = {.l_onoff = 1, .l_linger = 0};
-    setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+/* Resets the connection now. SO_LINGER alone would not: the library shuts the socket down before it closes
+   it, and then the peer has seen an orderly end. */
+static inline void millrace_reset_connection(int descriptor) {
+    struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
+    connect(descriptor, &nowhere, sizeof nowhere);
 }
 
 /* The peer's numeric address without its port; empty where there is none. */

@@ -92,6 +92,9 @@ package final class EventLoop: SerialExecutor, @unchecked Sendable {
     /// The monotonic clock, read now; callable from any thread.
     package var now: Instant { Instant.monotonicNow() }
 
+    /// Processors that this process may use; callable from any thread.
+    package static var availableProcessors: Int { max(1, Int(uv_available_parallelism())) }
+
     // MARK: Work from elsewhere
 
     /// Runs `work` on the loop's thread, in order of posting; callable from any thread.

@@ -15,6 +15,8 @@ package final class FileDescriptorWatcher {
     private var handle: UnsafeMutablePointer<uv_poll_t>?
     private let action: (Events) -> Void
     private var watched: Events = []
+    /// True while the owner asked for nothing.
+    private var isStopped = true
 
     /// Prepares to watch `descriptor`; errors of the descriptor arrive as both events.
     package init(
@@ -37,6 +39,7 @@ package final class FileDescriptorWatcher {
 
     /// Waits for `events` from now on; an empty set stops.
     package func watch(_ events: Events) {
+        isStopped = events.isEmpty
         guard let handle, events != watched else { return }
         watched = events
         if events.isEmpty {
@@ -59,6 +62,15 @@ package final class FileDescriptorWatcher {
     }
 
     fileprivate func ready(_ events: Events) { action(events) }
+
+    /// libuv stops the handle before it reports an error of the descriptor, yet bytes may wait in front
+    /// of that error: go on watching until the owner, who meets it in `read`, closes or asks otherwise.
+    fileprivate func failed() {
+        let wanted = watched
+        watched = []
+        action([.readable, .writable])
+        if watched.isEmpty, !isStopped { watch(wanted) }
+    }
 }
 
 private func descriptorIsReady(
@@ -66,5 +78,5 @@ private func descriptorIsReady(
 ) {
     guard let data = handle?.pointee.data else { return }
     let watcher = Unmanaged<FileDescriptorWatcher>.fromOpaque(data).takeUnretainedValue()
-    watcher.ready(status < 0 ? [.readable, .writable] : .init(rawValue: events))
+    if status < 0 { watcher.failed() } else { watcher.ready(.init(rawValue: events)) }
 }

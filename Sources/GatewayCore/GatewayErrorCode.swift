@@ -70,7 +70,8 @@ package enum GatewayErrorCode: String, CaseIterable, Sendable {
         case .rateLimited: "`error`, later close 4429: more frames than `limits.frames_per_s`"
         case .invalidMessageID: "`error`: `id` does not match `[A-Za-z0-9_.:-]{1,64}`"
         case .messageIDConflict: "`error`: the `id` was used for another `input`"
-        case .inputTooLarge: "`error`: `input` exceeds `limits.input_bytes`, or `options` `limits.options_bytes`"
+        case .inputTooLarge:
+            "`error`: `input` exceeds `limits.input_bytes`, or `options` `limits.options_bytes`"
         case .optionNotAllowed: "`error`: `options` has a key that `options.allow` does not list"
         case .tooManyResponses:
             "`error`: `limits.responses_per_connection` or `limits.responses_per_session` are running"
@@ -79,7 +80,8 @@ package enum GatewayErrorCode: String, CaseIterable, Sendable {
         case .slowReader: "close 4410: answers to commands pile up because nothing is read"
         case .tokenMalformed: "`ready.reason`: the token is not one of ours"
         case .tokenVersion: "`ready.reason`: the token has a version this gateway does not read"
-        case .tokenKeyUnknown: "`ready.reason`: the key that signed the token is not configured (any more)"
+        case .tokenKeyUnknown:
+            "`ready.reason`: the key that signed the token is not configured (any more)"
         case .tokenSignature: "`ready.reason`: the signature does not match"
         case .tokenExpired: "`ready.reason`: the token is past its expiry"
         case .tokenSubject: "`ready.reason`: the token belongs to another subject"

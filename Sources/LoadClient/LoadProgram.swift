@@ -1,5 +1,5 @@
-package import CommandLineOptions
 internal import CEpoll
+package import CommandLineOptions
 internal import Glibc
 
 /// `millrace-load`: reads arguments, runs one scenario, writes the reports.

@@ -50,15 +50,7 @@ private final class HMACTemplate: @unchecked Sendable {
         guard let context = EVP_MAC_CTX_new(algorithm) else {
             throw OpenSSLError(call: "EVP_MAC_CTX_new")
         }
-        var name = Array("SHA256".utf8CString)
-        let done = name.withUnsafeMutableBufferPointer { name in
-            let parameters = [
-                OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name.baseAddress, 0),
-                OSSL_PARAM_construct_end(),
-            ]
-            return EVP_MAC_init(context, secret, secret.count, parameters)
-        }
-        guard done == 1 else {
+        guard millrace_hmac_init(context, "SHA256", secret, secret.count) == 1 else {
             EVP_MAC_CTX_free(context)
             throw OpenSSLError(call: "EVP_MAC_init")
         }

@@ -141,7 +141,7 @@ package final class HTTPExchange {
     package func abort(reset: Bool) {
         guard let wsi else { return }
         observer = nil
-        if reset { millrace_reset_on_close(lws_get_socket_fd(wsi)) }
+        if reset { millrace_reset_connection(lws_get_socket_fd(wsi)) }
         server.kill(wsi)
     }
 

@@ -7,7 +7,7 @@ package struct TokenKey: Sendable, Equatable, CustomStringConvertible, CustomRef
     /// 32…1024 bytes.
     package let bytes: [UInt8]
 
-    init?(parsing text: String) {
+    package init?(parsing text: String) {
         guard let (id, encoded) = NamedSecret.split(text),
             let bytes = Base64URL.decode(Array(encoded.utf8)), (32...1024).contains(bytes.count)
         else { return nil }

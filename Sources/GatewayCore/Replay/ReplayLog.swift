@@ -97,6 +97,11 @@ package struct ReplayLog {
         totalBytes += range.count
     }
 
+    /// Notes which output index an entry belongs to.
+    mutating func setIndex(_ index: Int, ofSegment segment: Int) {
+        segments[segment].index = index
+    }
+
     // MARK: Reading
 
     /// Bytes of the log that lie after `cursor`: how far behind a reader there is.
@@ -116,7 +121,11 @@ package struct ReplayLog {
         var high = segments.count - 1
         while low < high {
             let middle = (low + high + 1) / 2
-            if segments[middle].firstSequence <= sequence { low = middle } else { high = middle - 1 }
+            if segments[middle].firstSequence <= sequence {
+                low = middle
+            } else {
+                high = middle - 1
+            }
         }
         return low
     }
@@ -191,7 +200,11 @@ package struct ReplayLog {
         var high = segments[index].ends.count - 1
         while low < high {
             let middle = (low + high + 1) / 2
-            if Int(segments[index].ends[middle]) <= offset { low = middle } else { high = middle - 1 }
+            if Int(segments[index].ends[middle]) <= offset {
+                low = middle
+            } else {
+                high = middle - 1
+            }
         }
         return first + low
     }

@@ -15,7 +15,11 @@ struct ResponsesItem: Sendable {
     let wireIndex: Int
     /// The index that clients see: the same, unless upstream used one index for several items.
     let index: Int
-    var role: ItemRole
+    var role: ItemRole {
+        didSet { isTool = role == .tool }
+    }
+    /// The same as `role == .tool`, for the path that every delta takes.
+    private(set) var isTool: Bool
     var toolKind = ""
     var idHash: UInt64 = 0
     var callID: [UInt8]?
@@ -29,9 +33,17 @@ struct ResponsesItem: Sendable {
     /// A final status that an event told before the item was done.
     var finalStatus: ToolStatus?
 
+    init(wireIndex: Int, index: Int, role: ItemRole) {
+        self.wireIndex = wireIndex
+        self.index = index
+        self.role = role
+        isTool = role == .tool
+    }
+
     /// Whether an item of `role` can be this one.
     func accepts(_ facts: ItemFacts) -> Bool {
-        guard role != .unknown else { return true }
+        // Only text makes an item known without saying what it is.
+        guard role != .unknown else { return facts.role == .message || facts.role == .reasoning }
         guard role == facts.role else { return false }
         guard role == .tool else { return true }
         guard let callID, let other = facts.callID else { return toolKind == facts.toolKind }
@@ -120,6 +132,10 @@ struct ItemFacts {
         self.content = content
         self.summary = summary
         idHash = Self.hash(of: id?.contents, in: data)
+        // Without any id, an item is the same when all of it is: then it was sent twice.
+        if idHash == 0, callID?.kind != .string {
+            idHash = Self.hash(of: value.range, in: data)
+        }
         try classify(type, in: data, limits: limits)
         guard role == .tool else { return }
         self.callID = try Self.identifier(callID, in: data, limits: limits)

@@ -146,8 +146,8 @@ package enum ResponsesOutput: Equatable, Sendable {
     case delta(index: Int, kind: DeltaKind, part: Int, text: Range<Int>)
     /// A piece of a tool's arguments, code, input, command or patch.
     ///
-    /// `part` is the command index of a shell call, else 0.
-    case toolDelta(index: Int, part: Int, text: Range<Int>)
+    /// `kind` is that of ``ToolUpdate``; `part` is the command index of a shell call, else 0.
+    case toolDelta(index: Int, kind: String, part: Int, text: Range<Int>)
     /// News of a tool call; exactly one per index is final.
     case tool(ToolUpdate)
     /// A finished output item, whole.

@@ -40,12 +40,12 @@ package struct ResponsesReducer {
     package mutating func reduce(
         _ data: Span<UInt8>, emit: (ResponsesOutput) -> Void
     ) throws(ResponsesFailure) {
-        if isFinished {
-            counters.eventsAfterEnd += 1
-            return
-        }
         if Self.isEmptyEvent(data) {
             counters.emptyEvents += 1
+            return
+        }
+        if isFinished {
+            counters.eventsAfterEnd += 1
             return
         }
         var event = ResponsesEvent()
@@ -244,7 +244,8 @@ extension ResponsesReducer {
             if let kind = parts[part].kind {
                 emit(.delta(index: index, kind: kind, part: parts[part].part, text: text))
             } else {
-                emit(.toolDelta(index: index, part: parts[part].part, text: text))
+                let kind = items[parts[part].item].toolKind
+                emit(.toolDelta(index: index, kind: kind, part: parts[part].part, text: text))
             }
         }
     }
@@ -319,19 +320,23 @@ extension ResponsesReducer {
             }
             return
         }
+        if try forward(event, data, emit) { return }
         let item = try item(for: event, role: .tool, toolKind: stream.kind, data)
         let part = try part(item, nil, try event.part(in: data, limits) ?? 0)
         parts[part].fingerprint.feed(data, text)
         startTool(item, emit)
         guard !text.isEmpty else { return }
-        emit(.toolDelta(index: items[item].index, part: parts[part].part, text: text))
+        let known = items[item]
+        emit(
+            .toolDelta(
+                index: known.index, kind: known.toolKind, part: parts[part].part, text: text))
     }
 
     private mutating func wholeArguments(
         _ event: ResponsesEvent, _ stream: ToolStream, _ text: Range<Int>?, _ data: Span<UInt8>,
         _ emit: (ResponsesOutput) -> Void
     ) throws(ResponsesFailure) {
-        guard let text else { return }
+        guard let text, try !forward(event, data, emit) else { return }
         let item = try item(for: event, role: .tool, toolKind: stream.kind, data)
         startTool(item, emit)
         try complete(item, nil, [(try event.part(in: data, limits) ?? 0, text)], data, emit)
@@ -346,6 +351,7 @@ extension ResponsesReducer {
         guard range.count <= limits.maximumIdentifierBytes else {
             throw .limitExceeded(.identifierBytes, limit: limits.maximumIdentifierBytes)
         }
+        if try forward(event, data, emit) { return }
         let kind = String(decoding: type[range], as: UTF8.self)
         let item = try item(for: event, role: .tool, toolKind: kind, data)
         if status.isFinal {
@@ -357,9 +363,30 @@ extension ResponsesReducer {
         }
     }
 
+    /// Forwards a tool's event that belongs to an item which is no call, such as a request for
+    /// approval: it must not make a call that never was.
+    private mutating func forward(
+        _ event: ResponsesEvent, _ data: Span<UInt8>, _ emit: (ResponsesOutput) -> Void
+    ) throws(ResponsesFailure) -> Bool {
+        guard let wireIndex = try event.output(in: data, limits) else { return false }
+        if latestItem < items.count, items[latestItem].isTool,
+            items[latestItem].wireIndex == wireIndex
+        {
+            return false
+        }
+        var isOther = false
+        for item in items where item.wireIndex == wireIndex {
+            if item.isTool { return false }
+            if case .other = item.role { isOther = true }
+        }
+        guard isOther else { return false }
+        emit(.upstreamEvent(index: try clientIndex(event, data)))
+        return true
+    }
+
     /// Announces a tool call that nothing has announced yet.
     private mutating func startTool(_ item: Int, _ emit: (ResponsesOutput) -> Void) {
-        if items[item].role == .tool, items[item].toolStatus == nil {
+        if items[item].isTool, items[item].toolStatus == nil {
             emitTool(item, .inProgress, emit)
         }
     }
@@ -383,7 +410,7 @@ extension ResponsesReducer {
     private mutating func closeTools(
         as status: ToolStatus, _ emit: (ResponsesOutput) -> Void
     ) {
-        for item in items.indices where items[item].role == .tool {
+        for item in items.indices where items[item].isTool {
             emitTool(item, items[item].finalStatus ?? status, emit)
         }
     }
@@ -447,7 +474,7 @@ extension ResponsesReducer {
         if !items[item].isDone { learn(item, facts) }
         try completeTexts(item, facts, data, emit)
         guard !items[item].isDone else { return }
-        if items[item].role == .tool {
+        if items[item].isTool {
             let final = facts.finalStatus ?? items[item].finalStatus ?? status
             emitTool(item, final, arguments: facts.arguments, output: facts.output, emit)
         }
@@ -518,7 +545,8 @@ extension ResponsesReducer {
     ) throws(ResponsesFailure) -> Int {
         let wireIndex = try event.output(in: data, limits)
         if let wireIndex, !sharesIndexes, latestItem < items.count,
-            items[latestItem].wireIndex == wireIndex
+            items[latestItem].wireIndex == wireIndex,
+            items[latestItem].isTool == !toolKind.isEmpty
         {
             return latestItem
         }
@@ -532,8 +560,10 @@ extension ResponsesReducer {
         _ data: Span<UInt8>
     ) throws(ResponsesFailure) -> Int {
         let id = event.itemHash(in: data)
+        let isTool = role == .tool
+        // Text and arguments are never of one item, whatever the index says.
         func isMeant(_ item: ResponsesItem) -> Bool {
-            wireIndex == nil || item.wireIndex == wireIndex
+            item.isTool == isTool && (wireIndex == nil || item.wireIndex == wireIndex)
         }
         func fits(_ item: ResponsesItem) -> Bool {
             item.role == role && (role != .tool || item.toolKind == toolKind)
@@ -548,18 +578,18 @@ extension ResponsesReducer {
         }
         if let wireIndex {
             if let known = items.lastIndex(where: isMeant) { return known }
-            let added = try addItem(role == .tool ? .tool : .unknown, at: wireIndex)
+            let added = try addItem(isTool ? .tool : .unknown, at: wireIndex)
             items[added].toolKind = toolKind
             items[added].idHash = id
             return added
         }
         if let stray = items.lastIndex(where: {
-            $0.isUnindexed && !$0.isDone && ($0.role == .unknown) == (role != .tool)
-                && (role != .tool || $0.toolKind == toolKind)
+            $0.isUnindexed && !$0.isDone && $0.toolKind == toolKind
+                && ($0.isTool || $0.role == .unknown)
         }) {
             return stray
         }
-        let added = try addItem(role == .tool ? .tool : .unknown, at: nil)
+        let added = try addItem(isTool ? .tool : .unknown, at: nil)
         items[added].toolKind = toolKind
         items[added].idHash = id
         items[added].isUnindexed = true

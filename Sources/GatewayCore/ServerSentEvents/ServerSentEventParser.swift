@@ -80,6 +80,7 @@ package struct ServerSentEventParser {
     package mutating func feed(
         _ chunk: Span<UInt8>, emit: (_ data: Span<UInt8>, _ name: Span<UInt8>) -> Progress
     ) throws(Failure) {
+        if isStopped { return }
         var index = 0
         if markBytes < 3 { try skipMark(chunk, &index) }
         while index < chunk.count, !isStopped {

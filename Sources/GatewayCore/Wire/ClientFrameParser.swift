@@ -109,7 +109,8 @@ package struct ClientFrameParser: Sendable {
             guard let number = position.integer(in: bytes), number >= 0,
                 let exact = Int(exactly: number)
             else {
-                throw ClientFrameError(.invalidFrame, "`resume.after` must be a whole number from 0")
+                throw ClientFrameError(
+                    .invalidFrame, "`resume.after` must be a whole number from 0")
             }
             after = exact
         }
@@ -205,7 +206,8 @@ package struct ClientFrameParser: Sendable {
         }
         guard value.range.count - 2 <= maximumBytes else {
             throw ClientFrameError(
-                .invalidFrame, "`\(name)` of \(value.range.count - 2) bytes exceeds \(maximumBytes)")
+                .invalidFrame, "`\(name)` of \(value.range.count - 2) bytes exceeds \(maximumBytes)"
+            )
         }
         return String(decoding: value.decoded(in: bytes) ?? [], as: UTF8.self)
     }
