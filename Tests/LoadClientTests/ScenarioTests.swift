@@ -67,7 +67,7 @@ struct ScenarioTests {
             ("drop:\n  how: gently", "line 2: drop.how: 'gently' is not close or reset"),
             (
                 "share: 1",
-                "line 1: share: no such key; did you mean drop.share, storm.share, cancel.share, slow.share?"
+                "line 1: share: no such key; did you mean messages.share, drop.share, storm.share, cancel.share, slow.share?"
             ),
             ("sessions: 1\nsessions: 2", "line 2: sessions: stands there twice"),
             ("drop: {share: 0.5}", "drop.at_deltas: names no point"),
