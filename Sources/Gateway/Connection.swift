@@ -353,7 +353,9 @@ final class Connection: WebSocketHandler {
         return true
     }
 
-    /// Gives credit back to a session elsewhere. Frames of our own are counted there as well as here.
+    /// Gives credit back to a session elsewhere.
+    ///
+    /// Frames of our own are counted there as well as here.
     private func acknowledge(_ bytes: Int) {
         guard case .attachedThere(let session, let other) = phase else { return }
         shard.send(.delivered(session, id, bytes: bytes), to: other)

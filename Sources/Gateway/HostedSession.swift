@@ -315,7 +315,9 @@ final class HostedSession {
         return didCompact
     }
 
-    /// Forgets everything. Readers are told by whoever ends the session.
+    /// Forgets everything.
+    ///
+    /// Readers are told by whoever ends the session.
     func end() -> [SessionReader] {
         timer?.cancel()
         timer = nil
