@@ -84,8 +84,8 @@ let package = Package(
         tests(
             "Gateway",
             [
-                "GatewayCore", "Configuration", "EventLoop", "Simulator", "TokenSigning",
-                "WebSocketServer",
+                "GatewayCore", "Configuration", "EventLoop", "Simulator", "Telemetry",
+                "TokenSigning", "WebSocketServer",
             ]),
         tests("Simulator", ["CommandLineOptions", "EventLoop", "GatewayCore"]),
         tests("LoadClient", []),
