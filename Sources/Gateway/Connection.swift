@@ -142,7 +142,8 @@ final class Connection: WebSocketHandler {
         case .attaching(let request, var waiting):
             if case .hello = command { return refuse(.helloRepeated, "one hello a connection") }
             guard waiting.count < Self.maximumWaitingCommands else {
-                return refuse(.rateLimited, "too many commands before ready", retryAfter: .seconds(1))
+                return refuse(
+                    .rateLimited, "too many commands before ready", retryAfter: .seconds(1))
             }
             waiting.append(command)
             phase = .attaching(request, waiting: waiting)

@@ -110,7 +110,8 @@ package final class GatewayProcess {
         core?.finishStopping()
         core = nil
         if !loop.destroy() {
-            context.logger.error("handles left on a shard's loop", ["gateway.shard": .integer(index)])
+            context.logger.error(
+                "handles left on a shard's loop", ["gateway.shard": .integer(index)])
         }
         context.process.send(.stopped(shard: index))
     }

@@ -52,7 +52,9 @@ struct HTTPRoutes {
     private func plain(_ status: Int, _ text: String) -> HTTPResponse {
         HTTPResponse(
             status: status,
-            headers: [("content-type", "text/plain; charset=utf-8"), ("cache-control", "no-store")],
+            headers: [
+                ("content-type", "text/plain; charset=utf-8"), ("cache-control", "no-store"),
+            ],
             body: Array(text.utf8))
     }
 }

@@ -208,6 +208,7 @@ final class HostedSession {
         shard.responseEnded(summary, session: machine.id)
         let last = machine.lastUpstreamID.flatMap(Self.plain)
         for reader in readers {
+            offer(to: reader)
             switch reader.destination {
             case .here(let connection): connection.refreshToken(lastUpstreamResponse: last)
             case .there(let other):
@@ -232,7 +233,9 @@ final class HostedSession {
         send(frame, to: reader)
     }
 
+    /// Sends an unnumbered frame after the events that it may speak of.
     private func send(_ frame: [UInt8], to reader: SessionReader) {
+        offer(to: reader)
         switch reader.destination {
         case .here(let connection): connection.send(frame)
         case .there(let other):

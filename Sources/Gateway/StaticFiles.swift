@@ -22,7 +22,8 @@ struct StaticFiles: Sendable {
         try read(directory, as: "")
         guard files["/index.html"] != nil else {
             throw GatewayStartError(
-                "server.web_directory: \(directory) has no index.html; build the front first (make web)")
+                "server.web_directory: \(directory) has no index.html; build the front first (make web)"
+            )
         }
     }
 
@@ -74,7 +75,8 @@ struct StaticFiles: Sendable {
             } else if status.st_mode & S_IFMT == S_IFREG {
                 guard files.count < Self.maximumFiles, status.st_size <= Self.maximumFileBytes
                 else {
-                    throw GatewayStartError("server.web_directory: \(path): too many or too large files")
+                    throw GatewayStartError(
+                        "server.web_directory: \(path): too many or too large files")
                 }
                 files["\(prefix)/\(name)"] = try Self.load(path, Int(status.st_size))
             }

@@ -138,7 +138,9 @@ final class UpstreamRun: UpstreamTransferDelegate {
         shard.metrics.upstreamTransfers.decrement()
         shard.metrics.upstreamRequests[UpstreamResult(outcome)].increment()
         if case .failed(let failure) = outcome {
-            if failure.isUnreachable { shard.context.upstreamHealth.unreachable(now: shard.loop.now) }
+            if failure.isUnreachable {
+                shard.context.upstreamHealth.unreachable(now: shard.loop.now)
+            }
             shard.logger.warn(
                 "upstream request failed",
                 [

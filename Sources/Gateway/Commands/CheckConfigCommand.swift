@@ -9,7 +9,8 @@ enum CheckConfigCommand {
         options: ConfigurationSchema.gateway.commandOptions,
         examples: [
             CommandExample(
-                "millrace check-config --config /etc/millrace.yaml", "Check a file before a deploy.")
+                "millrace check-config --config /etc/millrace.yaml", "Check a file before a deploy."
+            )
         ])
 
     static func run(_ parsed: ParsedCommand) -> ExitCode {

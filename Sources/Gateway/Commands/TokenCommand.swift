@@ -16,14 +16,16 @@ enum TokenCommand {
                         "id", .text, help: "The key's id, for rotation.", defaultText: "random")
                 ],
                 examples: [
-                    CommandExample("millrace token new-key --id 2026-11", "A key named after a month.")
+                    CommandExample(
+                        "millrace token new-key --id 2026-11", "A key named after a month.")
                 ]),
             Command(
                 "show", summary: "Verify a token with the configured keys and print its claims.",
                 options: ConfigurationSchema.gateway.commandOptions,
                 positionals: [CommandPositional("TOKEN", help: "The token, as `ready` gave it.")],
                 examples: [
-                    CommandExample("millrace token show --config millrace.yaml TOKEN", "Whose is it?")
+                    CommandExample(
+                        "millrace token show --config millrace.yaml TOKEN", "Whose is it?")
                 ]),
         ])
 
@@ -67,7 +69,8 @@ enum TokenCommand {
             return .configuration
         }
         do {
-            let signer = try TokenSigner(keys: keys.map { try HMACKey(id: $0.id, secret: $0.bytes) })
+            let signer = try TokenSigner(
+                keys: keys.map { try HMACKey(id: $0.id, secret: $0.bytes) })
             let now = Int64(time(nil))
             let claims = try signer.verify(parsed.positionals.first ?? "", now: now)
             StandardStream.output.write(
