@@ -223,6 +223,7 @@ package final class WebSocketServer {
         guard let peer = peers.removeValue(forKey: wsi) else { return }
         peer.exchange?.gone()
         peer.socket?.gone()
+        peer.upgrade?.handler.webSocketNeverOpened()
     }
 
     // MARK: HTTP
@@ -336,9 +337,10 @@ package final class WebSocketServer {
 
     private func received(_ wsi: OpaquePointer, _ piece: UnsafeRawBufferPointer) -> Int32 {
         guard let socket = peers[wsi]?.socket else { return -1 }
-        let isLast = lws_is_final_fragment(wsi) != 0 && lws_remaining_packet_payload(wsi) == 0
+        let remaining = lws_remaining_packet_payload(wsi)
         let goesOn = socket.received(
-            piece, isFirst: lws_is_first_fragment(wsi) != 0, isLast: isLast,
+            piece, fragmentRemaining: remaining, isFirst: lws_is_first_fragment(wsi) != 0,
+            isLast: lws_is_final_fragment(wsi) != 0 && remaining == 0,
             isBinary: lws_frame_is_binary(wsi) != 0)
         return goesOn ? 0 : -1
     }
