@@ -15,10 +15,11 @@ final class HostedSession {
     private var runs: [Int: UpstreamRun] = [:]
     private var actions: [SessionAction] = []
     private var isCommitting = false
+    private var isEnded = false
     private var timer: LoopTimer?
     /// What the shard has counted of this session's bytes.
     private var countedBytes = 0
-    /// The highest cursor there was, for backpressure while nobody is there.
+    /// The highest cursor of all readers; while nobody is there, what it was last.
     private var bestCursor = 0
 
     /// Whose session it is.
@@ -94,13 +95,7 @@ final class HostedSession {
     func receive(_ command: ClientCommand, from connection: ConnectionID) {
         let now = shard.loop.now
         switch command {
-        case .message(let message):
-            let before = machine.log.lastSequence
-            machine.receive(
-                message, from: connection, responseID: shard.makeResponseID(), now: now,
-                actions: &actions)
-            let isNew = machine.log.lastSequence > before
-            shard.metrics.messages[isNew ? .accepted : .attached].increment()
+        case .message(let message): receive(message, from: connection, now: now)
         case .cancel(let target):
             machine.cancel(target, from: connection, now: now, actions: &actions)
         case .toolOutput:
@@ -111,6 +106,22 @@ final class HostedSession {
         }
         commit()
         armTimer()
+    }
+
+    private func receive(
+        _ message: ClientCommand.Message, from connection: ConnectionID, now: Instant
+    ) {
+        guard !shard.isOverMemoryLimit else {
+            shard.metrics.messages[.limited].increment()
+            return send(
+                ServerFrames.error(
+                    .overloaded, "the logs of all sessions are full (replay.process_bytes)",
+                    retryAfter: .seconds(5), messageID: message.id), to: connection)
+        }
+        let outcome = machine.receive(
+            message, from: connection, responseID: shard.makeResponseID(), now: now,
+            actions: &actions)
+        shard.metrics.messages[MessageResult(outcome)].increment()
     }
 
     /// Ends all running responses because the gateway stops.
@@ -164,6 +175,7 @@ final class HostedSession {
         }
         actions.removeAll(keepingCapacity: true)
         isCommitting = false
+        guard !isEnded else { return }
         for reader in readers { offer(to: reader) }
         updateFlow()
         if shard.isDraining { tellIdleReaders() }
@@ -282,7 +294,7 @@ final class HostedSession {
     }
 
     private func updateFlow() {
-        if let best = readers.map(\.cursor).max() { bestCursor = max(bestCursor, best) }
+        if let best = readers.map(\.cursor).max() { bestCursor = best }
         let before = actions.count
         machine.updateFlow(bestCursor: bestCursor, actions: &actions)
         if actions.count > before, !isCommitting {
@@ -308,17 +320,17 @@ final class HostedSession {
         if let deadline = machine.nextDeadline { timer.arm(at: deadline) } else { timer.cancel() }
     }
 
-    /// Gives memory back before its time; true when there was something to give.
-    func compactFinished() -> Bool {
-        let didCompact = machine.compactFinished()
+    /// Gives memory back before its time.
+    func compactFinished() {
+        guard !isCommitting, machine.compactFinished() else { return }
         commit()
-        return didCompact
     }
 
     /// Forgets everything.
     ///
     /// Readers are told by whoever ends the session.
     func end() -> [SessionReader] {
+        isEnded = true
         timer?.cancel()
         timer = nil
         for run in runs.values { run.close() }

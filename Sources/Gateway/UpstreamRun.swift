@@ -137,6 +137,7 @@ final class UpstreamRun: UpstreamTransferDelegate {
         timer = nil
         shard.metrics.upstreamTransfers.decrement()
         shard.metrics.upstreamRequests[UpstreamResult(outcome)].increment()
+        if !transfer.timing.isConnectionReused { shard.metrics.upstreamConnections.increment() }
         if case .failed(let failure) = outcome {
             if failure.isUnreachable {
                 shard.context.upstreamHealth.unreachable(now: shard.loop.now)

@@ -13,6 +13,7 @@ struct LoadRunTests {
                 .init(key: "sessions", values: ["3"]), .init(key: "duration_s", values: ["20"]),
                 .init(key: "messages.per_session", values: ["4"]),
                 .init(key: "drain_s", values: ["1"]),
+                .init(key: "messages.spread_ms", values: ["0"]),
             ] + entries)
         try scenario.validate()
         return try LoadRun(scenario, RunSettings()).run()

@@ -37,6 +37,8 @@ struct ResponseRecord {
     var upstreamID: [UInt8]?
     /// Bytes of text and arguments so far, as written.
     var streamedBytes = 0
+    /// Events so far.
+    var streamedEvents = 0
     /// What was sent as input, while the conversation is kept here and the response may join it.
     var keptInput: [[UInt8]] = []
 

@@ -108,12 +108,19 @@ extension SessionMachine {
         _ bytes: Int, _ index: Int, now: Instant, actions: inout [SessionAction]
     ) -> Bool {
         responses[index].streamedBytes += bytes
-        guard responses[index].streamedBytes > settings.responseBytes else { return true }
+        responses[index].streamedEvents += 1
+        let exceeded: String
+        if responses[index].streamedBytes > settings.responseBytes {
+            exceeded = "\(settings.responseBytes) bytes (limits.response_bytes)"
+        } else if responses[index].streamedEvents > settings.responseEvents {
+            exceeded = "\(settings.responseEvents) events (limits.response_events)"
+        } else {
+            return true
+        }
         let number = responses[index].number
         let error = ResponseError(
             code: GatewayErrorCode.responseTooLarge.rawValue,
-            message: "the answer exceeds \(settings.responseBytes) bytes (limits.response_bytes)",
-            isRetryable: false)
+            message: "the answer exceeds \(exceeded)", isRetryable: false)
         finish(number, .failed, error: error, now: now, actions: &actions)
         actions.append(.closeUpstream(response: number))
         return false
@@ -245,6 +252,7 @@ extension SessionMachine {
                     firstText: record.firstTextAt.map { $0 - record.acceptedAt },
                     total: now - record.acceptedAt,
                     cancelToClose: cancelledSince.map { now - $0 }, textBytes: text.count,
+                    usage: usage.map(TokenUsage.init(parsing:)),
                     model: Self.plain(record.model), upstreamID: Self.plain(record.upstreamID))))
         enforceBounds()
     }

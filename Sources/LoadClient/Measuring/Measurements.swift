@@ -23,7 +23,7 @@ package struct Measurements {
             case .cancel: "cancel sent → complete"
             case .upstreamClosed: "cancel arrived → upstream closed, says the gateway"
             case .reconnect: "connect started → ready, resuming"
-            case .catchUp: "ready → last missed event"
+            case .catchUp: "hello sent → last missed event"
             case .sendLag: "message due → sent"
             }
         }

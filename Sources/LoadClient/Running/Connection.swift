@@ -23,6 +23,7 @@ final class Connection {
     unowned let reader: Reader
     /// When the attempt was asked for, waiting for its turn included.
     let askedAt: UInt64
+    var helloAt: UInt64 = 0
     let isResuming: Bool
     let isSlow: Bool
 

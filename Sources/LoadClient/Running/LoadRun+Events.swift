@@ -92,7 +92,9 @@ extension LoadRun {
         if wasResuming, !ready.isRecovered {
             return violated(reader, Violation(.notRecovered, "resume refused: \(ready.reason)"))
         }
-        if ready.seq > reader.checker.lastSeq { reader.catchUp = (ready.seq, now) }
+        if ready.seq > reader.checker.lastSeq {
+            reader.catchUp = (ready.seq, connection.helloAt)
+        }
         if isPaced(connection) {
             updateInterest(connection)
             timers.add(.slowRead(token: connection.token), at: now + 100_000_000)

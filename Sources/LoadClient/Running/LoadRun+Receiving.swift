@@ -102,6 +102,7 @@ extension LoadRun {
             }
             measurements.record(.connect, now - connection.askedAt)
             connection.phase = .awaitingReady
+            connection.helloAt = now
             let reader = connection.reader
             let hello = composer.hello(
                 resume: reader.session.resumeToken, after: reader.checker.lastSeq)

@@ -10,6 +10,7 @@ package struct ArrivalSchedule {
     private let period: Double
     private let arrival: Scenario.Arrival
     private let think: Scenario.Span
+    private let spreadMilliseconds: Double
     private let sessions: Int
     private var random: SplitMix64
 
@@ -20,6 +21,7 @@ package struct ArrivalSchedule {
             messages.perSecond > 0
             ? Double(sessions) / messages.perSecond * 1e9 : messages.everyMilliseconds * 1e6
         arrival = messages.arrival
+        spreadMilliseconds = max(messages.spreadMilliseconds, messages.thinkMilliseconds.highest)
         think = messages.thinkMilliseconds
         random = SplitMix64(seed: UInt64(scenario.seed) &+ 0x5EED)
     }
@@ -29,7 +31,8 @@ package struct ArrivalSchedule {
 
     /// When session number `session` first speaks, if it may from `start` on (nanoseconds).
     package mutating func first(session: Int, start: UInt64) -> UInt64 {
-        guard isOpen else { return start + random.draw(0...think.highest) }
+        // Streams that begin together stay in step, and every delta would come in a burst.
+        guard isOpen else { return start + random.draw(0...spreadMilliseconds) }
         switch arrival {
         case .even: return start + UInt64(period * Double(session) / Double(sessions))
         case .poisson: return start + exponential()

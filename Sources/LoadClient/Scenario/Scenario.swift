@@ -35,6 +35,7 @@ package struct Scenario: Equatable, Sendable {
         package var perSecond = 0.0
         package var everyMilliseconds = 0.0
         package var thinkMilliseconds = Span(lowest: 0, highest: 0)
+        package var spreadMilliseconds = 1_000.0
         package var inFlight = 1
         package var arrival = Arrival.even
         package var duringRamp = false

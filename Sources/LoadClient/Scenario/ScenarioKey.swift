@@ -67,6 +67,9 @@ package struct ScenarioKey {
                 "messages.think_ms", .span(\.messages.thinkMilliseconds),
                 "Without an open loop: pause after an answer, one number or [lowest, highest]"),
             .init(
+                "messages.spread_ms", .number(\.messages.spreadMilliseconds, 0...86_400_000),
+                "Without an open loop: time over which first messages are spread; 0: all at once"),
+            .init(
                 "messages.in_flight", .integer(\.messages.inFlight, 1...64),
                 "Responses of one session at once; further messages wait, and the wait counts"),
             .init("messages.arrival", .arrival, "even or poisson, for an open loop"),
