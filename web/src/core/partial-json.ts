@@ -31,7 +31,7 @@ export class JsonNode {
         return this.text;
       case "number":
         return Number(this.text.replace(/[eE.+-]+$/, "") || "0");
-      case "literal":
+      default:
         return this.text === "true" ? true : this.text === "false" ? false : null;
     }
   }

@@ -499,6 +499,7 @@ class InlineParser {
   /** `<https://…>` and `<name@host>`; any other tag is text, since raw HTML is never let through. */
   #pointed(): void {
     const rest = this.#text.slice(this.#place);
+    // deno-lint-ignore no-control-regex
     const uri = /^<([A-Za-z][A-Za-z0-9.+-]{1,31}:[^<>\x00-\x20]*)>/.exec(rest);
     const mail = uri === null
       ? /^<([a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]+@[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*)>/
