@@ -261,14 +261,18 @@ function usageView(ui: Ui, answer: Answer): VNodeChild {
     );
   }
   const streaming_ms = (timing?.total_ms ?? 0) - (timing?.first_event_ms ?? first ?? 0);
-  if (usage?.output_tokens !== undefined && streaming_ms > 50) {
+  if ((usage?.output_tokens ?? 0) > 0 && streaming_ms > 50) {
     facts.push(
-      ui.t("usage.rate", { rate: Math.round(usage.output_tokens / (streaming_ms / 1_000)) }),
+      ui.t("usage.rate", { rate: Math.round(usage!.output_tokens! / (streaming_ms / 1_000)) }),
     );
   }
   return (
     <p class="usage">
-      {answer.model === undefined ? null : <span dir="ltr">{answer.model}</span>}
+      {answer.model === undefined ? null : (
+        <span>
+          <bdi>{answer.model}</bdi>
+        </span>
+      )}
       {facts.map((fact, place) => <span key={place}>{fact}</span>)}
       {answer.integrity === "verified"
         ? (

@@ -62,7 +62,7 @@ export const MarkdownText = defineComponent<{ view: TurnView; part: TextPart; do
     return () => {
       void revision.value;
       return (
-        <div class="md" dir="auto">
+        <div class="md">
           {groups.map((blocks, place) => (
             <BlockGroup key={`${place}/${blocks[0]!.id}`} blocks={blocks} stream={stream} />
           ))}
@@ -100,6 +100,9 @@ const MarkdownBlock = defineComponent<{ block: Block; stream: MarkdownStream }>(
 
     const children = () =>
       block.children.map((child) => <MarkdownBlock key={child.id} block={child} stream={stream} />);
+    // A block at the top finds its own direction; what stands inside a list, quote or table follows it as a whole
+    // (`dir="auto"` skips descendants that have a `dir` of their own).
+    const dir = block.parent?.type === "document" ? "auto" : undefined;
     const words = (text: string) => inlineNodes(inline.read(stream, block, text, true));
 
     return () => {
@@ -109,12 +112,12 @@ const MarkdownBlock = defineComponent<{ block: Block; stream: MarkdownStream }>(
         case "document":
           return null;
         case "paragraph":
-          return isPerhapsTable(block) ? null : <p dir="auto">{words(trimEnd(block.text))}</p>;
+          return isPerhapsTable(block) ? null : <p dir={dir}>{words(trimEnd(block.text))}</p>;
         case "heading":
           // The page's own headings come first: an answer's begin one level below them.
           return h(
             `h${Math.min(6, block.level + 2)}`,
-            { class: `h${block.level}`, dir: "auto" },
+            { class: `h${block.level}`, dir },
             words(headingText(block.text, block.open)),
           );
         case "rule":
@@ -124,10 +127,10 @@ const MarkdownBlock = defineComponent<{ block: Block; stream: MarkdownStream }>(
         case "math":
           return <MathView source={block.text} display ready={!block.open} />;
         case "quote":
-          return <blockquote dir="auto">{children()}</blockquote>;
+          return <blockquote dir={dir}>{children()}</blockquote>;
         case "list": {
           const { ordered, start } = block.list!;
-          const props = { class: block.loose ? "loose" : "tight", dir: "auto" };
+          const props = { class: block.loose ? "loose" : "tight", dir };
           return ordered
             ? <ol {...props} start={start}>{children()}</ol>
             : <ul {...props}>{children()}</ul>;
@@ -145,8 +148,8 @@ const MarkdownBlock = defineComponent<{ block: Block; stream: MarkdownStream }>(
           );
         case "table":
           return (
-            <div class="table" role="group" tabindex="0">
-              <table dir="auto">
+            <div class="table" role="group" tabindex="0" dir={dir}>
+              <table>
                 <thead>{children().slice(0, 1)}</thead>
                 <tbody>{children().slice(1)}</tbody>
               </table>
@@ -160,7 +163,7 @@ const MarkdownBlock = defineComponent<{ block: Block; stream: MarkdownStream }>(
                 const reader = cells[column] ??= new InlineStream();
                 return h(
                   block.header ? "th" : "td",
-                  { key: column, dir: "auto", class: align && `align-${align}` },
+                  { key: column, class: align && `align-${align}` },
                   inlineNodes(reader.read(stream, block, texts[column] ?? "", true)),
                 );
               })}
