@@ -1,13 +1,13 @@
 #!/bin/sh
 # Runs the browser tests and ends with a line `N passed, N failed` (and `, N skipped` when some were).
 #
-# MILLRACE and MILLRACE_SIM name the binaries of the gateway and the simulator; when they are not set, the release
+# E2E_GATEWAY and E2E_SIMULATOR name the binaries of the gateway and the simulator; when they are not set, the release
 # build of the repository is used if there is one, else a small stand-in written for these tests.
 set -u
 cd "$(dirname "$0")/.."
 release=$(cd .. && pwd)/.build/release
-if [ -z "${MILLRACE:-}" ] && [ -x "$release/millrace" ] && [ -x "$release/millrace-sim" ]; then
-    export MILLRACE="$release/millrace" MILLRACE_SIM="$release/millrace-sim"
+if [ -z "${E2E_GATEWAY:-}" ] && [ -x "$release/millrace" ] && [ -x "$release/millrace-sim" ]; then
+    export E2E_GATEWAY="$release/millrace" E2E_SIMULATOR="$release/millrace-sim"
 fi
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
