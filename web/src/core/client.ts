@@ -540,7 +540,7 @@ export class ChatStreamClient {
         this.#emit({ type: "turn", id: turn.id });
       }
     }
-    const rule = reconnectRule(code);
+    const rule = code === SEQUENCE_FAULT ? "resume" : reconnectRule(code);
     const last = this.#connection.problem;
     const problem: Problem | undefined = wasReady && code !== SEQUENCE_FAULT && rule === "resume"
       ? undefined

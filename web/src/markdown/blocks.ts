@@ -9,6 +9,9 @@ import {
 import { unescapeText } from "./entities.ts";
 import { type Definitions, normalizeLabel, takeDefinition } from "./references.ts";
 
+/** Containers inside containers, deeper than this, are text. */
+const MAXIMUM_NESTING = 100;
+
 /**
  * Turns a growing Markdown text into blocks: CommonMark with GFM's tables, task lists and strikethrough, without raw
  * HTML (which stays text) and with `$$ … $$` and `\[ … \]` for formulas.
@@ -132,18 +135,21 @@ export class MarkdownStream {
   }
 
   /** Whether nothing that may follow on this line changes what kind of block it belongs to. */
-  #isDecided(line: string, first: boolean): boolean {
+  #isDecided(line: string, first: boolean, depth = 0): boolean {
+    if (depth > MAXIMUM_NESTING) return true;
     if (first && this.#tip.type === "code" && this.#tip.fence !== undefined) {
       const { mark } = this.#tip.fence;
       const bare = line.replace(/^[\s>]*/, "");
-      return bare !== "" && !new RegExp(`^\\${mark}*\\s*$`).test(bare);
+      if (bare === "" || new RegExp(`^\\${mark}*\\s*$`).test(bare)) return false;
+      // Inside a list or quote the line may also end the code, by not belonging to what is around it.
+      if (this.#tip.parent === this.root) return true;
     }
     if (first && this.#tip.type === "math") return false;
     const text = line.trimStart();
     if (text === "") return false;
     switch (text[0]) {
       case ">":
-        return this.#isDecided(text.slice(1), false);
+        return this.#isDecided(text.slice(1), false, depth + 1);
       case "#":
         return !/^#{1,6}[ \t]*$/.test(text);
       case "`":
@@ -158,7 +164,7 @@ export class MarkdownStream {
       case "=":
       case ":":
         if (/^[-:|\s]+$/.test(text) || /^([*_=+])(\s*\1)*\s*$/.test(text)) return false;
-        if (/^[-+*][ \t]/.test(text)) return this.#isItemDecided(text.slice(2));
+        if (/^[-+*][ \t]/.test(text)) return this.#isItemDecided(text.slice(2), depth + 1);
         return true;
       case "[":
         // Perhaps a link definition, which is not shown; or a task's box.
@@ -170,17 +176,17 @@ export class MarkdownStream {
       default: {
         if (!/^\d/.test(text)) return true;
         const marker = /^\d{1,9}[.)][ \t]/.exec(text);
-        if (marker !== null) return this.#isItemDecided(text.slice(marker[0].length));
+        if (marker !== null) return this.#isItemDecided(text.slice(marker[0].length), depth + 1);
         return !/^\d{1,9}[.)]?$/.test(text);
       }
     }
   }
 
-  #isItemDecided(rest: string): boolean {
+  #isItemDecided(rest: string, depth: number): boolean {
     if (/^\s*\[[ xX]?\]?$/.test(rest)) return false;
     return /^\s*\[[ xX]\]\s/.test(rest)
       ? /\S$/.test(rest) && /\]\s+\S/.test(rest)
-      : this.#isDecided(rest, false);
+      : this.#isDecided(rest, false, depth);
   }
 
   // MARK: one line, after CommonMark's appendix
@@ -196,7 +202,8 @@ export class MarkdownStream {
     this.#oldTip = this.#tip;
 
     let container = this.root;
-    for (;;) {
+    let depth = 0;
+    for (;; depth++) {
       const last = container.lastChild;
       if (last === undefined || !last.open) break;
       container = last;
@@ -218,7 +225,7 @@ export class MarkdownStream {
         this.#advanceToNext();
         break;
       }
-      const started = this.#start(container);
+      const started = depth++ < MAXIMUM_NESTING ? this.#start(container) : undefined;
       if (started === undefined) {
         this.#advanceToNext();
         break;
