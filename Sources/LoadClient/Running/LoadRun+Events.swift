@@ -29,7 +29,7 @@ extension LoadRun {
         case .violation(let violation): violated(reader, violation)
         }
         if let target = reader.catchUp, reader.checker.lastSeq >= target.seq {
-            measurements.record(.catchUp, now - target.since)
+            if !reader.isSlow { measurements.record(.catchUp, now - target.since) }
             reader.catchUp = nil
         }
     }
