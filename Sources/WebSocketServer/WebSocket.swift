@@ -80,8 +80,7 @@ package final class WebSocket {
                 isBinary ? LWS_WRITE_BINARY : LWS_WRITE_TEXT)
         }
         guard written >= 0 else {
-            // The connection is broken; the library closes it from its own callback.
-            lws_callback_on_writable(wsi)
+            server.writeFailed(wsi)
             return .closed
         }
         return .sent
