@@ -336,9 +336,11 @@ package final class WebSocketServer {
 
     private func received(_ wsi: OpaquePointer, _ piece: UnsafeRawBufferPointer) -> Int32 {
         guard let socket = peers[wsi]?.socket else { return -1 }
-        let isLast = lws_is_final_fragment(wsi) != 0 && lws_remaining_packet_payload(wsi) == 0
+        let remaining = lws_remaining_packet_payload(wsi)
+        let isLast = lws_is_final_fragment(wsi) != 0 && remaining == 0
         let goesOn = socket.received(
-            piece, isFirst: lws_is_first_fragment(wsi) != 0, isLast: isLast,
+            piece, remaining: Int(remaining), isFirst: lws_is_first_fragment(wsi) != 0,
+            isLast: isLast,
             isBinary: lws_frame_is_binary(wsi) != 0)
         return goesOn ? 0 : -1
     }
