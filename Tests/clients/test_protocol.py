@@ -273,7 +273,8 @@ def test_after_the_pause_that_was_asked_for_frames_are_taken_again(start_gateway
     with gateway.connect() as client:
         for number in range(4):
             client.send({"type": "ping", "id": str(number)})
-        pause = client.expect("error", code="rate_limited")["retry_after_ms"]
+        for _ in range(3):  # The hello was the first of the burst.
+            pause = client.expect("error", code="rate_limited")["retry_after_ms"]
         began = time.monotonic()
         wait_until(lambda: time.monotonic() >= began + (pause + 60) / 1000)
         client.send({"type": "ping", "id": "later"})
