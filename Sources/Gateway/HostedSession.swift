@@ -149,8 +149,9 @@ final class HostedSession {
         machine.upstream(response, output, data: data, now: now, actions: &actions)
     }
 
-    func upstreamFailed(_ response: Int, _ error: ResponseError) {
-        machine.upstreamFailed(response, error, now: shard.loop.now, actions: &actions)
+    func upstreamFailed(_ response: Int, _ error: ResponseError, openTools: [ToolUpdate]) {
+        machine.upstreamFailed(
+            response, error, openTools: openTools, now: shard.loop.now, actions: &actions)
         commit()
     }
 
@@ -188,8 +189,11 @@ final class HostedSession {
         switch action {
         case .openUpstream(let response, let request): open(response, request)
         case .closeUpstream(let response):
-            runs.removeValue(forKey: response)?.close()
-            machine.upstreamClosed(response, now: shard.loop.now, actions: &actions)
+            let run = runs.removeValue(forKey: response)
+            run?.close()
+            machine.upstreamClosed(
+                response, openTools: run?.takeOpenTools() ?? [], now: shard.loop.now,
+                actions: &actions)
         case .pauseUpstream: for run in runs.values { run.pause() }
         case .resumeUpstream: for run in runs.values { run.resume() }
         case .send(let connection, let frame): send(frame, to: connection)

@@ -188,7 +188,7 @@ extension SessionMachine {
         _ number: Int, _ reason: CancelReason, now: Instant, actions: inout [SessionAction]
     ) {
         guard let index = recordIndex(number), responses[index].isStreaming else { return }
-        responses[index].phase = .cancelling(reason, since: now)
+        responses[index].phase = .closing(.cancel(reason), since: now)
         actions.append(.closeUpstream(response: number))
     }
 }
