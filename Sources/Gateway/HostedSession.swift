@@ -20,6 +20,10 @@ final class HostedSession {
     private var countedBytes = 0
     /// The highest cursor there was, for backpressure while nobody is there.
     private var bestCursor = 0
+    /// Responses that were opened and have not ended.
+    private var inFlight: Set<Int> = []
+    private var isFlowPaused = false
+    private var hasEnded = false
 
     /// Whose session it is.
     let subject: String
@@ -45,6 +49,7 @@ final class HostedSession {
         let reader = SessionReader(
             connection: connection, destination: destination, cursor: cursor)
         readers.append(reader)
+        if case .there = destination { shard.remoteReadersChanged(by: 1) }
         greet()
         machine.attach(connection, now: shard.loop.now, actions: &actions)
         commit()
@@ -52,11 +57,21 @@ final class HostedSession {
     }
 
     func detach(_ connection: ConnectionID) {
-        readers.removeAll { $0.connection == connection }
+        guard let position = readers.firstIndex(where: { $0.connection == connection }) else {
+            return
+        }
+        let reader = readers.remove(at: position)
         machine.detach(connection, now: shard.loop.now)
-        if readers.isEmpty { shard.sessionDeserted(self) }
+        if readers.isEmpty {
+            shard.sessionDeserted(self)
+            // Nobody can come back: the listener is closed.
+            if shard.isDraining {
+                machine.cancelAll(.draining, now: shard.loop.now, actions: &actions)
+            }
+        }
         commit()
         armTimer()
+        if case .there = reader.destination { shard.remoteReadersChanged(by: -1) }
     }
 
     /// A reader's socket takes bytes again.
@@ -164,12 +179,13 @@ final class HostedSession {
         }
         actions.removeAll(keepingCapacity: true)
         isCommitting = false
+        guard !hasEnded else { return }
         for reader in readers { offer(to: reader) }
         updateFlow()
         if shard.isDraining { tellIdleReaders() }
-        let bytes = machine.storedBytes
-        shard.sessionBytesChanged(by: bytes - countedBytes)
-        countedBytes = bytes
+        let change = machine.storedBytes - countedBytes
+        countedBytes += change
+        shard.sessionBytesChanged(by: change)
     }
 
     private func carryOut(_ action: SessionAction) {
@@ -178,8 +194,12 @@ final class HostedSession {
         case .closeUpstream(let response):
             runs.removeValue(forKey: response)?.close()
             machine.upstreamClosed(response, now: shard.loop.now, actions: &actions)
-        case .pauseUpstream: for run in runs.values { run.pause() }
-        case .resumeUpstream: for run in runs.values { run.resume() }
+        case .pauseUpstream:
+            isFlowPaused = true
+            for run in runs.values { run.pause() }
+        case .resumeUpstream:
+            isFlowPaused = false
+            for run in runs.values { run.resume() }
         case .send(let connection, let frame): send(frame, to: connection)
         case .broadcast(let frame):
             for reader in readers { send(frame, to: reader) }
@@ -189,10 +209,13 @@ final class HostedSession {
     }
 
     private func open(_ response: Int, _ request: UpstreamRequestBody) {
+        inFlight.insert(response)
         shard.metrics.responsesInFlight.increment()
         let run = UpstreamRun(response: response, session: self, shard: shard)
         runs[response] = run
-        if !run.start(request) {
+        if run.start(request) {
+            if isFlowPaused { run.pause() }
+        } else {
             runs[response] = nil
             machine.upstreamFailed(
                 response,
@@ -205,6 +228,9 @@ final class HostedSession {
     }
 
     private func responseEnded(_ summary: ResponseSummary) {
+        if inFlight.remove(summary.response) != nil {
+            shard.metrics.responsesInFlight.decrement()
+        }
         shard.responseEnded(summary, session: machine.id)
         let last = machine.lastUpstreamID.flatMap(Self.plain)
         for reader in readers {
@@ -317,15 +343,20 @@ final class HostedSession {
 
     /// Forgets everything. Readers are told by whoever ends the session.
     func end() -> [SessionReader] {
+        hasEnded = true
         timer?.cancel()
         timer = nil
         for run in runs.values { run.close() }
-        for _ in machine.runningResponses { shard.metrics.responsesInFlight.decrement() }
+        for _ in inFlight { shard.metrics.responsesInFlight.decrement() }
+        inFlight = []
         runs = [:]
         shard.sessionBytesChanged(by: -countedBytes)
         countedBytes = 0
         let left = readers
         readers = []
+        for reader in left {
+            if case .there = reader.destination { shard.remoteReadersChanged(by: -1) }
+        }
         return left
     }
 }
