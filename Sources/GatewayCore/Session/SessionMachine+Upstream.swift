@@ -26,6 +26,11 @@ extension SessionMachine {
             responses[index].firstEventAt = now
             responses[index].phase = .streaming
         }
+        responses[index].eventCount += 1
+        if responses[index].eventCount > settings.responseEvents {
+            let limit = "\(settings.responseEvents) events (limits.response_events)"
+            return exceed(limit, number, now: now, actions: &actions)
+        }
         switch output {
         case .delta(let output, let kind, let part, let text):
             if kind == .text, responses[index].firstTextAt == nil {
@@ -109,14 +114,20 @@ extension SessionMachine {
     ) -> Bool {
         responses[index].streamedBytes += bytes
         guard responses[index].streamedBytes > settings.responseBytes else { return true }
-        let number = responses[index].number
+        let limit = "\(settings.responseBytes) bytes (limits.response_bytes)"
+        exceed(limit, responses[index].number, now: now, actions: &actions)
+        return false
+    }
+
+    /// Ends a response that is too large, and its transfer.
+    private mutating func exceed(
+        _ limit: String, _ number: Int, now: Instant, actions: inout [SessionAction]
+    ) {
         let error = ResponseError(
             code: GatewayErrorCode.responseTooLarge.rawValue,
-            message: "the answer exceeds \(settings.responseBytes) bytes (limits.response_bytes)",
-            isRetryable: false)
+            message: "the answer exceeds \(limit)", isRetryable: false)
         finish(number, .failed, error: error, now: now, actions: &actions)
         actions.append(.closeUpstream(response: number))
-        return false
     }
 
     private mutating func appendTool(_ index: Int, _ update: ToolUpdate, _ data: Span<UInt8>) {
