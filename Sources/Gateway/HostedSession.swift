@@ -15,12 +15,15 @@ final class HostedSession {
     private var runs: [Int: UpstreamRun] = [:]
     private var actions: [SessionAction] = []
     private var isCommitting = false
-    private var isEnded = false
     private var timer: LoopTimer?
     /// What the shard has counted of this session's bytes.
     private var countedBytes = 0
     /// The highest cursor of all readers; while nobody is there, what it was last.
     private var bestCursor = 0
+    /// Responses that were opened and have not ended.
+    private var inFlight: Set<Int> = []
+    private var isFlowPaused = false
+    private var hasEnded = false
 
     /// Whose session it is.
     let subject: String
@@ -46,6 +49,7 @@ final class HostedSession {
         let reader = SessionReader(
             connection: connection, destination: destination, cursor: cursor)
         readers.append(reader)
+        if case .there = destination { shard.remoteReadersChanged(by: 1) }
         greet()
         machine.attach(connection, now: shard.loop.now, actions: &actions)
         commit()
@@ -53,11 +57,21 @@ final class HostedSession {
     }
 
     func detach(_ connection: ConnectionID) {
-        readers.removeAll { $0.connection == connection }
+        guard let position = readers.firstIndex(where: { $0.connection == connection }) else {
+            return
+        }
+        let reader = readers.remove(at: position)
         machine.detach(connection, now: shard.loop.now)
-        if readers.isEmpty { shard.sessionDeserted(self) }
+        if readers.isEmpty {
+            shard.sessionDeserted(self)
+            // Nobody can come back: the listener is closed.
+            if shard.isDraining {
+                machine.cancelAll(.draining, now: shard.loop.now, actions: &actions)
+            }
+        }
         commit()
         armTimer()
+        if case .there = reader.destination { shard.remoteReadersChanged(by: -1) }
     }
 
     /// A reader's socket takes bytes again.
@@ -176,13 +190,13 @@ final class HostedSession {
         }
         actions.removeAll(keepingCapacity: true)
         isCommitting = false
-        guard !isEnded else { return }
+        guard !hasEnded else { return }
         for reader in readers { offer(to: reader) }
         updateFlow()
         if shard.isDraining { tellIdleReaders() }
-        let bytes = machine.storedBytes
-        shard.sessionBytesChanged(by: bytes - countedBytes)
-        countedBytes = bytes
+        let change = machine.storedBytes - countedBytes
+        countedBytes += change
+        shard.sessionBytesChanged(by: change)
     }
 
     private func carryOut(_ action: SessionAction) {
@@ -194,8 +208,12 @@ final class HostedSession {
             machine.upstreamClosed(
                 response, openTools: run?.takeOpenTools() ?? [], now: shard.loop.now,
                 actions: &actions)
-        case .pauseUpstream: for run in runs.values { run.pause() }
-        case .resumeUpstream: for run in runs.values { run.resume() }
+        case .pauseUpstream:
+            isFlowPaused = true
+            for run in runs.values { run.pause() }
+        case .resumeUpstream:
+            isFlowPaused = false
+            for run in runs.values { run.resume() }
         case .send(let connection, let frame): send(frame, to: connection)
         case .broadcast(let frame):
             for reader in readers { send(frame, to: reader) }
@@ -205,10 +223,13 @@ final class HostedSession {
     }
 
     private func open(_ response: Int, _ request: UpstreamRequestBody) {
+        inFlight.insert(response)
         shard.metrics.responsesInFlight.increment()
         let run = UpstreamRun(response: response, session: self, shard: shard)
         runs[response] = run
-        if !run.start(request) {
+        if run.start(request) {
+            if isFlowPaused { run.pause() }
+        } else {
             runs[response] = nil
             machine.upstreamFailed(
                 response,
@@ -221,6 +242,9 @@ final class HostedSession {
     }
 
     private func responseEnded(_ summary: ResponseSummary) {
+        if inFlight.remove(summary.response) != nil {
+            shard.metrics.responsesInFlight.decrement()
+        }
         shard.responseEnded(summary, session: machine.id)
         let last = machine.lastUpstreamID.flatMap(Self.plain)
         for reader in readers {
@@ -334,16 +358,20 @@ final class HostedSession {
     ///
     /// Readers are told by whoever ends the session.
     func end() -> [SessionReader] {
-        isEnded = true
+        hasEnded = true
         timer?.cancel()
         timer = nil
         for run in runs.values { run.close() }
-        for _ in machine.runningResponses { shard.metrics.responsesInFlight.decrement() }
+        for _ in inFlight { shard.metrics.responsesInFlight.decrement() }
+        inFlight = []
         runs = [:]
         shard.sessionBytesChanged(by: -countedBytes)
         countedBytes = 0
         let left = readers
         readers = []
+        for reader in left {
+            if case .there = reader.destination { shard.remoteReadersChanged(by: -1) }
+        }
         return left
     }
 }
