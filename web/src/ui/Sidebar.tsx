@@ -40,6 +40,10 @@ export const Sidebar = defineComponent<SidebarProps>((props) => {
     renaming.value = "";
     if (title.trim() !== "") conversations.update(id, { title: title.trim(), renamed: true });
   };
+  const exportAs = (each: Conversation, format: "markdown" | "json") => {
+    menu.value = "";
+    props.onExport(each, format);
+  };
   const remove = (id: string) => {
     if (!sure.value) {
       sure.value = true;
@@ -78,8 +82,8 @@ export const Sidebar = defineComponent<SidebarProps>((props) => {
         }}
       >
         {entry("edit", ui.t("list.rename"), () => rename(each.id))}
-        {entry("save", ui.t("list.exportMarkdown"), () => props.onExport(each, "markdown"))}
-        {entry("save", ui.t("list.exportJson"), () => props.onExport(each, "json"))}
+        {entry("save", ui.t("list.exportMarkdown"), () => exportAs(each, "markdown"))}
+        {entry("save", ui.t("list.exportJson"), () => exportAs(each, "json"))}
         {entry(
           "trash",
           ui.t(sure.value ? "list.deleteSure" : "list.delete"),
