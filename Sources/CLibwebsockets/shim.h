@@ -2,3 +2,64 @@
 #pragma once
 
 #include <libwebsockets.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/socket.h>
+
+/* Option bits are macros of a type that Swift does not import. */
+static inline uint64_t millrace_lws_options(void) {
+    return LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS |
+           LWS_SERVER_OPTION_VALIDATE_UTF8 | LWS_SERVER_OPTION_SKIP_SERVER_CANONICAL_NAME |
+           LWS_SERVER_OPTION_UV_NO_SIGSEGV_SIGFPE_SPIN | LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS;
+}
+
+static inline int millrace_lws_headroom(void) { return LWS_PRE; }
+
+/* The close frame's opcode has no public name in the library's enum. */
+static inline int millrace_lws_write_close(struct lws *wsi, unsigned char *payload, size_t length) {
+    return lws_write(wsi, payload, length, (enum lws_write_protocol)4);
+}
+
+/* Unsent bytes would make the library wait for a peer that does not read: after this they cannot be sent. */
+static inline void millrace_lws_shut_down(struct lws *wsi) {
+    if (lws_partial_buffered(wsi)) shutdown(lws_get_socket_fd(wsi), SHUT_RDWR);
+}
+
+/* Closes now; not from inside the socket's own callback. */
+static inline void millrace_lws_kill(struct lws *wsi) {
+    millrace_lws_shut_down(wsi);
+    lws_set_timeout(wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_SYNC);
+}
+
+/* lws_set_log_level's emit function is called with a line that ends in a newline. */
+static inline void millrace_lws_log(void (*emit)(int level, const char *line)) {
+    lws_set_log_level(LLL_ERR | LLL_WARN, emit);
+}
+
+static inline int millrace_accept(int listener) {
+    int descriptor = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (descriptor >= 0) {
+        int on = 1;
+        setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    }
+    return descriptor;
+}
+
+/* Resets the connection now. SO_LINGER alone would not: the library shuts the socket down before it closes
+   it, and then the peer has seen an orderly end. */
+static inline void millrace_reset_connection(int descriptor) {
+    struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
+    connect(descriptor, &nowhere, sizeof nowhere);
+}
+
+/* The peer's numeric address without its port; empty where there is none. */
+static inline void millrace_peer_address(int descriptor, char *address, int capacity) {
+    struct sockaddr_storage peer;
+    socklen_t length = sizeof peer;
+    address[0] = 0;
+    if (getpeername(descriptor, (struct sockaddr *)&peer, &length) == 0)
+        getnameinfo((struct sockaddr *)&peer, length, address, (socklen_t)capacity, NULL, 0,
+                    NI_NUMERICHOST);
+}

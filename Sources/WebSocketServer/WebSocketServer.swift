@@ -1,1 +1,367 @@
-// WebSocketServer
+internal import CLibwebsockets
+package import EventLoop
+internal import Glibc
+
+/// HTTP/1.1 and WebSockets on one event loop through libwebsockets; belongs to the loop's thread.
+///
+/// The server accepts on its own socket and hands the descriptor to the library, because the library's
+/// own listening cannot share a port between contexts. Extensions, HTTP/2 and the library's timers
+/// are off (docs/decisions). Everything the library calls arrives in `handle`.
+package final class WebSocketServer {
+    /// The loop that all of it runs on.
+    package let loop: EventLoop
+    let options: ServerOptions
+    /// Outlives the server: the owner of both destroys the server first.
+    private unowned let handler: any ServerHandler
+    private var context: OpaquePointer?
+    private var vhost: OpaquePointer?
+    private var listener: Listener?
+    /// Sockets whose callback is on the stack, innermost last.
+    private var active: [OpaquePointer] = []
+    /// Sockets to close as soon as their callback returns.
+    private var doomed: Set<OpaquePointer> = []
+    /// Sockets whose write failed outside their callback, to close with the next turn of the loop.
+    private var broken: Set<OpaquePointer> = []
+    private var reaper: LoopTimer?
+    private var peers: [OpaquePointer: Peer] = [:]
+
+    /// What the server keeps about one accepted socket, from its first callback to its last.
+    private final class Peer {
+        let remoteAddress: String
+        var exchange: HTTPExchange?
+        var socket: WebSocket?
+        var upgrade: (request: HTTPRequest, handler: any WebSocketHandler)?
+
+        init(remoteAddress: String) { self.remoteAddress = remoteAddress }
+    }
+
+    /// Makes the server; nothing is accepted before `listen`.
+    ///
+    /// Servers are made one after another: the library's start-up is not thread-safe.
+    package init(
+        loop: EventLoop, options: ServerOptions, handler: any ServerHandler
+    ) throws(ServerError) {
+        loop.assertOnLoop()
+        self.loop = loop
+        self.options = options
+        self.handler = handler
+        LibwebsocketsLog.set(options.log)
+        var info = lws_context_creation_info()
+        info.port = -1  // CONTEXT_PORT_NO_LISTEN: the listener is ours.
+        info.options = millrace_lws_options()
+        info.gid = -1
+        info.uid = -1
+        info.count_threads = 1
+        info.pt_serv_buf_size = 32 << 10
+        info.max_http_header_data2 = 8 << 10
+        info.timeout_secs = options.requestTimeoutSeconds
+        info.keepalive_timeout = 75
+        info.protocols = LibraryTables.protocols(named: options.subprotocol)
+        info.retry_and_idle_policy = LibraryTables.noTimers
+        info.user = Unmanaged.passUnretained(self).toOpaque()
+        info.alpn = LibraryTables.alpn
+        info.vhost_name = LibraryTables.vhostName
+        var loops: [UnsafeMutableRawPointer?] = [loop.rawLoop]
+        context = loops.withUnsafeMutableBufferPointer { buffer in
+            info.foreign_loops = buffer.baseAddress
+            return lws_create_context(&info)
+        }
+        guard let context else { throw .context }
+        vhost = lws_create_vhost(context, &info)
+        guard vhost != nil else {
+            destroy()
+            throw .context
+        }
+    }
+
+    /// Accepts on `host` and `port` from now on and returns the port, which the system chooses for 0.
+    package func listen(host: String, port: UInt16) throws(ServerError) -> UInt16 {
+        let listener = try Listener(
+            loop: loop, host: host, port: port, backlog: options.backlog
+        ) { [unowned self] descriptor in adopt(descriptor) }
+        self.listener = listener
+        return listener.port
+    }
+
+    /// Accepts no more; open sockets go on.
+    package func stopListening() {
+        listener?.close()
+        listener = nil
+    }
+
+    /// Accepted sockets that are open.
+    package var socketCount: Int { peers.count }
+
+    /// Closes everything, first step: closing handles finish while the loop runs out.
+    ///
+    /// Call `finishDestroying` after the loop's `run` has returned.
+    package func destroy() {
+        stopListening()
+        reaper?.cancel()
+        vhost = nil
+        // The library itself would give sockets that wait for a close frame their full time.
+        for wsi in Array(peers.keys) where peers[wsi] != nil { kill(wsi) }
+        if let context { lws_context_destroy(context) }
+    }
+
+    /// Second step: frees the library's context once no handle of it is left.
+    package func finishDestroying() {
+        if let context { lws_context_destroy(context) }
+        context = nil
+    }
+
+    private func adopt(_ descriptor: Int32) {
+        guard let vhost, peers.count < options.maximumSockets else {
+            refuse(descriptor)
+            return
+        }
+        // On failure the library has closed the descriptor.
+        _ = lws_adopt_socket_vhost(vhost, descriptor)
+    }
+
+    /// Turns a socket away before a request was read; the answer is best effort.
+    private func refuse(_ descriptor: Int32) {
+        let answer = Array(
+            "HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+                .utf8)
+        _ = Glibc.send(descriptor, answer, answer.count, Int32(MSG_NOSIGNAL))
+        Glibc.shutdown(descriptor, Int32(SHUT_WR))
+        Glibc.close(descriptor)
+    }
+
+    /// Closes a socket without ceremony: now, or when its callback that is running returns.
+    func kill(_ wsi: OpaquePointer) {
+        if active.contains(wsi) {
+            doomed.insert(wsi)
+        } else {
+            // For its owner it is gone now; the library may take a turn of the loop to agree.
+            forget(wsi)
+            millrace_lws_kill(wsi)
+        }
+    }
+
+    /// Closes a socket whose write failed, but never within the call of the owner who wrote.
+    ///
+    /// The library would neither read from it nor call back any more, and its loop would spin on the
+    /// hang-up that `epoll` goes on reporting.
+    func writeFailed(_ wsi: OpaquePointer) {
+        if active.contains(wsi) {
+            doomed.insert(wsi)
+            return
+        }
+        broken.insert(wsi)
+        let reaper =
+            reaper
+            ?? loop.makeTimer { [unowned self] in
+                while let wsi = broken.first {
+                    broken.remove(wsi)
+                    kill(wsi)
+                }
+            }
+        self.reaper = reaper
+        reaper.arm(after: .zero)
+    }
+
+    // MARK: The library's callback
+
+    /// One call of the library about one socket.
+    ///
+    /// A result other than 0 closes it.
+    func handle(
+        _ wsi: OpaquePointer, _ reason: lws_callback_reasons,
+        _ input: UnsafeMutableRawPointer?, _ length: Int
+    ) -> Int32 {
+        active.append(wsi)
+        let result = dispatch(wsi, reason, UnsafeRawBufferPointer(start: input, count: length))
+        active.removeLast()
+        if !doomed.isEmpty, doomed.contains(wsi), !active.contains(wsi) {
+            forget(wsi)
+            millrace_lws_shut_down(wsi)
+            return -1
+        }
+        return result
+    }
+
+    private func dispatch(
+        _ wsi: OpaquePointer, _ reason: lws_callback_reasons, _ input: UnsafeRawBufferPointer
+    ) -> Int32 {
+        switch reason {
+        case LWS_CALLBACK_RECEIVE: return received(wsi, input)
+        case LWS_CALLBACK_SERVER_WRITEABLE: return peers[wsi]?.socket?.writable() == false ? -1 : 0
+        case LWS_CALLBACK_HTTP_WRITEABLE: return exchangeWritable(wsi)
+        case LWS_CALLBACK_RECEIVE_PONG:
+            peers[wsi]?.socket?.heard()
+            return 0
+        case LWS_CALLBACK_HTTP: return requestBegan(wsi)
+        case LWS_CALLBACK_HTTP_BODY: return bodyArrived(wsi, input)
+        case LWS_CALLBACK_HTTP_BODY_COMPLETION: return requestEnded(wsi)
+        case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE: return confirmUpgrade(wsi, input)
+        case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION:
+            // Reached without CONFIRM_UPGRADE only on paths that are switched off: never let through.
+            return peers[wsi]?.upgrade == nil ? -1 : 0
+        case LWS_CALLBACK_ESTABLISHED: return established(wsi)
+        case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE: return peerClosed(wsi, input)
+        case LWS_CALLBACK_CLOSED, LWS_CALLBACK_CLOSED_HTTP, LWS_CALLBACK_WSI_DESTROY:
+            forget(wsi)
+            return 0
+        case LWS_CALLBACK_RAW_ADOPT, LWS_CALLBACK_RAW_CONNECTED, LWS_CALLBACK_RAW_RX:
+            return -1  // A CONNECT request: this is no proxy.
+        default: return 0
+        }
+    }
+
+    private func peer(_ wsi: OpaquePointer) -> Peer {
+        if let peer = peers[wsi] { return peer }
+        let peer = Peer(remoteAddress: RequestReader.remoteAddress(wsi))
+        peers[wsi] = peer
+        return peer
+    }
+
+    private func forget(_ wsi: OpaquePointer) {
+        doomed.remove(wsi)
+        broken.remove(wsi)
+        guard let peer = peers.removeValue(forKey: wsi) else { return }
+        peer.exchange?.gone()
+        peer.socket?.gone()
+    }
+
+    // MARK: HTTP
+
+    private func requestBegan(_ wsi: OpaquePointer) -> Int32 {
+        let peer = peer(wsi)
+        guard
+            let request = RequestReader.read(
+                wsi, remoteAddress: peer.remoteAddress, custom: options.customHeaders)
+        else { return -1 }
+        let exchange = HTTPExchange(server: self, wsi: wsi, request: request)
+        peer.exchange = exchange
+        // Answers go on for as long as they take; our own deadlines watch them.
+        lws_set_timeout(wsi, NO_PENDING_TIMEOUT, 0)
+        if request.headers["transfer-encoding"] != nil {
+            exchange.answerAndClose(.error(411, "length_required", "send a content-length"))
+            return 0
+        }
+        switch RequestReader.bodyLength(request) {
+        case .none:
+            // The library would wait for a body to the end of the connection: it ends with the answer.
+            if request.method == .post { exchange.closeAfterResponse() }
+            return requestEnded(wsi)
+        case .some(let count) where count > options.maximumBodyBytes:
+            exchange.answerAndClose(
+                .error(
+                    413, "body_too_large",
+                    "body of \(count) bytes exceeds \(options.maximumBodyBytes)"))
+            return 0
+        case .some: return 0
+        }
+    }
+
+    private func bodyArrived(_ wsi: OpaquePointer, _ piece: UnsafeRawBufferPointer) -> Int32 {
+        guard let exchange = peers[wsi]?.exchange else { return -1 }
+        // What follows an early refusal is read past, so that the peer can read the refusal.
+        return !exchange.isOpen || exchange.receive(piece) ? 0 : -1
+    }
+
+    private func requestEnded(_ wsi: OpaquePointer) -> Int32 {
+        guard let exchange = peers[wsi]?.exchange, exchange.requestIsComplete() else { return -1 }
+        handler.respond(to: exchange)
+        return 0
+    }
+
+    private func exchangeWritable(_ wsi: OpaquePointer) -> Int32 {
+        peers[wsi]?.exchange?.writable() == false ? -1 : 0
+    }
+
+    /// A response has been written whole.
+    ///
+    /// Done at once and not at the next writable callback: the peer's
+    /// next request may come before that, and the library would take it for more of this one's body.
+    func completed(_ wsi: OpaquePointer, closes: Bool) {
+        if closes {
+            if lws_partial_buffered(wsi) == 0 { kill(wsi) }  // Else once that is written.
+        } else {
+            peers[wsi]?.exchange = nil
+            if lws_http_transaction_completed(wsi) != 0 { kill(wsi) }
+        }
+    }
+
+    // MARK: WebSockets
+
+    private func confirmUpgrade(_ wsi: OpaquePointer, _ kind: UnsafeRawBufferPointer) -> Int32 {
+        let peer = peer(wsi)
+        guard
+            var request = RequestReader.read(
+                wsi, remoteAddress: peer.remoteAddress, custom: options.customHeaders)
+        else { return -1 }
+        request.isUpgrade = true
+        let refusal: HTTPResponse
+        if request.headers["upgrade"]?.lowercased() != "websocket" {
+            refusal = .error(501, "unsupported_upgrade", "this server upgrades to websocket only")
+        } else if !offersOurs(request) {
+            refusal = .error(
+                400, "unsupported_subprotocol", "this server speaks \(options.subprotocol)")
+        } else if request.headers["sec-websocket-version"] != "13" {
+            refusal = .error(
+                426, "unsupported_version", "this server speaks WebSocket version 13",
+                headers: [("sec-websocket-version", "13")])
+        } else {
+            switch handler.upgrade(request) {
+            case .accept(let handler):
+                peer.upgrade = (request, handler)
+                return 0
+            case .refuse(let response): refusal = response
+            }
+        }
+        HTTPExchange(server: self, wsi: wsi, request: request).answerAndClose(refusal)
+        return -1
+    }
+
+    private func offersOurs(_ request: HTTPRequest) -> Bool {
+        guard let offered = request.headers["sec-websocket-protocol"] else { return true }
+        return offered.split(separator: ",").contains {
+            $0.drop { $0 == " " }.prefix { $0 != " " } == options.subprotocol
+        }
+    }
+
+    private func established(_ wsi: OpaquePointer) -> Int32 {
+        guard let peer = peers[wsi], let upgrade = peer.upgrade else { return -1 }
+        peer.upgrade = nil
+        peer.exchange = nil
+        let socket = WebSocket(
+            server: self, wsi: wsi, request: upgrade.request, handler: upgrade.handler)
+        peer.socket = socket
+        socket.opened()
+        return 0
+    }
+
+    private func received(_ wsi: OpaquePointer, _ piece: UnsafeRawBufferPointer) -> Int32 {
+        guard let socket = peers[wsi]?.socket else { return -1 }
+        let remaining = lws_remaining_packet_payload(wsi)
+        let isLast = lws_is_final_fragment(wsi) != 0 && remaining == 0
+        let goesOn = socket.received(
+            piece, remaining: Int(remaining), isFirst: lws_is_first_fragment(wsi) != 0,
+            isLast: isLast,
+            isBinary: lws_frame_is_binary(wsi) != 0)
+        return goesOn ? 0 : -1
+    }
+
+    private func peerClosed(_ wsi: OpaquePointer, _ payload: UnsafeRawBufferPointer) -> Int32 {
+        guard let socket = peers[wsi]?.socket else { return 0 }
+        let code =
+            payload.count >= 2
+            ? CloseCode(UInt16(payload[0]) << 8 | UInt16(payload[1])) : .noStatus
+        return socket.peerClosed(code: code) ? 0 : -1
+    }
+}
+
+extension HTTPResponse {
+    /// A response whose body is the error object of docs/protocol.md, section 6.
+    package static func error(
+        _ status: Int, _ code: String, _ message: String, headers: [(String, String)] = []
+    ) -> HTTPResponse {
+        let body = "{\"error\":{\"code\":\"\(code)\",\"message\":\"\(message)\"}}\n"
+        return HTTPResponse(
+            status: status, headers: headers + [("content-type", "application/json")],
+            body: Array(body.utf8))
+    }
+}

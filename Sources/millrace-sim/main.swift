@@ -1,1 +1,4 @@
-import Simulator
+internal import Glibc
+internal import Simulator
+
+exit(SimulatorProgram.main())

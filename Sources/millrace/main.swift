@@ -1,1 +1,5 @@
+import CommandLineOptions
 import Gateway
+import Glibc
+
+exit(MillraceProgram.run().rawValue)

@@ -1,2 +1,97 @@
+import GatewayCore
+import Synchronization
 import Testing
+
 @testable import EventLoop
+
+@Suite("An event loop")
+struct EventLoopTests {
+    @Test("runs posted work in order on its own thread and ends when closed")
+    func runsPostedWork() throws {
+        let loop = try EventLoop()
+        let order = Mutex<[Int]>([])
+        for number in 0..<100 {
+            loop.post {
+                #expect(loop.isOnLoop)
+                order.withLock { $0.append(number) }
+            }
+        }
+        loop.post { loop.close() }
+        let thread = try LoopThread(name: "test-loop") { loop.run() }
+        thread.join()
+        #expect(order.withLock { $0 } == Array(0..<100))
+        #expect(loop.destroy())
+    }
+
+    @Test("fires timers in order of their deadlines, and a later deadline wins over an earlier one")
+    func firesTimers() throws {
+        let loop = try EventLoop()
+        var fired: [String] = []
+        let first = loop.run(afterAdopting: {
+            let late = loop.makeTimer {
+                fired.append("late")
+                loop.close()
+            }
+            let early = loop.makeTimer { fired.append("early") }
+            let moved = loop.makeTimer { fired.append("moved") }
+            let never = loop.makeTimer { fired.append("never") }
+            moved.arm(after: .milliseconds(1))
+            moved.arm(after: .milliseconds(12))
+            late.arm(after: .milliseconds(20))
+            early.arm(after: .milliseconds(5))
+            never.arm(after: .milliseconds(3))
+            never.cancel()
+        })
+        #expect(first)
+        #expect(fired == ["early", "moved", "late"])
+    }
+
+    @Test("lets go of timers that are still armed when it closes")
+    func releasesArmedTimers() throws {
+        final class Owner { var timer: LoopTimer? }
+        let loop = try EventLoop()
+        weak var released: Owner?
+        let isClean = loop.run(afterAdopting: {
+            let owner = Owner()
+            released = owner
+            let other = loop.makeTimer {}
+            other.arm(after: .seconds(500))
+            owner.timer = loop.makeTimer { [owner] in
+                _ = owner
+                other.cancel()
+            }
+            owner.timer?.arm(after: .seconds(600))
+            owner.timer = nil
+            loop.close()
+        })
+        #expect(isClean)
+        #expect(released == nil)
+    }
+
+    @Test("delivers a mailbox's messages in order, once each")
+    func deliversMail() throws {
+        let loop = try EventLoop()
+        let mailbox = Mailbox<Int>(loop: loop)
+        let received = Mutex<[Int]>([])
+        let thread = try LoopThread(name: "mail-loop") {
+            loop.run(started: {
+                mailbox.setHandler { message in
+                    received.withLock { $0.append(message) }
+                    if message == 9_999 { loop.close() }
+                }
+            })
+        }
+        for message in 0..<10_000 { mailbox.send(message) }
+        thread.join()
+        #expect(received.withLock { $0 } == Array(0..<10_000))
+        #expect(loop.destroy())
+    }
+}
+
+extension EventLoop {
+    /// Runs the loop on this thread until it is closed and says whether it left nothing behind.
+    fileprivate func run(afterAdopting body: () -> Void) -> Bool {
+        run(started: body)
+        return destroy()
+    }
+}

@@ -1,2 +1,153 @@
 import Testing
+
 @testable import WebSocketServer
+
+@Suite("A WebSocket server")
+struct WebSocketServerTests {
+    @Test("echoes whole, fragmented and large messages")
+    func echoes() throws {
+        try withServer(handler: EchoHandler()) { port in
+            let client = RawClient(port: port)
+            #expect(client.upgrade(path: "/echo").hasPrefix("HTTP/1.1 101"))
+            client.send(RawClient.frame(1, Array("hello".utf8)))
+            #expect(client.read { $0.count >= 7 } == [0x81, 5] + Array("hello".utf8))
+            client.send(RawClient.frame(1, Array("hel".utf8), isFinal: false))
+            client.send(RawClient.frame(0, Array("lo".utf8)))
+            #expect(client.read { $0.count >= 7 } == [0x81, 5] + Array("hello".utf8))
+            let large = [UInt8](repeating: 65, count: 60_000)
+            client.send(RawClient.frame(2, large))
+            #expect(client.read { $0.count >= 60_004 } == [0x82, 126, 0xEA, 0x60] + large)
+        }
+    }
+
+    @Test("closes with the code and reason it was told, and ends with the peer's answer")
+    func closes() throws {
+        try withServer(handler: EchoHandler()) { port in
+            let client = RawClient(port: port)
+            _ = client.upgrade(path: "/echo")
+            client.send(RawClient.frame(1, Array("close".utf8)))
+            let close = client.read { $0.count >= 8 }
+            #expect(close == [0x88, 6, 0x11, 0x30] + Array("done".utf8))
+            client.send(RawClient.frame(8, [0x11, 0x30]))
+            #expect(client.readToEnd().isEmpty)
+        }
+    }
+
+    @Test("takes a message of the limit and closes with 1009 above it")
+    func limitsMessages() throws {
+        try withServer(handler: EchoHandler(limit: 100)) { port in
+            let client = RawClient(port: port)
+            _ = client.upgrade(path: "/echo")
+            client.send(RawClient.frame(1, [UInt8](repeating: 65, count: 100)))
+            #expect(client.read { $0.count >= 102 }.count == 102)
+            client.send(RawClient.frame(1, [UInt8](repeating: 65, count: 101)))
+            let close = client.read { $0.count >= 4 }
+            #expect(close.prefix(1) == [0x88])
+            #expect(close.dropFirst(2).prefix(2) == [0x03, 0xF1])
+        }
+    }
+
+    @Test(
+        "refuses what it cannot open with a real answer",
+        arguments: [
+            ("/echo", "Sec-WebSocket-Protocol: other\r\n", "HTTP/1.1 400"),
+            ("/nowhere", "", "HTTP/1.1 404"),
+        ])
+    func refuses(_ path: String, _ headers: String, _ expected: String) throws {
+        try withServer(handler: EchoHandler()) { port in
+            let client = RawClient(port: port)
+            #expect(client.upgrade(path: path, headers: headers).hasPrefix(expected))
+        }
+    }
+
+    @Test("chooses its subprotocol among several")
+    func negotiates() throws {
+        try withServer(handler: EchoHandler()) { port in
+            let client = RawClient(port: port)
+            let head = client.upgrade(
+                path: "/echo", headers: "Sec-WebSocket-Protocol: other, millrace.v1\r\n")
+            #expect(head.lowercased().contains("sec-websocket-protocol: millrace.v1"))
+        }
+    }
+
+    @Test("keeps a connection alive over requests with and without a body")
+    func answersRequests() throws {
+        try withServer(handler: EchoHandler()) { port in
+            let client = RawClient(port: port)
+            for _ in 0..<3 {
+                client.send("GET /hello?a=b HTTP/1.1\r\nHost: x\r\n\r\n")
+                #expect(client.readText(until: "GET /hello a=b").contains("200 OK"))
+                client.send("POST /post HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody")
+                #expect(client.readText(until: "POST /post body").contains("200 OK"))
+            }
+            client.send("POST /empty HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
+            #expect(client.readText(until: "POST /empty").contains("200 OK"))
+            client.send("POST /none HTTP/1.1\r\nHost: x\r\n\r\n")
+            let last = String(decoding: client.readToEnd(), as: UTF8.self)
+            #expect(last.contains("connection: close"))
+        }
+    }
+
+    @Test("streams a chunked body and hears of a peer that leaves")
+    func streams() throws {
+        let handler = EchoHandler()
+        try withServer(handler: handler) { port in
+            let client = RawClient(port: port)
+            client.send("GET /stream HTTP/1.1\r\nHost: x\r\n\r\n")
+            #expect(client.readText(until: "0\r\n\r\n").contains("5\r\nhello\r\n5\r\nworld\r\n"))
+            client.send("GET /forever HTTP/1.1\r\nHost: x\r\n\r\n")
+            _ = client.readText(until: "hello")
+        }
+        #expect(handler.leftEarly == 1)
+    }
+}
+
+/// Echoes messages; "close" closes.
+///
+/// Answers requests with what they were.
+private final class EchoHandler: ServerHandler, WebSocketHandler, HTTPExchangeObserver {
+    let maximumMessageBytes: Int
+    private(set) var leftEarly = 0
+    private var kept: [HTTPExchange] = []
+
+    init(limit: Int = 1 << 20) { maximumMessageBytes = limit }
+
+    func upgrade(_ request: HTTPRequest) -> UpgradeDecision {
+        request.path == "/echo" ? .accept(self) : .refuse(.error(404, "not_found", "no such path"))
+    }
+
+    func respond(to exchange: HTTPExchange) {
+        let request = exchange.request
+        switch request.path {
+        case "/stream", "/forever":
+            exchange.begin(status: 200, headers: [], length: .chunked)
+            for word in ["hello", "world"] {
+                var frame = OutgoingFrame()
+                frame.bytes.append(contentsOf: word.utf8)
+                #expect(exchange.write(&frame))
+            }
+            if request.path == "/stream" { return exchange.end() }
+            exchange.observer = self
+            kept.append(exchange)
+        default:
+            let text = "\(request.method.rawValue) \(request.path) \(request.query.joined())"
+            exchange.respond(
+                HTTPResponse(status: 200, body: Array(text.utf8) + exchange.body))
+        }
+    }
+
+    func exchangeIsClear(_ exchange: HTTPExchange) {}
+    func exchangePeerClosed(_ exchange: HTTPExchange) { leftEarly += 1 }
+    func webSocketOpened(_ socket: WebSocket) {}
+    func webSocketIsClear(_ socket: WebSocket) {}
+    func webSocketClosed(_ socket: WebSocket) {}
+
+    func webSocket(_ socket: WebSocket, received message: Span<UInt8>, isBinary: Bool) {
+        var frame = OutgoingFrame()
+        for index in message.indices { frame.bytes.append(message[index]) }
+        if frame.bytes.dropFirst(OutgoingFrame.headroom).elementsEqual("close".utf8) {
+            return socket.close(CloseCode(4400), "done")
+        }
+        #expect(socket.send(&frame, isBinary: isBinary) == .sent)
+    }
+}

@@ -1,0 +1,84 @@
+/// Reduces any event stream, whole and cut; checks what the reducer promises.
+@_cdecl("LLVMFuzzerTestOneInput")
+func fuzzReducer(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
+    let body = Array(UnsafeBufferPointer(start: start, count: count))
+    let whole = reduce(body, chunk: max(body.count, 1))
+    precondition(reduce(body, chunk: 1) == whole, "the result depends on the cuts")
+    precondition(reduce(body, chunk: 13) == whole, "the result depends on the cuts")
+    return 0
+}
+
+private struct Reduced: Equatable {
+    var outputs: [ResponsesOutput] = []
+    var failure: ResponsesFailure?
+    var end: ResponsesStreamEnd?
+    var counters = ResponsesCounters()
+}
+
+private func reduce(_ body: [UInt8], chunk: Int) -> Reduced {
+    var limits = ResponsesLimits()
+    limits.maximumItems = 8
+    limits.maximumOutputIndex = 20
+    limits.maximumParts = 12
+    limits.maximumPartIndex = 9
+    limits.maximumIdentifierBytes = 64
+    limits.maximumErrorBytes = 16
+    limits.maximumDepth = 12
+    var parser = ServerSentEventParser(
+        limits: .init(maximumLineBytes: 4096, maximumEventBytes: 4096))
+    var reducer = ResponsesReducer(limits: limits)
+    var result = Reduced()
+    var finals: Set<Int> = []
+    var hasEnded = false
+    func take(_ output: ResponsesOutput, _ data: Span<UInt8>) {
+        precondition(!hasEnded, "output after the end")
+        switch output {
+        case .response(let id, let model, _):
+            check(id, data)
+            check(model, data)
+        case .delta(_, _, _, let text):
+            check(text, data)
+            precondition(!text.isEmpty, "empty delta")
+        case .toolDelta(_, let kind, _, let text):
+            check(text, data)
+            precondition(!text.isEmpty && !kind.isEmpty, "empty delta, or of no kind")
+        case .tool(let tool):
+            check(tool.arguments, data)
+            check(tool.output, data)
+            precondition(!finals.contains(tool.index), "news of a call that had ended")
+            if tool.status.isFinal { finals.insert(tool.index) }
+        case .item(_, let item): check(item, data)
+        case .upstreamEvent: break
+        case .finished(let end):
+            check(end.reason, data)
+            check(end.usage, data)
+            check(end.responseID, data)
+            hasEnded = true
+        }
+        result.outputs.append(output)
+    }
+    var index = 0
+    while index < body.count {
+        let end = min(body.count, index + chunk)
+        try? parser.feed(body.span.extracting(index..<end)) { data, _ in
+            do throws(ResponsesFailure) {
+                try reducer.reduce(data) { take($0, data) }
+                return .proceed
+            } catch {
+                result.failure = error
+                return .stop
+            }
+        }
+        index = end
+    }
+    let nothing: [UInt8] = []
+    result.end = reducer.endOfStream { take($0, nothing.span) }
+    precondition(hasEnded == (result.end == .complete), "an end that nobody told")
+    result.counters = reducer.counters
+    return result
+}
+
+private func check(_ range: Range<Int>?, _ data: Span<UInt8>) {
+    guard let range else { return }
+    precondition(range.lowerBound >= 0 && range.upperBound <= data.count, "range outside the data")
+}

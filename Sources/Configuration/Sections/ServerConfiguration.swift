@@ -1,0 +1,74 @@
+package import CommandLineOptions
+
+/// Where the gateway listens and whom it lets in.
+package struct ServerConfiguration: Sendable {
+    /// Port 0 asks the system to pick one.
+    package let listen: HostPort
+    /// Number of event loops; `nil`: one per core.
+    package let shards: Int?
+    /// Directory of the web page's files; `nil`: none is served.
+    package let webDirectory: String?
+    /// Origins of pages that may connect besides the gateway's own; `"*"` is every origin.
+    package let origins: [String]
+    /// Proxies whose `X-Forwarded-For` is believed.
+    package let trustedProxies: [AddressRange]
+    /// Interval of pings; a peer silent for two is closed.
+    package let heartbeat: Duration
+    /// Serves `/debug/echo`; only with a loopback address.
+    package let debugEcho: Bool
+    /// Connections the kernel keeps until they are accepted, per shard.
+    package let backlog: Int
+    /// WebSockets open at once, over all shards.
+    package let connections: Int
+    /// WebSockets open at once from one address; 0: no limit.
+    package let connectionsPerAddress: Int
+    /// File descriptors to ask the system for; `nil`: what `connections` needs.
+    package let openFiles: Int?
+
+    init(_ keys: inout ConfigurationReader) {
+        keys.begin("server", "Where the gateway listens and whom it lets in.")
+        let address = keys.text(
+            "listen", .hostPort, default: "127.0.0.1:8080",
+            "Address to listen on. Port 0 picks a free one; an IPv6 host stands in brackets.",
+            .flag("listen", environment: "MILLRACE_LISTEN"))
+        listen = HostPort(parsing: address) ?? HostPort(host: "127.0.0.1", port: 8080)
+        shards = keys.automaticInteger(
+            "shards", in: 1...256, "Event loops, one thread each. auto: one per core.",
+            .flag("shards", environment: "MILLRACE_SHARDS"))
+        webDirectory = keys.optionalText(
+            "web_directory", .path,
+            "Directory whose files are served at /. Unset: no page is served.",
+            .flag("web", environment: "MILLRACE_WEB"))
+        origins = keys.list(
+            "origins", .origin, atMost: 256,
+            "Origins of pages that may connect from another host, or \"*\" for every one. "
+                + "Empty: only pages of the host they connect to. Others get 403.",
+            .flag("origins", environment: "MILLRACE_ORIGINS"))
+        trustedProxies = keys.list(
+            "trusted_proxies", .network, atMost: 256,
+            "Addresses of proxies whose X-Forwarded-For names the client. "
+                + "Empty: the header is ignored."
+        ).compactMap { AddressRange(parsing: $0) }
+        heartbeat = keys.duration(
+            "heartbeat_s", in: 1...3600, default: 25,
+            "Interval of WebSocket pings. A peer that shows no sign of life for two is closed "
+                + "(4409).")
+        debugEcho = keys.bool(
+            "debug_echo", default: false,
+            "Serve /debug/echo for conformance suites. Refused unless server.listen is loopback.",
+            .flag("debug-echo"))
+        backlog = keys.integer(
+            "backlog", in: 1...65_535, default: 4096,
+            "Connections that the kernel keeps until a shard accepts them; it may cap the number.")
+        connections = keys.integer(
+            "connections", in: 1...1_000_000, default: 50_000,
+            "WebSockets open at once, over all shards. Above it: 503.")
+        connectionsPerAddress = keys.integer(
+            "connections_per_address", in: 0...1_000_000, default: 10_000,
+            "WebSockets open at once from one address. Above it: 429. 0: no limit. "
+                + "Behind a proxy, set server.trusted_proxies.")
+        openFiles = keys.automaticInteger(
+            "open_files", in: 64...4_194_304,
+            "File descriptors to ask the system for. auto: what server.connections needs.")
+    }
+}

@@ -1,0 +1,101 @@
+import Configuration
+import GatewayCore
+import TokenSigning
+import Upstream
+
+// The configuration as the parts want it: one place where names of keys meet names of parameters.
+
+extension SessionSettings {
+    init(_ configuration: GatewayConfiguration) {
+        self.init { text in
+            // The digest fails only when OpenSSL has no memory left; an empty one proves nothing.
+            Array(((try? SHA256Digest.hex(of: text)) ?? "").utf8)
+        }
+        responsesPerSession = configuration.limits.responsesPerSession
+        responsesPerConnection = configuration.limits.responsesPerConnection
+        messagesPerSession = configuration.limits.messagesPerSession
+        responseBytes = configuration.limits.responseBytes
+        responseEvents = configuration.limits.responseEvents
+        sessionBytes = configuration.replay.sessionBytes
+        echoBytes = configuration.replay.echoBytes
+        retention = configuration.replay.retention
+        sessionRetention = configuration.replay.sessionRetention
+        highWatermarkBytes = configuration.replay.highWatermarkBytes
+        lowWatermarkBytes = configuration.replay.lowWatermarkBytes
+        resumeWindow = configuration.resume.window
+        abandonPolicy = configuration.resume.onAbandon == .cancel ? .cancel : .proceed
+        conversationBytes = configuration.conversation.bytes
+        conversation = ConversationState(configuration.conversation.state)
+    }
+}
+
+extension SessionSettings.ConversationState {
+    init(_ state: ConversationConfiguration.State) {
+        switch state {
+        case .upstream: self = .upstream
+        case .gateway: self = .gateway
+        case .none: self = .none
+        }
+    }
+}
+
+extension UpstreamRequestBuilder {
+    init(_ configuration: GatewayConfiguration) {
+        self.init()
+        storesResponses = configuration.storesUpstream
+        conversation = SessionSettings.ConversationState(configuration.conversation.state)
+        defaults = configuration.options.defaults.map {
+            RequestOption(name: $0.name, value: Array($0.value.utf8))
+        }
+        if let model = configuration.options.defaultModel {
+            defaults.append(RequestOption(name: "model", text: model))
+        }
+        if let instructions = configuration.options.instructions {
+            defaults.append(RequestOption(name: "instructions", text: instructions))
+        }
+    }
+}
+
+extension RequestOption {
+    init(name: String, text: String) {
+        var value: [UInt8] = []
+        value.append(jsonString: text)
+        self.init(name: name, value: value)
+    }
+}
+
+extension ClientFrameParser {
+    init(_ configuration: GatewayConfiguration) {
+        var limits = Limits()
+        limits.depth = configuration.limits.jsonDepth
+        limits.inputBytes = configuration.limits.inputBytes
+        limits.optionsBytes = configuration.limits.optionsBytes
+        self.init(limits: limits, allowedOptions: Set(configuration.options.allow))
+    }
+}
+
+extension UpstreamDeadlines.Limits {
+    init(_ upstream: UpstreamConfiguration) {
+        self.init()
+        responseHeader = upstream.responseHeaderTimeout
+        firstEvent = upstream.firstEventTimeout
+        silence = upstream.silenceTimeout
+        keepaliveSilence = upstream.keepaliveSilence
+        total = upstream.totalTimeout
+    }
+}
+
+extension UpstreamServer.Options {
+    init(_ upstream: UpstreamConfiguration) {
+        self.init(baseURL: upstream.baseURL)
+        if let key = upstream.apiKey { authentication = .bearer(key.reveal()) }
+        organization = upstream.organization
+        project = upstream.project
+        extraHeaders = upstream.headers.map { ($0.name, $0.value.reveal()) }
+        authorityFile = upstream.caFile
+        verifiesTLS = upstream.verifyTLS
+        allowsHTTP2 = upstream.http2 == .auto
+        proxy = upstream.proxy
+        connectTimeout = upstream.connectTimeout
+    }
+}

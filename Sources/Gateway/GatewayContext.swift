@@ -1,0 +1,68 @@
+import Configuration
+import EventLoop
+import GatewayCore
+import Synchronization
+import Telemetry
+import TokenSigning
+import Upstream
+import WebSocketServer
+
+/// What all shards share: immutable, or guarded, or atomic.
+final class GatewayContext: Sendable {
+    let configuration: GatewayConfiguration
+    let logger: Logger
+    let signer: TokenSigner
+    let upstream: UpstreamServer
+    let sessions: SessionSettings
+    let requests: UpstreamRequestBuilder
+    let frames: ClientFrameParser
+    let deadlines: UpstreamDeadlines.Limits
+    let registry: MetricRegistry
+    let staticFiles: StaticFiles
+    let admission: Admission
+    let upstreamHealth = UpstreamHealth()
+    /// This life of every log: positions of an earlier process mean nothing here.
+    let epoch: String
+    let isDraining = Atomic<Bool>(false)
+    let mailboxes: [Mailbox<ShardMessage>]
+    let process: Mailbox<ProcessMessage>
+
+    init(
+        configuration: GatewayConfiguration, logger: Logger, mailboxes: [Mailbox<ShardMessage>],
+        process: Mailbox<ProcessMessage>
+    ) throws(GatewayStartError) {
+        self.configuration = configuration
+        self.logger = logger
+        self.mailboxes = mailboxes
+        self.process = process
+        registry = MetricRegistry()
+        ProcessMetrics.register(in: registry, version: millraceVersion, logger: logger)
+        admission = Admission(configuration.server)
+        staticFiles = try StaticFiles(directory: configuration.server.webDirectory)
+        do {
+            epoch = "e_" + Base32.encode(try SecureRandom.bytes(5))
+            signer = try TokenSigner(keys: try Self.tokenKeys(configuration.resume))
+            upstream = try UpstreamServer(UpstreamServer.Options(configuration.upstream))
+        } catch {
+            throw GatewayStartError("\(error)")
+        }
+        sessions = SessionSettings(configuration)
+        requests = UpstreamRequestBuilder(configuration)
+        frames = ClientFrameParser(configuration)
+        deadlines = UpstreamDeadlines.Limits(configuration.upstream)
+    }
+
+    private static func tokenKeys(_ resume: ResumeConfiguration) throws -> [HMACKey] {
+        guard !resume.tokenKeys.isEmpty else { return [try HMACKey.ephemeral()] }
+        return try resume.tokenKeys.map { try HMACKey(id: $0.id, secret: $0.bytes) }
+    }
+
+    /// The share of a limit of the whole process that one shard has.
+    func share(of limit: Int) -> Int { max(1, limit / mailboxes.count) }
+}
+
+/// Why the gateway could not start; for standard error.
+struct GatewayStartError: Error, CustomStringConvertible {
+    let description: String
+    init(_ description: String) { self.description = description }
+}

@@ -1,0 +1,60 @@
+import Configuration
+import EventLoop
+import GatewayCore
+import Synchronization
+import Telemetry
+import WebSocketServer
+
+/// The plain requests of the gateway's port: health, readiness, metrics, the front.
+struct HTTPRoutes {
+    let context: GatewayContext
+
+    func respond(to exchange: HTTPExchange) {
+        let request = exchange.request
+        guard request.method == .get || request.method == .head else {
+            return exchange.respond(
+                .error(
+                    405, "method_not_allowed", "only GET and HEAD are answered here",
+                    headers: [("allow", "GET, HEAD")]))
+        }
+        switch request.path {
+        case "/healthz": exchange.respond(plain(200, "ok\n"))
+        case "/readyz": exchange.respond(readiness(now: exchange.loop.now))
+        case "/metrics" where context.configuration.metrics.isEnabled:
+            exchange.respond(
+                HTTPResponse(
+                    status: 200, headers: [("content-type", prometheusContentType)],
+                    body: Array(context.registry.renderPrometheus().utf8)))
+        case "/v1/chat":
+            exchange.respond(
+                .error(
+                    426, "upgrade_required", "/v1/chat is a WebSocket",
+                    headers: [("upgrade", "websocket")]))
+        default:
+            exchange.respond(
+                context.staticFiles.response(to: request)
+                    ?? .error(404, "not_found", "no such path"))
+        }
+    }
+
+    private var prometheusContentType: String { "text/plain; version=0.0.4; charset=utf-8" }
+
+    private func readiness(now: Instant) -> HTTPResponse {
+        if context.isDraining.load(ordering: .relaxed) {
+            return .error(503, "draining", "the gateway is shutting down")
+        }
+        guard context.upstreamHealth.isUsable(now: now) else {
+            return .error(503, "upstream_unusable", "upstream could not be reached lately")
+        }
+        return plain(200, "ready\n")
+    }
+
+    private func plain(_ status: Int, _ text: String) -> HTTPResponse {
+        HTTPResponse(
+            status: status,
+            headers: [
+                ("content-type", "text/plain; charset=utf-8"), ("cache-control", "no-store"),
+            ],
+            body: Array(text.utf8))
+    }
+}

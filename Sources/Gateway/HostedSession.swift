@@ -1,0 +1,349 @@
+import Configuration
+import EventLoop
+import GatewayCore
+import Telemetry
+import WebSocketServer
+
+/// A session on its home shard: the machine that decides, its readers, and the runs that feed it.
+///
+/// Every entry point ends with `commit`: actions are carried out, then each reader gets what follows its
+/// cursor. Readers elsewhere get it through their shard's mailbox.
+final class HostedSession {
+    private(set) var machine: SessionMachine
+    private unowned let shard: ShardCore
+    private var readers: [SessionReader] = []
+    private var runs: [Int: UpstreamRun] = [:]
+    private var actions: [SessionAction] = []
+    private var isCommitting = false
+    private var isEnded = false
+    private var timer: LoopTimer?
+    /// What the shard has counted of this session's bytes.
+    private var countedBytes = 0
+    /// The highest cursor of all readers; while nobody is there, what it was last.
+    private var bestCursor = 0
+
+    /// Whose session it is.
+    let subject: String
+
+    init(machine: SessionMachine, subject: String, shard: ShardCore) {
+        self.machine = machine
+        self.subject = subject
+        self.shard = shard
+        let timer = shard.loop.makeTimer { [unowned self] in tick() }
+        self.timer = timer
+        armTimer()
+    }
+
+    var isDeserted: Bool { readers.isEmpty }
+
+    // MARK: Readers
+
+    /// Attaches a reader at `cursor`, after `greet` has sent what comes before the log.
+    func attach(
+        _ connection: ConnectionID, _ destination: SessionReader.Destination, after cursor: Int,
+        greet: () -> Void
+    ) {
+        let reader = SessionReader(
+            connection: connection, destination: destination, cursor: cursor)
+        readers.append(reader)
+        greet()
+        machine.attach(connection, now: shard.loop.now, actions: &actions)
+        commit()
+        armTimer()
+    }
+
+    func detach(_ connection: ConnectionID) {
+        readers.removeAll { $0.connection == connection }
+        machine.detach(connection, now: shard.loop.now)
+        if readers.isEmpty { shard.sessionDeserted(self) }
+        commit()
+        armTimer()
+    }
+
+    /// A reader's socket takes bytes again.
+    func readerIsClear(_ connection: ConnectionID) {
+        guard let reader = readers.first(where: { $0.connection == connection }) else { return }
+        offer(to: reader)
+        updateFlow()
+        if shard.isDraining { tellIdleReaders() }
+    }
+
+    /// A reader elsewhere has taken deliveries.
+    func delivered(_ connection: ConnectionID, bytes: Int) {
+        guard let reader = readers.first(where: { $0.connection == connection }) else { return }
+        reader.unacknowledgedBytes -= bytes
+        offer(to: reader)
+        updateFlow()
+        if shard.isDraining { tellIdleReaders() }
+    }
+
+    /// While draining: readers that have everything of a session that is at rest may leave.
+    func tellIdleReaders() {
+        guard !machine.isRunning else { return }
+        for reader in readers where reader.cursor == machine.log.lastSequence {
+            switch reader.destination {
+            case .here(let connection): if connection.isReadyForLog { connection.sessionIsIdle() }
+            case .there(let other):
+                guard reader.unacknowledgedBytes == 0 else { continue }
+                shard.send(.sessionIsIdle(reader.connection), to: other)
+            }
+        }
+    }
+
+    // MARK: Commands
+
+    func receive(_ command: ClientCommand, from connection: ConnectionID) {
+        let now = shard.loop.now
+        switch command {
+        case .message(let message): receive(message, from: connection, now: now)
+        case .cancel(let target):
+            machine.cancel(target, from: connection, now: now, actions: &actions)
+        case .toolOutput:
+            send(
+                ServerFrames.error(
+                    .toolOutputUnsupported, "this gateway runs no client tools"), to: connection)
+        case .hello, .ping: break  // The connection's own business.
+        }
+        commit()
+        armTimer()
+    }
+
+    private func receive(
+        _ message: ClientCommand.Message, from connection: ConnectionID, now: Instant
+    ) {
+        guard !shard.isOverMemoryLimit else {
+            shard.metrics.messages[.limited].increment()
+            return send(
+                ServerFrames.error(
+                    .overloaded, "the logs of all sessions are full (replay.process_bytes)",
+                    retryAfter: .seconds(5), messageID: message.id), to: connection)
+        }
+        let outcome = machine.receive(
+            message, from: connection, responseID: shard.makeResponseID(), now: now,
+            actions: &actions)
+        shard.metrics.messages[MessageResult(outcome)].increment()
+    }
+
+    /// Ends all running responses because the gateway stops.
+    func drain() {
+        machine.cancelAll(.draining, now: shard.loop.now, actions: &actions)
+        commit()
+    }
+
+    // MARK: From the runs
+
+    func upstreamConnected(_ response: Int) {
+        machine.upstreamConnected(response, now: shard.loop.now, actions: &actions)
+        commit()
+    }
+
+    func upstreamSilent(_ response: Int) {
+        machine.upstreamSilent(response, now: shard.loop.now, actions: &actions)
+        commit()
+    }
+
+    /// Logs one event; the run commits once for all events of a read.
+    func upstream(
+        _ response: Int, _ output: ResponsesOutput, data: Span<UInt8>, now: Instant
+    ) {
+        machine.upstream(response, output, data: data, now: now, actions: &actions)
+    }
+
+    func upstreamFailed(_ response: Int, _ error: ResponseError, openTools: [ToolUpdate]) {
+        machine.upstreamFailed(
+            response, error, openTools: openTools, now: shard.loop.now, actions: &actions)
+        commit()
+    }
+
+    func runEnded(_ run: UpstreamRun) {
+        if runs[run.response] === run { runs[run.response] = nil }
+        // The session's deadline depends on what still runs.
+        armTimer()
+    }
+
+    // MARK: Carrying out
+
+    /// Carries out what the machine wants, then hands every reader what follows its cursor.
+    func commit() {
+        // An action's own consequences are appended to the list that is being worked through.
+        guard !isCommitting else { return }
+        isCommitting = true
+        var next = 0
+        while next < actions.count {
+            let action = actions[next]
+            next += 1
+            carryOut(action)
+        }
+        actions.removeAll(keepingCapacity: true)
+        isCommitting = false
+        guard !isEnded else { return }
+        for reader in readers { offer(to: reader) }
+        updateFlow()
+        if shard.isDraining { tellIdleReaders() }
+        let bytes = machine.storedBytes
+        shard.sessionBytesChanged(by: bytes - countedBytes)
+        countedBytes = bytes
+    }
+
+    private func carryOut(_ action: SessionAction) {
+        switch action {
+        case .openUpstream(let response, let request): open(response, request)
+        case .closeUpstream(let response):
+            let run = runs.removeValue(forKey: response)
+            run?.close()
+            machine.upstreamClosed(
+                response, openTools: run?.takeOpenTools() ?? [], now: shard.loop.now,
+                actions: &actions)
+        case .pauseUpstream: for run in runs.values { run.pause() }
+        case .resumeUpstream: for run in runs.values { run.resume() }
+        case .send(let connection, let frame): send(frame, to: connection)
+        case .broadcast(let frame):
+            for reader in readers { send(frame, to: reader) }
+        case .responseEnded(let summary): responseEnded(summary)
+        case .expire: shard.endSession(self)
+        }
+    }
+
+    private func open(_ response: Int, _ request: UpstreamRequestBody) {
+        shard.metrics.responsesInFlight.increment()
+        let run = UpstreamRun(response: response, session: self, shard: shard)
+        runs[response] = run
+        if !run.start(request) {
+            runs[response] = nil
+            machine.upstreamFailed(
+                response,
+                ResponseError(
+                    code: GatewayErrorCode.overloaded.rawValue,
+                    message: "no room for another upstream transfer (upstream.connections)",
+                    isRetryable: true),
+                now: shard.loop.now, actions: &actions)
+        }
+    }
+
+    private func responseEnded(_ summary: ResponseSummary) {
+        shard.responseEnded(summary, session: machine.id)
+        let last = machine.lastUpstreamID.flatMap(Self.plain)
+        for reader in readers {
+            offer(to: reader)
+            switch reader.destination {
+            case .here(let connection): connection.refreshToken(lastUpstreamResponse: last)
+            case .there(let other):
+                shard.send(
+                    .refreshToken(reader.connection, lastUpstreamResponse: last), to: other)
+            }
+        }
+    }
+
+    /// The upstream id that the conversation goes on from, for a resume token.
+    var lastUpstreamResponse: String? { machine.lastUpstreamID.flatMap(Self.plain) }
+
+    private static func plain(_ raw: [UInt8]) -> String? {
+        JSONValue(kind: .string, range: 0..<raw.count).decoded(in: raw.span)
+            .map { String(decoding: $0, as: UTF8.self) }
+    }
+
+    // MARK: Sending
+
+    private func send(_ frame: [UInt8], to connection: ConnectionID) {
+        guard let reader = readers.first(where: { $0.connection == connection }) else { return }
+        send(frame, to: reader)
+    }
+
+    /// Sends an unnumbered frame after the events that it may speak of.
+    private func send(_ frame: [UInt8], to reader: SessionReader) {
+        offer(to: reader)
+        switch reader.destination {
+        case .here(let connection): connection.send(frame)
+        case .there(let other):
+            reader.unacknowledgedBytes += frame.count
+            shard.send(.deliver(reader.connection, frame: frame), to: other)
+        }
+    }
+
+    /// Hands a reader what follows its cursor, one frame at most here, as credit allows elsewhere.
+    private func offer(to reader: SessionReader) {
+        guard reader.cursor < machine.log.lastSequence else { return }
+        switch reader.destination {
+        case .here(let connection):
+            guard connection.isReadyForLog else { return }
+            catchUp(reader)
+            guard reader.cursor < machine.log.lastSequence, connection.isReadyForLog else { return }
+            reader.cursor = shard.render(machine.log, after: reader.cursor) { frame in
+                connection.sendLog(&frame)
+            }
+            if reader.cursor < machine.log.lastSequence { connection.askForWritable() }
+        case .there(let other):
+            while reader.unacknowledgedBytes < SessionReader.creditBytes,
+                reader.cursor < machine.log.lastSequence
+            {
+                catchUp(reader)
+                guard reader.cursor < machine.log.lastSequence else { return }
+                var frame: [UInt8] = []
+                let delivery = shard.context.configuration.delivery
+                reader.cursor = machine.log.render(
+                    after: reader.cursor, into: &frame, maximumBytes: delivery.frameBytes,
+                    mergeAfter: delivery.mergeAfterEvents)
+                reader.unacknowledgedBytes += frame.count
+                shard.send(.deliver(reader.connection, frame: frame), to: other)
+            }
+        }
+    }
+
+    /// A reader inside the compacted part gets a snapshot that stands for all up to the end.
+    private func catchUp(_ reader: SessionReader) {
+        guard machine.needsSnapshot(at: reader.cursor) else { return }
+        shard.metrics.snapshots.increment()
+        reader.cursor = machine.log.lastSequence
+        send(machine.snapshotFrame(), to: reader)
+    }
+
+    private func updateFlow() {
+        if let best = readers.map(\.cursor).max() { bestCursor = best }
+        let before = actions.count
+        machine.updateFlow(bestCursor: bestCursor, actions: &actions)
+        if actions.count > before, !isCommitting {
+            isCommitting = true
+            let flow = actions
+            actions.removeAll(keepingCapacity: true)
+            for action in flow { carryOut(action) }
+            isCommitting = false
+            if !actions.isEmpty { commit() }
+        }
+    }
+
+    // MARK: Time
+
+    private func tick() {
+        machine.tick(now: shard.loop.now, actions: &actions)
+        commit()
+        armTimer()
+    }
+
+    private func armTimer() {
+        guard let timer else { return }
+        if let deadline = machine.nextDeadline { timer.arm(at: deadline) } else { timer.cancel() }
+    }
+
+    /// Gives memory back before its time.
+    func compactFinished() {
+        guard !isCommitting, machine.compactFinished() else { return }
+        commit()
+    }
+
+    /// Forgets everything.
+    ///
+    /// Readers are told by whoever ends the session.
+    func end() -> [SessionReader] {
+        isEnded = true
+        timer?.cancel()
+        timer = nil
+        for run in runs.values { run.close() }
+        for _ in machine.runningResponses { shard.metrics.responsesInFlight.decrement() }
+        runs = [:]
+        shard.sessionBytesChanged(by: -countedBytes)
+        countedBytes = 0
+        let left = readers
+        readers = []
+        return left
+    }
+}

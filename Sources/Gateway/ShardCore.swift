@@ -1,0 +1,477 @@
+import Configuration
+import EventLoop
+import GatewayCore
+import Glibc
+import Synchronization
+import Telemetry
+import TokenSigning
+import Upstream
+import WebSocketServer
+
+/// Everything one shard owns: its server, its upstream worker, its sessions and connections.
+///
+/// Not Sendable: it is made on the loop's thread and never leaves it. Other threads reach it through its
+/// mailbox only.
+final class ShardCore: ServerHandler {
+    let index: Int
+    let loop: EventLoop
+    let context: GatewayContext
+    let logger: Logger
+    let metrics: GatewayMetrics
+    private(set) var worker: UpstreamWorker
+    private var server: WebSocketServer?
+    private var connections: [ConnectionID: Connection] = [:]
+    private var sessions: [String: HostedSession] = [:]
+    /// Deserted sessions in order of their desertion; entries may be out of date.
+    private var deserted: [String] = []
+    private var storedBytes = 0
+    private var isRelieving = false
+    private var nextRelief = Instant(nanoseconds: .min)
+    private var nextConnection: UInt64 = 0
+    private var scratch = OutgoingFrame(capacity: 64 << 10)
+    private var drainTimer: LoopTimer?
+    private var isStopping = false
+
+    init(index: Int, loop: EventLoop, context: GatewayContext) throws {
+        self.index = index
+        self.loop = loop
+        self.context = context
+        logger = context.logger.with(["gateway.shard": .integer(index)])
+        metrics = GatewayMetrics(
+            context.registry, errorCodes: GatewayErrorCode.allCases.map(\.rawValue),
+            closeCodes: CloseCode.documented)
+        var options = UpstreamOptions()
+        options.maximumTransfers = context.share(of: context.configuration.upstream.connections)
+        options.maximumConnections = options.maximumTransfers
+        worker = try UpstreamWorker(loop: loop, options: options)
+    }
+
+    /// Opens the shard's listener and returns its port.
+    func start(host: String, port: UInt16) throws -> UInt16 {
+        var options = ServerOptions()
+        let configuration = context.configuration
+        options.maximumMessageBytes = configuration.limits.messageBytes
+        options.backlog = Int32(clamping: configuration.server.backlog)
+        // Room for requests that are about to be refused with an answer.
+        options.maximumSockets = configuration.server.connections + 256
+        let logger = logger
+        options.log = { line in
+            logger.debug("libwebsockets", ["message": .text(line)])
+        }
+        let server = try WebSocketServer(loop: loop, options: options, handler: self)
+        self.server = server
+        context.mailboxes[index].setHandler { [unowned self] message in handle(message) }
+        return try server.listen(host: host, port: port)
+    }
+
+    // MARK: Requests
+
+    func upgrade(_ request: HTTPRequest) -> UpgradeDecision {
+        if request.path == "/debug/echo", context.configuration.server.debugEcho {
+            return .accept(EchoConnection())
+        }
+        guard request.path == "/v1/chat" else {
+            return .refuse(.error(404, "not_found", "WebSockets are at /v1/chat"))
+        }
+        guard !context.isDraining.load(ordering: .relaxed) else {
+            return .refuse(
+                .error(
+                    503, "draining", "the gateway is shutting down",
+                    headers: [("retry-after", "1")]))
+        }
+        if let refusal = context.admission.refusal(of: request) { return .refuse(refusal) }
+        let address = context.admission.clientAddress(of: request)
+        switch context.admission.enter(address) {
+        case .failure(let refusal): return .refuse(refusal.response)
+        case .success(let place):
+            nextConnection += 1
+            return .accept(
+                Connection(
+                    shard: self, id: ConnectionID(shard: index, counter: nextConnection),
+                    place: place, request: request))
+        }
+    }
+
+    func respond(to exchange: HTTPExchange) { HTTPRoutes(context: context).respond(to: exchange) }
+
+    func connectionOpened(_ connection: Connection) {
+        connections[connection.id] = connection
+        metrics.connections.increment()
+        metrics.connectionsTotal.increment()
+    }
+
+    func connectionClosed(_ connection: Connection, code: CloseCode) {
+        guard connections.removeValue(forKey: connection.id) != nil else { return }
+        connection.place = nil
+        metrics.connections.decrement()
+        metrics.closes[String(code.rawValue)].increment()
+        finishDrainIfIdle()
+    }
+
+    // MARK: Keys and tokens
+
+    /// The name of the access key with this secret; every key is compared, in constant time.
+    func accessKeyName(for secret: String) -> String? {
+        var found: String?
+        for key in context.configuration.auth.keys
+        where ConstantTime.equal(key.secret.reveal(), secret) {
+            found = key.name
+        }
+        return found
+    }
+
+    func sign(
+        session: SessionID, epoch: String, subject: String, last: String?, lifetime: Duration
+    ) -> String {
+        do {
+            let claims = try ResumeClaims(
+                session: session.text, epoch: epoch, subject: subject, rights: .all,
+                lastUpstreamResponse: last, expiresAt: Int64(time(nil)) + Int64(lifetime.seconds))
+            return try context.signer.sign(claims)
+        } catch {
+            // An upstream id too long for a token: the session resumes without it.
+            guard last != nil else { return "" }
+            return sign(
+                session: session, epoch: epoch, subject: subject, last: nil, lifetime: lifetime)
+        }
+    }
+
+    /// A resume whose token is genuine, or why it is not.
+    enum ResumeVerdict {
+        case admitted(AdmittedClaims)
+        case refused(GatewayErrorCode)
+    }
+
+    struct AdmittedClaims {
+        let session: SessionID
+        let epoch: String
+        let lastUpstreamResponse: String?
+    }
+
+    func admit(_ resume: ClientCommand.Resume, subject: String) -> ResumeVerdict {
+        let claims: ResumeClaims
+        do {
+            claims = try context.signer.verify(resume.token, now: Int64(time(nil)))
+        } catch {
+            return refused(GatewayErrorCode(error))
+        }
+        guard claims.subject == subject else { return refused(.tokenSubject) }
+        guard let session = SessionID(parsing: claims.session), session.node == 0,
+            session.shard < context.mailboxes.count
+        else { return refused(.sessionNotFound) }
+        return .admitted(
+            AdmittedClaims(
+                session: session, epoch: claims.epoch,
+                lastUpstreamResponse: claims.lastUpstreamResponse))
+    }
+
+    private func refused(_ code: GatewayErrorCode) -> ResumeVerdict {
+        metrics.resumes[ResumeOutcome(code)].increment()
+        return .refused(code)
+    }
+
+    // MARK: Sessions
+
+    func makeResponseID() -> String { "r_" + Base32.encode(randomBytes(8)) }
+
+    /// A new session of this shard; nil when there is no room.
+    func makeSession(subject: String, continuing: String?) -> HostedSession? {
+        makeSession(
+            id: SessionID(node: 0, shard: index, random: randomBytes(10)), subject: subject,
+            continuing: continuing)
+    }
+
+    private func makeSession(
+        id: SessionID, subject: String, continuing: String?
+    ) -> HostedSession? {
+        if sessions.count >= context.share(of: context.configuration.limits.sessions) {
+            guard endLongestDeserted() else { return nil }
+        }
+        var previous: [UInt8]?
+        if let continuing {
+            var raw: [UInt8] = []
+            raw.append(jsonString: continuing)
+            previous = raw
+        }
+        let machine = SessionMachine(
+            id: id, epoch: context.epoch, settings: context.sessions, requests: context.requests,
+            continuing: previous, now: loop.now)
+        let session = HostedSession(machine: machine, subject: subject, shard: self)
+        sessions[id.text] = session
+        metrics.sessions.increment()
+        return session
+    }
+
+    private func randomBytes(_ count: Int) -> [UInt8] {
+        // OpenSSL's generator fails only at start-up, which has passed; the system's is as good.
+        if let bytes = try? SecureRandom.bytes(count) { return bytes }
+        var system = SystemRandomNumberGenerator()
+        return (0..<count).map { _ in UInt8.random(in: .min ... .max, using: &system) }
+    }
+
+    /// Attaches a connection, here or on shard `origin`, to a session of this shard.
+    func attach(_ request: AttachRequest, from origin: Int) {
+        switch find(request) {
+        case .success(let (session, attached)):
+            metrics.resumes[attached.reason == nil ? .recovered : .wrongEpoch].increment()
+            let after = attached.reason == nil ? request.after : 0
+            if origin == index {
+                connections[request.connection]?.attachHere(
+                    to: session, attached, isResume: attached.reason == nil, after: after)
+            } else {
+                session.attach(request.connection, .there(shard: origin), after: after) {
+                    send(.attached(request.connection, attached), to: origin)
+                }
+            }
+        case .failure(let refusal):
+            metrics.resumes[ResumeOutcome(refusal.code)].increment()
+            if origin == index {
+                connections[request.connection]?.beginFresh(
+                    reason: refusal.code, continuing: request.lastUpstreamResponse)
+            } else {
+                send(
+                    .attachRefused(
+                        request.connection, refusal.code,
+                        continuing: request.lastUpstreamResponse), to: origin)
+            }
+        }
+    }
+
+    private struct ResumeRefusal: Error { let code: GatewayErrorCode }
+
+    private func find(
+        _ request: AttachRequest
+    ) -> Result<(HostedSession, AttachedSession), ResumeRefusal> {
+        guard request.epoch == context.epoch else {
+            // The log of an earlier process is lost. The chat is not: all its tabs meet again in a
+            // session of the same name, and the conversation goes on from where upstream knows it.
+            guard
+                let session = sessions[request.session.text]
+                    ?? makeSession(
+                        id: request.session, subject: request.subject,
+                        continuing: request.lastUpstreamResponse)
+            else { return .failure(ResumeRefusal(code: .overloaded)) }
+            guard session.subject == request.subject else {
+                return .failure(ResumeRefusal(code: .tokenSubject))
+            }
+            return .success((session, describe(session, reason: .epochMismatch)))
+        }
+        guard let session = sessions[request.session.text] else {
+            return .failure(ResumeRefusal(code: .sessionNotFound))
+        }
+        guard request.after <= session.machine.log.lastSequence else {
+            return .failure(ResumeRefusal(code: .positionInFuture))
+        }
+        return .success((session, describe(session, reason: nil)))
+    }
+
+    private func describe(_ session: HostedSession, reason: GatewayErrorCode?) -> AttachedSession {
+        AttachedSession(
+            session: session.machine.id, sequence: session.machine.log.lastSequence,
+            reason: reason, lastUpstreamResponse: session.lastUpstreamResponse)
+    }
+
+    func sessionDeserted(_ session: HostedSession) {
+        deserted.append(session.machine.id.text)
+        // Sessions that were visited again leave entries behind; they are dropped in bulk.
+        if deserted.count > 2 * sessions.count + 64 {
+            deserted.removeAll { sessions[$0]?.isDeserted != true }
+        }
+    }
+
+    func endSession(_ session: HostedSession) {
+        guard sessions.removeValue(forKey: session.machine.id.text) != nil else { return }
+        metrics.sessions.decrement()
+        for reader in session.end() {
+            switch reader.destination {
+            case .here(let connection): connection.close(.serviceRestart, "the session is over")
+            case .there(let other): send(.sessionEnded(reader.connection), to: other)
+            }
+        }
+        finishDrainIfIdle()
+    }
+
+    /// Ends the session that has been deserted for longest and runs nothing; false when there is none.
+    private func endLongestDeserted() -> Bool {
+        for (position, name) in deserted.enumerated() {
+            guard let session = sessions[name], session.isDeserted, !session.machine.isRunning
+            else { continue }
+            deserted.removeFirst(position + 1)
+            endSession(session)
+            return true
+        }
+        return false
+    }
+
+    func sessionBytesChanged(by change: Int) {
+        guard change != 0 else { return }
+        storedBytes += change
+        metrics.replayLogBytes.add(change)
+        guard change > 0, isOverMemoryLimit, !isRelieving else { return }
+        isRelieving = true
+        relieveMemory()
+        isRelieving = false
+    }
+
+    /// True when the shard's logs together exceed their share of `replay.process_bytes`.
+    var isOverMemoryLimit: Bool {
+        storedBytes > context.share(of: context.configuration.replay.processBytes)
+    }
+
+    /// All logs together are too large: deserted sessions end, then finished responses are compacted.
+    private func relieveMemory() {
+        while isOverMemoryLimit, endLongestDeserted() {}
+        // Looks at every session, so it is done once in a while only; new messages are refused meanwhile.
+        guard isOverMemoryLimit, loop.now >= nextRelief else { return }
+        nextRelief = loop.now + .seconds(1)
+        for session in Array(sessions.values) where isOverMemoryLimit { session.compactFinished() }
+    }
+
+    // MARK: Sending
+
+    /// Renders what follows `cursor` into the shard's scratch frame, lends it, and returns the new cursor.
+    func render(
+        _ log: ReplayLog, after cursor: Int, _ send: (inout OutgoingFrame) -> Void
+    ) -> Int {
+        let delivery = context.configuration.delivery
+        scratch.removeAll(keepingAtMost: 1 << 20)
+        let reached = log.render(
+            after: cursor, into: &scratch.bytes, maximumBytes: delivery.frameBytes,
+            mergeAfter: delivery.mergeAfterEvents)
+        if reached - cursor > delivery.mergeAfterEvents {
+            metrics.mergedDeltas.increment(by: reached - cursor)
+        }
+        send(&scratch)
+        return reached
+    }
+
+    /// Lends the shard's scratch frame, emptied.
+    func withScratch<Result>(_ body: (inout OutgoingFrame) -> Result) -> Result {
+        scratch.removeAll(keepingAtMost: 1 << 20)
+        return body(&scratch)
+    }
+
+    func send(_ message: ShardMessage, to shard: Int) {
+        guard shard != index else { return handle(message) }
+        context.mailboxes[shard].send(message)
+    }
+
+    // MARK: Messages
+
+    private func handle(_ message: ShardMessage) {
+        switch message {
+        case .attach(let request):
+            attach(request, from: request.connection.shard)
+        case .attached(let connection, let attached):
+            if let connection = connections[connection] {
+                connection.attachedThere(attached)
+            } else {
+                send(.detach(attached.session, connection), to: attached.session.shard)
+            }
+        case .attachRefused(let connection, let code, let continuing):
+            connections[connection]?.beginFresh(reason: code, continuing: continuing)
+        case .deliver(let connection, let frame): connections[connection]?.deliver(frame)
+        case .delivered(let session, let connection, let bytes):
+            sessions[session.text]?.delivered(connection, bytes: bytes)
+        case .command(let session, let connection, let command):
+            sessions[session.text]?.receive(command, from: connection)
+        case .detach(let session, let connection): sessions[session.text]?.detach(connection)
+        case .sessionIsIdle(let connection): connections[connection]?.sessionIsIdle()
+        case .sessionEnded(let connection):
+            connections[connection]?.close(.serviceRestart, "the session is over")
+        case .refreshToken(let connection, let last):
+            connections[connection]?.refreshToken(lastUpstreamResponse: last)
+        case .drain: drain()
+        case .stop: stop()
+        }
+    }
+
+    // MARK: Responses
+
+    func responseEnded(_ summary: ResponseSummary, session: SessionID) {
+        metrics.responsesInFlight.decrement()
+        metrics.responses[Telemetry.ResponseOutcome(summary.outcome)].increment()
+        metrics.responseDuration.observe(summary.total)
+        if let first = summary.firstEvent { metrics.firstEvent.observe(first) }
+        if let first = summary.firstText { metrics.firstText.observe(first) }
+        if let closed = summary.cancelToClose { metrics.cancelClose.observe(closed) }
+        if summary.outcome == .cancelled, let source = CancelSource(reason: summary.reason) {
+            metrics.cancels[source].increment()
+        }
+        if let usage = summary.usage {
+            metrics.tokenUsage[.input].increment(by: usage.input)
+            metrics.tokenUsage[.cachedInput].increment(by: usage.cachedInput)
+            metrics.tokenUsage[.output].increment(by: usage.output)
+            metrics.tokenUsage[.reasoning].increment(by: usage.reasoning)
+        }
+        var attributes: LogAttributes = [
+            "gateway.session.id": .text(session.text),
+            "gateway.response.id": .text(summary.id),
+            "gateway.response.outcome": .text(summary.outcome.wireName),
+            "gateway.response.total_ms": .integer(Int(summary.total.milliseconds)),
+            "gateway.response.text_bytes": .integer(summary.textBytes),
+        ]
+        attributes.set("gateway.response.reason", summary.reason.map { .text($0) })
+        attributes.set("error.type", summary.errorCode.map { .text($0) })
+        attributes.set("gen_ai.response.model", summary.model.map { .text($0) })
+        attributes.set("gen_ai.response.id", summary.upstreamID.map { .text($0) })
+        attributes.set(
+            "gateway.response.first_text_ms",
+            summary.firstText.map { .integer(Int($0.milliseconds)) })
+        logger.info("response ended", attributes)
+    }
+
+    // MARK: Drain
+
+    /// Takes no new work and lets running responses finish, up to the deadline.
+    private func drain() {
+        guard drainTimer == nil, !isStopping else { return }
+        server?.stopListening()
+        let timer = loop.makeTimer { [unowned self] in drainDeadline() }
+        drainTimer = timer
+        let drain = context.configuration.drain
+        timer.arm(after: drain.timeout)
+        // Nobody can come back to these: the listener is closed.
+        for session in Array(sessions.values) where session.isDeserted { session.drain() }
+        let count = max(1, connections.count)
+        for (position, connection) in Array(connections.values).enumerated() {
+            connection.drain(after: drain.spread * position / count)
+        }
+        for session in Array(sessions.values) { session.tellIdleReaders() }
+        finishDrainIfIdle()
+    }
+
+    private func drainDeadline() {
+        for session in Array(sessions.values) { session.drain() }
+        for connection in Array(connections.values) {
+            connection.close(.serviceRestart, "the gateway restarts")
+        }
+        finishDrainIfIdle()
+    }
+
+    /// True from the moment the shard takes no new work.
+    var isDraining: Bool { drainTimer != nil }
+
+    private func finishDrainIfIdle() {
+        guard drainTimer != nil, connections.isEmpty else { return }
+        stop()
+    }
+
+    /// Closes everything; the loop ends once all handles are closed.
+    func stop() {
+        guard !isStopping else { return }
+        isStopping = true
+        drainTimer?.cancel()
+        for session in Array(sessions.values) { endSession(session) }
+        context.mailboxes[index].setHandler(nil)
+        server?.destroy()
+        worker.shutDown()
+        loop.close()
+    }
+
+    /// After the loop has ended.
+    func finishStopping() {
+        server?.finishDestroying()
+        server = nil
+    }
+}

@@ -1,0 +1,60 @@
+import GatewayCore
+
+/// What one shard tells another, and what the process tells a shard.
+///
+/// Everything in it is a value. Per connection the order is kept; deliveries are bounded by credit.
+enum ShardMessage: Sendable {
+    /// A connection elsewhere wants to read and drive a session of this shard.
+    case attach(AttachRequest)
+    /// The answer: it is attached, and deliveries follow.
+    case attached(ConnectionID, AttachedSession)
+    /// The answer: it cannot, and goes on with a fresh session of its own shard.
+    case attachRefused(ConnectionID, GatewayErrorCode, continuing: String?)
+    /// Frames of a session for a connection of this shard.
+    case deliver(ConnectionID, frame: [UInt8])
+    /// A connection elsewhere has taken that many bytes of deliveries.
+    case delivered(SessionID, ConnectionID, bytes: Int)
+    /// A command of a connection elsewhere.
+    case command(SessionID, ConnectionID, ClientCommand)
+    /// A connection elsewhere is gone.
+    case detach(SessionID, ConnectionID)
+    /// While draining: nothing runs in the session, and all of its log has been delivered.
+    case sessionIsIdle(ConnectionID)
+    /// The session of a connection of this shard is over.
+    case sessionEnded(ConnectionID)
+    /// The upstream id that a session's next token is to name.
+    case refreshToken(ConnectionID, lastUpstreamResponse: String?)
+    /// Take no new work, finish what runs, then stop.
+    case drain
+    /// Stop now.
+    case stop
+}
+
+/// What a connection brings to a session's home shard.
+struct AttachRequest: Sendable {
+    let connection: ConnectionID
+    let session: SessionID
+    /// The epoch of the token.
+    let epoch: String
+    let after: Int
+    let lastUpstreamResponse: String?
+    /// Whom the token and the connection belong to; checked to be the same.
+    let subject: String
+}
+
+/// What a connection learns of the session it is attached to.
+struct AttachedSession: Sendable {
+    let session: SessionID
+    /// The end of the log.
+    let sequence: Int
+    /// Nil when everything after the position follows; else why the log begins anew.
+    let reason: GatewayErrorCode?
+    let lastUpstreamResponse: String?
+}
+
+/// What shards tell the process.
+enum ProcessMessage: Sendable {
+    case started(shard: Int, port: UInt16)
+    case failed(shard: Int, reason: String)
+    case stopped(shard: Int)
+}

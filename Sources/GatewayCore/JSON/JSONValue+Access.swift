@@ -1,0 +1,261 @@
+/// Looking into a value whose buffer a ``JSONReader`` has accepted.
+///
+/// On any other buffer these functions end early and find less; they never trap for its content.
+extension JSONValue {
+    /// The raw contents of a string, without its quotes; `nil` for any other kind.
+    package var contents: Range<Int>? {
+        guard kind == .string, range.count >= 2 else { return nil }
+        return (range.lowerBound + 1)..<(range.upperBound - 1)
+    }
+
+    /// Lends each member of an object, in order, duplicates included; nothing for another kind.
+    @inline(__always)
+    package func forEachMember(in bytes: Span<UInt8>, _ body: (JSONMember) -> Void) {
+        guard kind == .object, range.upperBound <= bytes.count else { return }
+        var index = range.lowerBound + 1
+        while true {
+            JSONSkip.separators(bytes, &index)
+            guard index < range.upperBound, bytes[index] == UInt8(ascii: "\"") else { return }
+            let keyStart = index + 1
+            let escapes = JSONSkip.string(bytes, &index)
+            let key = keyStart..<max(keyStart, index - 1)
+            JSONSkip.separators(bytes, &index)
+            let start = index
+            guard let kind = JSONSkip.value(bytes, &index), index <= range.upperBound else {
+                return
+            }
+            body(
+                JSONMember(
+                    key: key, keyHasEscapes: escapes,
+                    value: JSONValue(kind: kind, range: start..<index)))
+        }
+    }
+
+    /// Lends each element of an array, in order; nothing for another kind.
+    @inline(__always)
+    package func forEachElement(in bytes: Span<UInt8>, _ body: (JSONValue) -> Void) {
+        guard kind == .array, range.upperBound <= bytes.count else { return }
+        var index = range.lowerBound + 1
+        while true {
+            JSONSkip.separators(bytes, &index)
+            guard index < range.upperBound - 1 else { return }
+            let start = index
+            guard let kind = JSONSkip.value(bytes, &index), index <= range.upperBound else {
+                return
+            }
+            body(JSONValue(kind: kind, range: start..<index))
+        }
+    }
+
+    /// The value of the member called `name`: the last one, as `JSON.parse` does.
+    package func member(_ name: String, in bytes: Span<UInt8>) -> JSONValue? {
+        var found: JSONValue?
+        forEachMember(in: bytes) { if $0.hasKey(name, in: bytes) { found = $0.value } }
+        return found
+    }
+
+    /// Whether this is a string that decodes to `text`.
+    package func equals(_ text: String, in bytes: Span<UInt8>) -> Bool {
+        guard let contents, contents.upperBound <= bytes.count else { return false }
+        if ByteScan.equal(bytes, contents, text) { return true }
+        return JSONText.hasEscapes(bytes, contents) && JSONText.equals(bytes, contents, text)
+    }
+
+    /// The UTF-8 bytes of a string; lone surrogates become U+FFFD; `nil` for any other kind.
+    package func decoded(in bytes: Span<UInt8>) -> [UInt8]? {
+        guard let contents else { return nil }
+        return JSONText.decode(bytes, contents)
+    }
+
+    /// The number as an `Int64`; `nil` when it is no number, not a whole one, or out of range.
+    ///
+    /// `1.0` and `1e3` are whole numbers.
+    package func integer(in bytes: Span<UInt8>) -> Int64? {
+        guard kind == .number, range.upperBound <= bytes.count, !range.isEmpty else { return nil }
+        var index = range.lowerBound
+        let isNegative = bytes[index] == UInt8(ascii: "-")
+        if isNegative { index += 1 }
+        guard range.upperBound - index <= 18 else { return longInteger(in: bytes) }
+        var result: Int64 = 0
+        while index < range.upperBound {
+            guard JSONScan.isDigit(bytes[index]) else { return longInteger(in: bytes) }
+            result = result &* 10 &+ Int64(bytes[index] &- UInt8(ascii: "0"))
+            index += 1
+        }
+        return isNegative ? -result : result
+    }
+
+    /// The general case: fraction, exponent, or so many digits that overflow must be watched.
+    private func longInteger(in bytes: Span<UInt8>) -> Int64? {
+        var index = range.lowerBound
+        let end = range.upperBound
+        let isNegative = bytes[index] == UInt8(ascii: "-")
+        if isNegative { index += 1 }
+        let mantissa = index
+        var fraction = 0
+        var seenPoint = false
+        var lastNonZero: Int?  // How many digits there are up to the last one that is not 0.
+        var count = 0
+        while index < end {
+            let byte = bytes[index]
+            if byte == UInt8(ascii: ".") {
+                seenPoint = true
+            } else if JSONScan.isDigit(byte) {
+                count += 1
+                if seenPoint { fraction += 1 }
+                if byte != UInt8(ascii: "0") { lastNonZero = count }
+            } else {
+                break
+            }
+            index += 1
+        }
+        guard let significant = lastNonZero else { return 0 }
+        var exponent = 0
+        if index < end {
+            index += 1
+            var isExponentNegative = false
+            if index < end, !JSONScan.isDigit(bytes[index]) {
+                isExponentNegative = bytes[index] == UInt8(ascii: "-")
+                index += 1
+            }
+            while index < end {
+                // Far beyond any length of digits a buffer can have, more would not matter.
+                if exponent < 1 << 40 {
+                    exponent = exponent * 10 + Int(bytes[index] &- UInt8(ascii: "0"))
+                }
+                index += 1
+            }
+            if isExponentNegative { exponent = -exponent }
+        }
+        // The value is the first `significant` digits times ten to the power of `scale`.
+        let scale = exponent - fraction + (count - significant)
+        guard scale >= 0 else { return nil }
+        var magnitude: UInt64 = 0
+        var taken = 0
+        index = mantissa
+        while taken < significant {
+            if bytes[index] != UInt8(ascii: ".") {
+                guard Self.shift(&magnitude, by: bytes[index] &- UInt8(ascii: "0")) else {
+                    return nil
+                }
+                taken += 1
+            }
+            index += 1
+        }
+        var step = 0
+        while step < scale {
+            guard Self.shift(&magnitude, by: 0) else { return nil }
+            step += 1
+        }
+        if isNegative {
+            guard magnitude <= Int64.min.magnitude else { return nil }
+            return Int64(truncatingIfNeeded: 0 &- magnitude)
+        }
+        return Int64(exactly: magnitude)
+    }
+
+    private static func shift(_ magnitude: inout UInt64, by digit: UInt8) -> Bool {
+        let (product, overflow) = magnitude.multipliedReportingOverflow(by: 10)
+        let (sum, carry) = product.addingReportingOverflow(UInt64(digit))
+        magnitude = sum
+        return !overflow && !carry
+    }
+}
+
+extension JSONMember {
+    /// Whether the key decodes to `name`.
+    @inline(__always)
+    package func hasKey(_ name: String, in bytes: Span<UInt8>) -> Bool {
+        keyHasEscapes ? JSONText.equals(bytes, key, name) : ByteScan.equal(bytes, key, name)
+    }
+}
+
+/// Stepping over values that are known to be valid: only quotes and brackets count.
+enum JSONSkip {
+    /// Whitespace, commas and colons.
+    @inline(__always)
+    static func separators(_ bytes: Span<UInt8>, _ index: inout Int) {
+        while index < bytes.count {
+            let byte = bytes[index]
+            guard
+                byte == UInt8(ascii: ",") || byte == UInt8(ascii: ":") || byte == 0x20
+                    || byte == 0x0A || byte == 0x0D || byte == 0x09
+            else { return }
+            index += 1
+        }
+    }
+
+    /// Steps from an opening quote to behind the closing one; tells whether there were escapes.
+    @inline(__always)
+    static func string(_ bytes: Span<UInt8>, _ index: inout Int) -> Bool {
+        var escapes = false
+        index += 1
+        while true {
+            index = ByteScan.quoteOrBackslash(bytes, from: index)
+            guard index < bytes.count else { return escapes }
+            if bytes[index] == UInt8(ascii: "\"") {
+                index += 1
+                return escapes
+            }
+            escapes = true
+            index = min(index + 2, bytes.count)
+        }
+    }
+
+    /// Steps over one value; `nil` where none can begin.
+    static func value(_ bytes: Span<UInt8>, _ index: inout Int) -> JSONKind? {
+        guard index < bytes.count else { return nil }
+        switch bytes[index] {
+        case UInt8(ascii: "\""):
+            _ = string(bytes, &index)
+            return .string
+        case UInt8(ascii: "{"):
+            container(bytes, &index)
+            return .object
+        case UInt8(ascii: "["):
+            container(bytes, &index)
+            return .array
+        case UInt8(ascii: "t"):
+            index = min(index + 4, bytes.count)
+            return .true
+        case UInt8(ascii: "f"):
+            index = min(index + 5, bytes.count)
+            return .false
+        case UInt8(ascii: "n"):
+            index = min(index + 4, bytes.count)
+            return .null
+        case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"):
+            index += 1
+            while index < bytes.count {
+                let byte = bytes[index]
+                guard
+                    JSONScan.isDigit(byte) || byte == UInt8(ascii: ".") || byte == UInt8(ascii: "-")
+                        || byte == UInt8(ascii: "+") || byte | 0x20 == UInt8(ascii: "e")
+                else { break }
+                index += 1
+            }
+            return .number
+        default:
+            return nil
+        }
+    }
+
+    private static func container(_ bytes: Span<UInt8>, _ index: inout Int) {
+        var depth = 0
+        while index < bytes.count {
+            switch bytes[index] {
+            case UInt8(ascii: "\""):
+                _ = string(bytes, &index)
+            case UInt8(ascii: "{"), UInt8(ascii: "["):
+                depth += 1
+                index += 1
+            case UInt8(ascii: "}"), UInt8(ascii: "]"):
+                depth -= 1
+                index += 1
+                if depth == 0 { return }
+            default:
+                index += 1
+            }
+        }
+    }
+}

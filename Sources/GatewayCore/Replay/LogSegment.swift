@@ -1,0 +1,80 @@
+/// What makes streamed pieces belong together: they may share one run, and one merged event.
+package struct RunKey: Equatable, Sendable {
+    /// Whose text a run holds.
+    package enum Content: Equatable, Sendable {
+        case delta(DeltaKind)
+        /// Pieces of a tool's arguments; the payload names the tool's kind.
+        case tool(kind: String)
+    }
+
+    /// The response's number within its session.
+    package var response: Int
+    /// The output index.
+    package var index: Int
+    /// Content or summary part within the item.
+    package var part: Int
+    package var content: Content
+
+    /// Names a run.
+    package init(response: Int, index: Int, part: Int, content: Content) {
+        self.response = response
+        self.index = index
+        self.part = part
+        self.content = content
+    }
+}
+
+/// One stretch of a replay log: a single ready line, or a run of adjacent pieces of one text.
+///
+/// A run keeps the raw JSON text of its pieces once, and four bytes a piece to cut it at: about a tenth
+/// of what the rendered events would take.
+struct LogSegment {
+    /// What a line is, as far as compaction and snapshots need to know.
+    enum Kind: UInt8 {
+        case message, response, run, tool, item, upstreamEvent, complete
+    }
+
+    let kind: Kind
+    let firstSequence: Int
+    /// The response's number within its session; -1 for none.
+    let response: Int
+    /// Bytes of the log that lie before this segment, over the log's whole life.
+    let startPosition: Int
+    /// The line, or the text of the run, as raw JSON string contents.
+    var bytes: [UInt8]
+    /// For an item's line: where the item itself lies, and its output index.
+    var payload: Range<Int> = 0..<0
+    var index = 0
+    /// For a run: the fields between `seq` and the text.
+    var header: [UInt8] = []
+    var key: RunKey?
+    /// For a run: where each piece ends in `bytes`.
+    var ends: [UInt32] = []
+
+    /// Events in the segment.
+    var count: Int { kind == .run ? ends.count : 1 }
+
+    var lastSequence: Int { firstSequence + count - 1 }
+
+    /// What the segment counts against the log's limits, in bytes.
+    var storedBytes: Int { bytes.count + header.count + ends.count * 4 + Self.overheadBytes }
+
+    /// The segment itself and its arrays' headers, roughly.
+    static let overheadBytes = 200
+
+    /// Makes room for another piece, growing by a quarter: doubling would waste half of a long answer.
+    mutating func reserve(_ byteCount: Int) {
+        let needed = bytes.count + byteCount
+        if needed > bytes.capacity { bytes.reserveCapacity(needed + max(128, needed / 4)) }
+        if ends.count == ends.capacity {
+            ends.reserveCapacity(ends.count + max(16, ends.count / 4))
+        }
+    }
+
+    /// Where in `bytes` the event at `sequence` begins; the count of bytes for the one after the last.
+    func offset(of sequence: Int) -> Int {
+        guard kind == .run else { return sequence > firstSequence ? bytes.count : 0 }
+        let piece = sequence - firstSequence
+        return piece == 0 ? 0 : Int(ends[piece - 1])
+    }
+}

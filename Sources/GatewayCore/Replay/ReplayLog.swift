@@ -1,0 +1,253 @@
+/// A session's append-only log of ready-to-send events, numbered 1, 2, 3 … within its epoch.
+///
+/// Readers keep a cursor, the sequence number they have reached, and ask for what follows it. Nothing is
+/// copied per reader: `render` writes what is wanted into the caller's buffer. Adjacent pieces of one
+/// text are stored as runs and rendered one event each, or merged into one that names its range.
+package struct ReplayLog {
+    /// Which life of the log it is.
+    package let epoch: String
+    /// The number of the newest event; 0 when there is none.
+    package private(set) var lastSequence = 0
+    /// Events up to this number have been dropped: a cursor below it needs a snapshot.
+    package private(set) var compactedThrough = 0
+    /// What the log holds now, in bytes.
+    package private(set) var storedBytes = 0
+    /// Bytes appended over the log's whole life, the scale of `position(of:)`.
+    package private(set) var totalBytes = 0
+
+    private(set) var segments: [LogSegment] = []
+
+    /// A run is cut after this many bytes of text: what its arrays grow in advance stays small.
+    private static let maximumRunBytes = 4 << 10
+
+    /// Begins an empty log.
+    package init(epoch: String) { self.epoch = epoch }
+
+    // MARK: Appending
+
+    /// Appends one event: `{"type":…,"seq":…` and the fields that `fields` appends, each led by a comma.
+    mutating func append(
+        _ kind: LogSegment.Kind, type: StaticString, response: Int,
+        fields: (inout [UInt8]) -> Void
+    ) {
+        appendSegment(kind, type: type, response: response) { bytes, _, _ in fields(&bytes) }
+    }
+
+    /// Appends an output item's event: `prefix`'s fields, then the item as upstream wrote it.
+    mutating func appendItem(
+        response: Int, index: Int, item: Span<UInt8>, fields: (inout [UInt8]) -> Void
+    ) {
+        appendSegment(.item, type: "item", response: response) { bytes, payload, itemIndex in
+            // Exactly: one byte too few would make the array double for the closing brace.
+            bytes.reserveCapacity(item.count + 160)
+            fields(&bytes)
+            bytes.append(literal: ",\"item\":")
+            let start = bytes.count
+            bytes.append(item)
+            payload = start..<bytes.count
+            itemIndex = index
+        }
+    }
+
+    private mutating func appendSegment(
+        _ kind: LogSegment.Kind, type: StaticString, response: Int,
+        body: (inout [UInt8], inout Range<Int>, inout Int) -> Void
+    ) {
+        lastSequence += 1
+        var bytes: [UInt8] = []
+        var payload = 0..<0
+        var index = 0
+        bytes.append(literal: "{\"type\":\"")
+        bytes.append(literal: "\(type)")
+        bytes.append(literal: "\",\"seq\":")
+        bytes.append(decimal: lastSequence)
+        body(&bytes, &payload, &index)
+        bytes.append(UInt8(ascii: "}"))
+        var segment = LogSegment(
+            kind: kind, firstSequence: lastSequence, response: response,
+            startPosition: totalBytes, bytes: bytes)
+        segment.payload = payload
+        segment.index = index
+        totalBytes += bytes.count
+        storedBytes += segment.storedBytes
+        segments.append(segment)
+    }
+
+    /// Appends one piece of text as its own event; `header` gives the fields before the text of a new run.
+    ///
+    /// `text` is raw JSON string contents and goes out as it came. The hot path: no allocation of its own.
+    mutating func appendPiece(
+        _ key: RunKey, text: Span<UInt8>, _ range: Range<Int>, header: (inout [UInt8]) -> Void
+    ) {
+        lastSequence += 1
+        let last = segments.count - 1
+        if last < 0 || segments[last].key != key
+            || segments[last].bytes.count + range.count > Self.maximumRunBytes
+        {
+            var segment = LogSegment(
+                kind: .run, firstSequence: lastSequence, response: key.response,
+                startPosition: totalBytes, bytes: [])
+            segment.key = key
+            header(&segment.header)
+            storedBytes += segment.storedBytes
+            segments.append(segment)
+        }
+        let current = segments.count - 1
+        segments[current].reserve(range.count)
+        segments[current].bytes.append(text, range)
+        segments[current].ends.append(UInt32(segments[current].bytes.count))
+        storedBytes += range.count + 4
+        totalBytes += range.count
+    }
+
+    /// Notes which output index an entry belongs to.
+    mutating func setIndex(_ index: Int, ofSegment segment: Int) {
+        segments[segment].index = index
+    }
+
+    // MARK: Reading
+
+    /// Bytes of the log that lie after `cursor`: how far behind a reader there is.
+    package func bytes(after cursor: Int) -> Int { totalBytes - position(after: cursor) }
+
+    /// The log's position behind the event `cursor`.
+    private func position(after cursor: Int) -> Int {
+        // What was compacted is no longer unread bytes; all of it may be, while a reader is behind.
+        let known = max(cursor, compactedThrough)
+        guard known < lastSequence else { return totalBytes }
+        let segment = segments[segmentIndex(holding: known + 1)]
+        return segment.startPosition + segment.offset(of: known + 1)
+    }
+
+    /// The index of the segment that holds `sequence`, which must be in the log.
+    private func segmentIndex(holding sequence: Int) -> Int {
+        if let last = segments.last, sequence >= last.firstSequence { return segments.count - 1 }
+        var low = 0
+        var high = segments.count - 1
+        while low < high {
+            let middle = (low + high + 1) / 2
+            if segments[middle].firstSequence <= sequence {
+                low = middle
+            } else {
+                high = middle - 1
+            }
+        }
+        return low
+    }
+
+    /// Appends events after `cursor` to `output`, one a line, and returns the number of the last one.
+    ///
+    /// Writes at least one event and then as many as fit into `maximumBytes`. When more than `mergeAfter`
+    /// events wait, adjacent pieces of one text become a single event with `from`.
+    /// - Precondition: `cursor` is at least `compactedThrough`.
+    package func render(
+        after cursor: Int, into output: inout [UInt8], maximumBytes: Int, mergeAfter: Int
+    ) -> Int {
+        precondition(cursor >= compactedThrough, "a cursor inside the compacted part")
+        guard cursor < lastSequence else { return cursor }
+        let start = output.count
+        let merges = lastSequence - cursor > mergeAfter
+        var next = cursor + 1
+        var index = segmentIndex(holding: next)
+        while index < segments.count {
+            let isFirst = output.count == start
+            let room = maximumBytes - (output.count - start)
+            if segments[index].kind != .run {
+                guard isFirst || segments[index].bytes.count < room else { break }
+                if !isFirst { output.append(UInt8(ascii: "\n")) }
+                output.append(contentsOf: segments[index].bytes)
+                next += 1
+            } else {
+                guard
+                    let reached = renderRun(
+                        index, from: next, into: &output, start: start, maximumBytes: maximumBytes,
+                        merges: merges)
+                else { break }
+                next = reached + 1
+                guard next > segments[index].lastSequence else { break }
+            }
+            index += 1
+        }
+        return next - 1
+    }
+
+    /// Renders pieces of one run from `sequence` on and returns the last, or nil when not one fits.
+    private func renderRun(
+        _ index: Int, from sequence: Int, into output: inout [UInt8], start: Int,
+        maximumBytes: Int, merges: Bool
+    ) -> Int? {
+        let lastSequence = segments[index].lastSequence
+        // The fields around a piece of text take about this much beside the run's own header.
+        let envelope = segments[index].header.count + 64
+        var next = sequence
+        while next <= lastSequence {
+            var through = next
+            let begin = segments[index].offset(of: next)
+            if merges {
+                let room = maximumBytes - (output.count - start) - envelope
+                through = lastPiece(of: index, from: next, within: begin + max(room, 0))
+            }
+            let end = Int(segments[index].ends[through - segments[index].firstSequence])
+            if output.count > start {
+                guard output.count - start + envelope + end - begin <= maximumBytes else { break }
+                output.append(UInt8(ascii: "\n"))
+            }
+            appendPieces(index, begin..<end, from: next, through: through, to: &output)
+            next = through + 1
+        }
+        return next == sequence ? nil : next - 1
+    }
+
+    /// The last piece from `sequence` on that ends at or before `offset`; `sequence` itself at least.
+    private func lastPiece(of index: Int, from sequence: Int, within offset: Int) -> Int {
+        let first = segments[index].firstSequence
+        var low = sequence - first
+        var high = segments[index].ends.count - 1
+        while low < high {
+            let middle = (low + high + 1) / 2
+            if Int(segments[index].ends[middle]) <= offset {
+                low = middle
+            } else {
+                high = middle - 1
+            }
+        }
+        return first + low
+    }
+
+    private func appendPieces(
+        _ index: Int, _ range: Range<Int>, from: Int, through: Int, to output: inout [UInt8]
+    ) {
+        let isTool = if case .tool = segments[index].key?.content { true } else { false }
+        output.append(literal: isTool ? "{\"type\":\"tool\"" : "{\"type\":\"delta\"")
+        if through > from {
+            output.append(literal: ",\"from\":")
+            output.append(decimal: from)
+        }
+        output.append(literal: ",\"seq\":")
+        output.append(decimal: through)
+        output.append(contentsOf: segments[index].header)
+        output.append(contentsOf: segments[index].bytes[range])
+        output.append(literal: "\"}")
+    }
+
+    // MARK: Compaction
+
+    /// Drops all events up to `sequence`; whoever needs their content has taken it from `segments`.
+    mutating func dropEvents(through sequence: Int) {
+        var dropped = 0
+        for segment in segments {
+            guard segment.lastSequence <= sequence else { break }
+            storedBytes -= segment.storedBytes
+            compactedThrough = segment.lastSequence
+            dropped += 1
+        }
+        segments.removeFirst(dropped)
+    }
+
+    /// Gives back the room that a finished run's arrays grew in advance.
+    mutating func trimLastRun() {
+        guard let last = segments.indices.last, segments[last].kind == .run else { return }
+        segments[last].bytes = Array(segments[last].bytes[...])
+        segments[last].ends = Array(segments[last].ends[...])
+    }
+}

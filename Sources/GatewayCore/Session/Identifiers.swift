@@ -1,0 +1,87 @@
+/// Names one connection for as long as the process lives.
+package struct ConnectionID: Hashable, Sendable {
+    /// The shard the connection is on, in the upper 16 bits, then a counter.
+    package let rawValue: UInt64
+
+    /// Names the `counter`-th connection of a shard.
+    package init(shard: Int, counter: UInt64) {
+        rawValue = UInt64(shard) << 48 | (counter & 0xFFFF_FFFF_FFFF)
+    }
+
+    /// The shard the connection is on.
+    package var shard: Int { Int(rawValue >> 48) }
+}
+
+/// Names a session, and says where its log lives: node and shard.
+package struct SessionID: Hashable, Sendable, CustomStringConvertible {
+    /// The name on the wire: `s_`, four hexadecimal digits for the node, two for the shard, then random ones.
+    package let text: String
+    /// The node that made it.
+    package let node: UInt16
+    /// The shard of that node which owns it.
+    package let shard: Int
+
+    /// Makes a new name from at least 10 random bytes.
+    package init(node: UInt16, shard: Int, random: [UInt8]) {
+        self.node = node
+        self.shard = shard
+        text =
+            "s_" + Hexadecimal.digits(UInt64(node), count: 4)
+            + Hexadecimal.digits(UInt64(shard), count: 2) + Base32.encode(random.prefix(10))
+    }
+
+    /// Reads a name from a token; nil when it is none.
+    package init?(parsing text: String) {
+        let bytes = Array(text.utf8)
+        guard bytes.count == 24, bytes.starts(with: "s_".utf8),
+            let node = Hexadecimal.value(bytes[2..<6]), let shard = Hexadecimal.value(bytes[6..<8])
+        else { return nil }
+        self.text = text
+        self.node = UInt16(node)
+        self.shard = Int(shard)
+    }
+
+    package var description: String { text }
+}
+
+/// Fixed-width lower-case hexadecimal.
+enum Hexadecimal {
+    static func digits(_ value: UInt64, count: Int) -> String {
+        let digits = Array("0123456789abcdef".utf8)
+        let bytes = (0..<count).reversed().map { digits[Int(value >> UInt64($0 * 4) & 15)] }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    static func value(_ bytes: ArraySlice<UInt8>) -> UInt64? {
+        var value: UInt64 = 0
+        for byte in bytes {
+            switch byte {
+            case UInt8(ascii: "0")...UInt8(ascii: "9"): value = value << 4 | UInt64(byte - 48)
+            case UInt8(ascii: "a")...UInt8(ascii: "f"): value = value << 4 | UInt64(byte - 87)
+            default: return nil
+            }
+        }
+        return value
+    }
+}
+
+/// RFC 4648's base 32 in lower case, without padding: short names that survive every URL and log.
+package enum Base32 {
+    /// Encodes `bytes`, five bits a character.
+    package static func encode(_ bytes: some Sequence<UInt8>) -> String {
+        let alphabet = Array("abcdefghijklmnopqrstuvwxyz234567".utf8)
+        var output: [UInt8] = []
+        var buffer: UInt32 = 0
+        var bits: UInt32 = 0
+        for byte in bytes {
+            buffer = (buffer << 8 | UInt32(byte)) & 0xFFFF
+            bits += 8
+            while bits >= 5 {
+                bits -= 5
+                output.append(alphabet[Int(buffer >> bits & 31)])
+            }
+        }
+        if bits > 0 { output.append(alphabet[Int(buffer << (5 - bits) & 31)]) }
+        return String(decoding: output, as: UTF8.self)
+    }
+}

@@ -1,0 +1,92 @@
+/// What a session knows of one response.
+///
+///     connecting ──connected──▶ waiting ──first event──▶ streaming ──terminal event──▶ finished
+///         └──────cancel or a limit, in any of them──────▶ closing ─────closed──────────▲
+///
+/// An upstream that fails or breaks off finishes the response from every state.
+/// - Invariant: a response enters `finished` once, and with it goes its one `complete`.
+struct ResponseRecord {
+    enum Phase: Equatable {
+        /// The request is on its way to a connection.
+        case connecting
+        /// Upstream has the request.
+        case waiting
+        /// Events come.
+        case streaming
+        /// The transfer is being closed; what still arrives is dropped.
+        case closing(ClosingReason, since: Instant)
+        case finished(ResponseOutcome, at: Instant)
+    }
+
+    /// Why a transfer is closed before its end.
+    enum ClosingReason: Equatable {
+        case cancel(CancelReason)
+        /// A limit was exceeded: the response fails.
+        case failure(ResponseError)
+    }
+
+    /// The response's number within its session: 0, 1, 2 ….
+    let number: Int
+    let id: String
+    let messageID: String
+    /// The connection that sent the message; nil when the session started it otherwise.
+    let connection: ConnectionID
+    let acceptedAt: Instant
+    /// The sequence number of its `message` event.
+    let firstSequence: Int
+    var lastSequence: Int
+    var phase = Phase.connecting
+    var firstEventAt: Instant?
+    var firstTextAt: Instant?
+    /// The model as raw JSON: what was asked for, then what upstream says.
+    var model: [UInt8]?
+    /// Upstream's id as raw JSON.
+    var upstreamID: [UInt8]?
+    /// Bytes of text and arguments so far, as written.
+    var streamedBytes = 0
+    /// Events so far.
+    var streamedEvents = 0
+    /// What was sent as input, while the conversation is kept here and the response may join it.
+    var keptInput: [[UInt8]] = []
+
+    var isFinished: Bool {
+        if case .finished = phase { return true }
+        return false
+    }
+
+    /// True while upstream's events count.
+    var isStreaming: Bool {
+        switch phase {
+        case .connecting, .waiting, .streaming: true
+        case .closing, .finished: false
+        }
+    }
+
+    /// The word for the phase in `state`, `attached` and `snapshot` frames.
+    var statusName: StaticString {
+        switch phase {
+        case .connecting: "queued"
+        case .waiting, .streaming, .closing: "in_progress"
+        case .finished(.completed, _): "completed"
+        case .finished(.incomplete, _): "incomplete"
+        case .finished(.failed, _): "failed"
+        case .finished(.cancelled, _): "cancelled"
+        }
+    }
+
+    /// What the client is told to wait for, while there is nothing else to show.
+    var waitingFor: StaticString? {
+        switch phase {
+        case .connecting: "connecting"
+        case .waiting: "waiting"
+        case .streaming, .closing, .finished: nil
+        }
+    }
+}
+
+/// What is kept of a finished response once its events are gone.
+struct ArchivedResponse {
+    let number: Int
+    /// The response's object in a `snapshot`, ready to send.
+    let snapshot: [UInt8]
+}

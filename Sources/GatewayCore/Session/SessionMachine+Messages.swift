@@ -1,0 +1,206 @@
+extension SessionMachine {
+    /// What became of a message.
+    package enum MessageOutcome: Equatable, Sendable {
+        /// A response was opened.
+        case accepted
+        /// The id came before, with the same input.
+        case attached
+        /// The id came before, with another input.
+        case conflict
+        /// A limit is reached.
+        case limited
+    }
+
+    /// Takes a user's message: opens its response, or attaches to the one it has opened before.
+    ///
+    /// `responseID` names the response if there will be a new one.
+    package mutating func receive(
+        _ message: ClientCommand.Message, from connection: ConnectionID, responseID: String,
+        now: Instant, actions: inout [SessionAction]
+    ) -> MessageOutcome {
+        let hash = FNV.hash(message.input)
+        if let known = messages[message.id] {
+            actions.append(.send(connection, frame: repeated(message.id, known, hash)))
+            return known.inputHash == hash ? .attached : .conflict
+        }
+        if let refusal = refusal(of: message, from: connection) {
+            actions.append(.send(connection, frame: refusal))
+            return .limited
+        }
+        let number = nextNumber
+        nextNumber += 1
+        var record = ResponseRecord(
+            number: number, id: responseID, messageID: message.id, connection: connection,
+            acceptedAt: now, firstSequence: log.lastSequence + 1,
+            lastSequence: log.lastSequence + 1)
+        record.model =
+            message.options.first { $0.name == "model" }?.value
+            ?? requests.defaults.first { $0.name == "model" }?.value
+        remember(message.id, as: number, responseID, hash)
+        appendMessageEvent(message, number)
+        let items = settings.conversation == .gateway ? conversation : []
+        let request = requests.build(
+            message, kept: items,
+            previousResponse: settings.conversation == .upstream ? previousResponse : nil)
+        if settings.conversation == .gateway {
+            record.keptInput = UpstreamRequestBuilder.items(of: message.input)
+        }
+        responses.append(record)
+        appendResponseEvent(number, status: "queued")
+        if let ahead = cancelledAhead.firstIndex(of: message.id) {
+            cancelledAhead.remove(at: ahead)
+            finish(number, .cancelled, reason: "client", now: now, actions: &actions)
+            return .accepted
+        }
+        actions.append(.openUpstream(response: number, request: request))
+        actions.append(.broadcast(frame: stateFrame(record, "connecting", now: nil)))
+        return .accepted
+    }
+
+    /// The answer to an id that came before.
+    private func repeated(_ id: String, _ known: AcceptedMessage, _ hash: UInt64) -> [UInt8] {
+        guard known.inputHash == hash else {
+            return ServerFrames.error(
+                .messageIDConflict, "message \(id) was sent before with another input",
+                messageID: id)
+        }
+        let status =
+            recordIndex(known.response).map { responses[$0].statusName } ?? "completed"
+        return ServerFrames.frame("state") { frame in
+            frame.field("response", known.responseID)
+            frame.field("message", id)
+            frame.field("state", "attached")
+            frame.field("status", "\(status)")
+            frame.field("seq", known.sequence)
+        }
+    }
+
+    private func refusal(
+        of message: ClientCommand.Message, from connection: ConnectionID
+    ) -> [UInt8]? {
+        let running = responses.filter { !$0.isFinished }
+        if running.count >= settings.responsesPerSession {
+            return ServerFrames.error(
+                .tooManyResponses,
+                "\(running.count) responses of the session are running (limits.responses_per_session)",
+                messageID: message.id)
+        }
+        let own = running.filter { $0.connection == connection }.count
+        if own >= settings.responsesPerConnection {
+            return ServerFrames.error(
+                .tooManyResponses,
+                "\(own) responses of the connection are running (limits.responses_per_connection)",
+                messageID: message.id)
+        }
+        if settings.conversation == .gateway,
+            conversationBytes + message.input.count > settings.conversationBytes
+        {
+            return ServerFrames.error(
+                .conversationTooLarge,
+                "the conversation would exceed \(settings.conversationBytes) bytes (conversation.bytes); start a new session",
+                messageID: message.id)
+        }
+        return nil
+    }
+
+    private mutating func remember(
+        _ id: String, as number: Int, _ responseID: String, _ hash: UInt64
+    ) {
+        messages[id] = AcceptedMessage(
+            response: number, responseID: responseID, sequence: log.lastSequence + 1,
+            inputHash: hash)
+        messageOrder.append(id)
+        if messageOrder.count > settings.messagesPerSession {
+            messages[messageOrder.removeFirst()] = nil
+        }
+    }
+
+    private mutating func appendMessageEvent(_ message: ClientCommand.Message, _ number: Int) {
+        log.append(.message, type: "message", response: number) { frame in
+            frame.field("id", message.id)
+            if message.input.count <= settings.echoBytes {
+                frame.field("input", raw: message.input)
+            } else {
+                frame.field("input_bytes", message.input.count)
+            }
+        }
+    }
+
+    mutating func appendResponseEvent(_ number: Int, status: StaticString) {
+        guard let index = recordIndex(number) else { return }
+        let record = responses[index]
+        log.append(.response, type: "response", response: number) { frame in
+            frame.field("response", record.id)
+            frame.field("message", record.messageID)
+            if let model = record.model { frame.field("model", raw: model) }
+            frame.field("status", "\(status)")
+        }
+        responses[index].lastSequence = log.lastSequence
+    }
+
+    // MARK: Cancel
+
+    /// Ends responses on a client's word; the transfer is closed by the action that follows.
+    package mutating func cancel(
+        _ target: ClientCommand.CancelTarget, from connection: ConnectionID, now: Instant,
+        actions: inout [SessionAction]
+    ) {
+        switch target {
+        case .response(let id):
+            if let record = responses.first(where: { $0.id == id }) {
+                beginCancel(record.number, .client, now: now, actions: &actions)
+            } else if !messages.values.contains(where: { $0.responseID == id }) {
+                let frame = ServerFrames.error(
+                    .responseNotFound, "this session has no response \(id.prefix(64))")
+                actions.append(.send(connection, frame: frame))
+            }
+        case .message(let id):
+            if let known = messages[id] {
+                beginCancel(known.response, .client, now: now, actions: &actions)
+            } else {
+                cancelAhead(id)
+            }
+        case .own:
+            // A response whose connection is gone has nobody else to stop it.
+            let own = responses.filter { record in
+                record.connection == connection || !connections.contains(record.connection)
+            }
+            for record in own { beginCancel(record.number, .client, now: now, actions: &actions) }
+        }
+    }
+
+    private mutating func cancelAhead(_ id: String) {
+        guard !cancelledAhead.contains(id) else { return }
+        if cancelledAhead.count == Self.maximumCancelsAhead { cancelledAhead.removeFirst() }
+        cancelledAhead.append(id)
+    }
+
+    /// Ends every running response because the gateway shuts down.
+    package mutating func cancelAll(
+        _ reason: CancelReason, now: Instant, actions: inout [SessionAction]
+    ) {
+        for number in runningResponses {
+            beginCancel(number, reason, now: now, actions: &actions)
+        }
+    }
+
+    mutating func beginCancel(
+        _ number: Int, _ reason: CancelReason, now: Instant, actions: inout [SessionAction]
+    ) {
+        guard let index = recordIndex(number), responses[index].isStreaming else { return }
+        responses[index].phase = .closing(.cancel(reason), since: now)
+        actions.append(.closeUpstream(response: number))
+    }
+}
+
+/// The 64-bit FNV-1a hash: tells two inputs under one id apart, against accidents only.
+enum FNV {
+    static func hash(_ bytes: [UInt8]) -> UInt64 {
+        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
+        for byte in bytes {
+            hash ^= UInt64(byte)
+            hash = hash &* 0x0000_0100_0000_01B3
+        }
+        return hash
+    }
+}

@@ -1,0 +1,313 @@
+extension SessionMachine {
+    /// The request of a response has reached upstream.
+    package mutating func upstreamConnected(
+        _ number: Int, now: Instant, actions: inout [SessionAction]
+    ) {
+        guard let index = recordIndex(number), responses[index].phase == .connecting else { return }
+        responses[index].phase = .waiting
+        actions.append(.broadcast(frame: stateFrame(responses[index], "waiting", now: now)))
+    }
+
+    /// Nothing has come from upstream for a while.
+    package mutating func upstreamSilent(
+        _ number: Int, now: Instant, actions: inout [SessionAction]
+    ) {
+        guard let index = recordIndex(number), responses[index].isStreaming else { return }
+        actions.append(.broadcast(frame: stateFrame(responses[index], "upstream_silent", now: now)))
+    }
+
+    /// Takes what the reducer made of one upstream event, whose bytes are `data`.
+    package mutating func upstream(
+        _ number: Int, _ output: ResponsesOutput, data: Span<UInt8>, now: Instant,
+        actions: inout [SessionAction]
+    ) {
+        guard let index = recordIndex(number), responses[index].isStreaming else { return }
+        if responses[index].firstEventAt == nil {
+            responses[index].firstEventAt = now
+            responses[index].phase = .streaming
+        }
+        switch output {
+        case .delta(let output, let kind, let part, let text):
+            if kind == .text, responses[index].firstTextAt == nil {
+                responses[index].firstTextAt = now
+            }
+            let key = RunKey(
+                response: number, index: output, part: part, content: .delta(kind))
+            appendPiece(index, key, data, text, now: now, actions: &actions) { header in
+                header.field("kind", kind.wireName)
+                if part != 0 { header.field("part", part) }
+                header.append(literal: ",\"text\":\"")
+            }
+        case .toolDelta(let output, let kind, let part, let text):
+            let key = RunKey(
+                response: number, index: output, part: part, content: .tool(kind: kind))
+            appendPiece(index, key, data, text, now: now, actions: &actions) { header in
+                header.field("kind", kind)
+                if part != 0 { header.field("part", part) }
+                header.append(literal: ",\"status\":\"in_progress\",\"delta\":\"")
+            }
+        case .response(let id, let model, let status):
+            if let id { responses[index].upstreamID = copy(data, id) }
+            if let model { responses[index].model = copy(data, model) }
+            appendResponseEvent(number, status: status == .queued ? "queued" : "in_progress")
+        case .tool(let update): appendTool(index, update, data)
+        case .item(let output, let item):
+            appendItem(index, output, data.extracting(item), now: now, actions: &actions)
+        case .upstreamEvent(let output):
+            guard count(data.count, index, now: now, actions: &actions) else { return }
+            log.append(.upstreamEvent, type: "upstream_event", response: number) { frame in
+                frame.field("response", responses[index].id)
+                if let output { frame.field("index", output) }
+                frame.field("event", raw: data, 0..<data.count)
+            }
+            responses[index].lastSequence = log.lastSequence
+        case .finished(let end):
+            if let id = end.responseID { responses[index].upstreamID = copy(data, id) }
+            finishFromUpstream(number, end, data, now: now, actions: &actions)
+        }
+    }
+
+    /// Ends a response whose upstream cannot go on: refused, broken off, broken, silent.
+    ///
+    /// `openTools` are the last updates of the tool calls that upstream has left open.
+    package mutating func upstreamFailed(
+        _ number: Int, _ error: ResponseError, openTools: [ToolUpdate] = [], now: Instant,
+        actions: inout [SessionAction]
+    ) {
+        guard let index = recordIndex(number), responses[index].isStreaming else { return }
+        closeTools(index, openTools)
+        finish(number, .failed, error: error, now: now, actions: &actions)
+    }
+
+    /// The transfer of a response that is closing is closed: the response ends.
+    package mutating func upstreamClosed(
+        _ number: Int, openTools: [ToolUpdate] = [], now: Instant, actions: inout [SessionAction]
+    ) {
+        guard let index = recordIndex(number),
+            case .closing(let reason, let since) = responses[index].phase
+        else { return }
+        closeTools(index, openTools)
+        switch reason {
+        case .cancel(let reason):
+            finish(
+                number, .cancelled, reason: reason.rawValue, cancelledSince: since, now: now,
+                actions: &actions)
+        case .failure(let error):
+            finish(number, .failed, error: error, now: now, actions: &actions)
+        }
+    }
+
+    /// Gives every open tool call its one last status.
+    private mutating func closeTools(_ index: Int, _ updates: [ToolUpdate]) {
+        let none: [UInt8] = []
+        for update in updates { appendTool(index, update, none.span) }
+    }
+
+    // MARK: Entries
+
+    private mutating func appendPiece(
+        _ index: Int, _ key: RunKey, _ data: Span<UInt8>, _ text: Range<Int>, now: Instant,
+        actions: inout [SessionAction], fields: (inout [UInt8]) -> Void
+    ) {
+        guard count(text.count, index, now: now, actions: &actions) else { return }
+        let id = responses[index].id
+        log.appendPiece(key, text: data, text) { header in
+            header.field("response", id)
+            header.field("index", key.index)
+            fields(&header)
+        }
+        responses[index].lastSequence = log.lastSequence
+    }
+
+    /// Counts streamed bytes and ends a response that exceeds its limit; false when it did.
+    private mutating func count(
+        _ bytes: Int, _ index: Int, now: Instant, actions: inout [SessionAction]
+    ) -> Bool {
+        responses[index].streamedBytes += bytes
+        responses[index].streamedEvents += 1
+        let exceeded: String
+        if responses[index].streamedBytes > settings.responseBytes {
+            exceeded = "\(settings.responseBytes) bytes (limits.response_bytes)"
+        } else if responses[index].streamedEvents > settings.responseEvents {
+            exceeded = "\(settings.responseEvents) events (limits.response_events)"
+        } else {
+            return true
+        }
+        let number = responses[index].number
+        let error = ResponseError(
+            code: GatewayErrorCode.responseTooLarge.rawValue,
+            message: "the answer exceeds \(exceeded)", isRetryable: false)
+        responses[index].phase = .closing(.failure(error), since: now)
+        actions.append(.closeUpstream(response: number))
+        return false
+    }
+
+    private mutating func appendTool(_ index: Int, _ update: ToolUpdate, _ data: Span<UInt8>) {
+        let record = responses[index]
+        log.append(.tool, type: "tool", response: record.number) { frame in
+            frame.field("response", record.id)
+            frame.field("index", update.index)
+            frame.field("kind", update.kind)
+            frame.field("status", update.status.wireName)
+            if let callID = update.callID { frame.field("call_id", raw: callID) }
+            if let name = update.name { frame.field("name", raw: name) }
+            if let arguments = update.arguments { frame.field("arguments", raw: data, arguments) }
+            if let output = update.output { frame.field("output", raw: data, output) }
+        }
+        log.noteTool(index: update.index)
+        responses[index].lastSequence = log.lastSequence
+    }
+
+    private mutating func appendItem(
+        _ index: Int, _ output: Int, _ item: Span<UInt8>, now: Instant,
+        actions: inout [SessionAction]
+    ) {
+        guard count(item.count, index, now: now, actions: &actions) else { return }
+        let record = responses[index]
+        log.trimLastRun()
+        log.appendItem(response: record.number, index: output, item: item) { frame in
+            frame.field("response", record.id)
+            frame.field("index", output)
+        }
+        responses[index].lastSequence = log.lastSequence
+    }
+
+    private func copy(_ data: Span<UInt8>, _ range: Range<Int>) -> [UInt8] {
+        var copy: [UInt8] = []
+        copy.append(data, range)
+        return copy
+    }
+
+    // MARK: The end
+
+    private mutating func finishFromUpstream(
+        _ number: Int, _ end: ResponseEnd, _ data: Span<UInt8>, now: Instant,
+        actions: inout [SessionAction]
+    ) {
+        let usage = end.usage.map { copy(data, $0) }
+        switch end.status {
+        case .completed:
+            finish(number, .completed, usage: usage, now: now, actions: &actions)
+        case .incomplete:
+            let reason = end.reason.flatMap {
+                JSONValue(kind: .string, range: $0).decoded(in: data)
+            }
+            finish(
+                number, .incomplete,
+                reason: reason.map { String(decoding: $0, as: UTF8.self) } ?? "unknown",
+                usage: usage, now: now, actions: &actions)
+        case .failed:
+            let error = ResponseError(
+                code: "upstream_failed",
+                message: end.error?.message ?? "upstream ended the response as failed",
+                isRetryable: Self.isRetryable(end.error?.code), upstreamCode: end.error?.code)
+            finish(number, .failed, error: error, usage: usage, now: now, actions: &actions)
+        case .cancelled:
+            finish(
+                number, .cancelled, reason: CancelReason.upstream.rawValue, usage: usage, now: now,
+                actions: &actions)
+        }
+    }
+
+    /// Codes of a failed response after which the same message may succeed.
+    private static func isRetryable(_ code: String?) -> Bool {
+        switch code {
+        case "server_error", "rate_limit_exceeded", "vector_store_timeout", "slow_down",
+            "server_is_overloaded":
+            true
+        default: false
+        }
+    }
+
+    /// Appends the one `complete` of a response.
+    mutating func finish(
+        _ number: Int, _ outcome: ResponseOutcome, reason: String? = nil,
+        error: ResponseError? = nil, usage: [UInt8]? = nil, cancelledSince: Instant? = nil,
+        now: Instant, actions: inout [SessionAction]
+    ) {
+        guard let index = recordIndex(number), !responses[index].isFinished else { return }
+        log.trimLastRun()
+        let text = log.text(ofResponse: number)
+        let digest = settings.digest(text)
+        let record = responses[index]
+        log.append(.complete, type: "complete", response: number) { frame in
+            frame.field("response", record.id)
+            frame.field("message", record.messageID)
+            frame.field("status", outcome.wireName)
+            if let reason { frame.field("reason", reason) }
+            if let error { Self.append(error, to: &frame) }
+            if let usage { frame.field("usage", raw: usage) }
+            frame.append(literal: ",\"timing\":{\"total_ms\":")
+            frame.append(decimal: (now - record.acceptedAt).milliseconds)
+            if let first = record.firstEventAt {
+                frame.field("first_event_ms", Int((first - record.acceptedAt).milliseconds))
+            }
+            if let first = record.firstTextAt {
+                frame.field("first_text_ms", Int((first - record.acceptedAt).milliseconds))
+            }
+            frame.append(literal: "},\"text_sha256\":\"")
+            frame.append(contentsOf: digest)
+            frame.append(UInt8(ascii: "\""))
+            frame.field("text_bytes", text.count)
+            if let upstreamID = record.upstreamID {
+                frame.field("upstream_response", raw: upstreamID)
+            }
+            if let cancelledSince {
+                frame.field("upstream_closed_us", Int((now - cancelledSince).microseconds))
+            }
+        }
+        responses[index].lastSequence = log.lastSequence
+        responses[index].phase = .finished(outcome, at: now)
+        continueConversation(index, outcome)
+        actions.append(
+            .responseEnded(
+                ResponseSummary(
+                    response: number, id: record.id, outcome: outcome, reason: reason,
+                    errorCode: error?.code, acceptedAt: record.acceptedAt,
+                    firstEvent: record.firstEventAt.map { $0 - record.acceptedAt },
+                    firstText: record.firstTextAt.map { $0 - record.acceptedAt },
+                    total: now - record.acceptedAt,
+                    cancelToClose: cancelledSince.map { now - $0 }, textBytes: text.count,
+                    usage: usage.map(TokenUsage.init(parsing:)),
+                    model: Self.plain(record.model), upstreamID: Self.plain(record.upstreamID))))
+        enforceBounds()
+    }
+
+    private static func append(_ error: ResponseError, to frame: inout [UInt8]) {
+        frame.append(literal: ",\"error\":{\"code\":")
+        frame.append(jsonString: error.code)
+        frame.field("message", error.message)
+        frame.field("retryable", error.isRetryable)
+        if let status = error.upstreamStatus { frame.field("upstream_status", status) }
+        if let code = error.upstreamCode { frame.field("upstream_code", code) }
+        if let requestID = error.requestID { frame.field("request_id", requestID) }
+        frame.append(UInt8(ascii: "}"))
+    }
+
+    private static func plain(_ raw: [UInt8]?) -> String? {
+        guard let raw else { return nil }
+        let value = JSONValue(kind: .string, range: 0..<raw.count)
+        return value.decoded(in: raw.span).map { String(decoding: $0, as: UTF8.self) }
+    }
+
+    /// Lets the next message go on from this response.
+    private mutating func continueConversation(_ index: Int, _ outcome: ResponseOutcome) {
+        let record = responses[index]
+        switch settings.conversation {
+        case .none: break
+        case .upstream:
+            // Upstream knows only what ended there; a cancelled or failed answer is no place to go on from.
+            guard outcome == .completed || outcome == .incomplete else { return }
+            previousResponse = record.upstreamID ?? previousResponse
+        case .gateway:
+            let answer = log.conversationItems(ofResponse: record.number)
+            // A message without any answer would make the next one speak into silence: left out.
+            guard !answer.isEmpty else { return }
+            for item in record.keptInput + answer {
+                conversation.append(item)
+                conversationBytes += item.count
+            }
+            responses[index].keptInput = []
+        }
+    }
+}

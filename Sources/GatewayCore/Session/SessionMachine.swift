@@ -1,0 +1,193 @@
+/// One chat: its replay log, its responses, its place in the conversation, and who is attached.
+///
+/// Pure: commands, upstream events and the time go in, log entries and actions come out. The shell that
+/// owns it sends what follows each reader's cursor after every call that made the log grow.
+///
+/// The file holds what concerns connections and time; messages and cancels, upstream events, and
+/// snapshots are extensions in files of their own.
+package struct SessionMachine {
+    /// The session's name.
+    package let id: SessionID
+    package internal(set) var log: ReplayLog
+    let settings: SessionSettings
+    let requests: UpstreamRequestBuilder
+
+    /// Responses whose events are in the log, oldest first.
+    var responses: [ResponseRecord] = []
+    /// Older ones, oldest first.
+    var archive: [ArchivedResponse] = []
+    var archivedBytes = 0
+    /// True when even summaries were dropped.
+    var isTruncated = false
+    var nextNumber = 0
+
+    /// What messages came, by id, and their order for forgetting the oldest.
+    var messages: [String: AcceptedMessage] = [:]
+    var messageOrder: [String] = []
+    /// Messages that were cancelled before they came, oldest first.
+    var cancelledAhead: [String] = []
+
+    /// The last finished response's upstream id, raw JSON.
+    var previousResponse: [UInt8]?
+    /// The conversation's items, raw JSON, when they are kept here.
+    var conversation: [[UInt8]] = []
+    var conversationBytes = 0
+
+    /// Attached connections.
+    package private(set) var connections: Set<ConnectionID> = []
+    /// When the last connection left; nil while one is there.
+    private var deserted: Instant?
+    private var isPaused = false
+
+    /// What is remembered of a message for idempotence.
+    struct AcceptedMessage {
+        let response: Int
+        let responseID: String
+        let sequence: Int
+        let inputHash: UInt64
+    }
+
+    /// Cancels of unknown messages that are remembered.
+    static let maximumCancelsAhead = 64
+
+    /// Begins a session with an empty log.
+    ///
+    /// `continuing` is the upstream id (raw JSON) of the response that the conversation goes on from,
+    /// when a resume token of a session that is lost named one.
+    package init(
+        id: SessionID, epoch: String, settings: SessionSettings, requests: UpstreamRequestBuilder,
+        continuing previousResponse: [UInt8]? = nil, now: Instant
+    ) {
+        self.id = id
+        self.settings = settings
+        self.requests = requests
+        self.previousResponse = previousResponse
+        log = ReplayLog(epoch: epoch)
+        deserted = now
+    }
+
+    /// Bytes that the session holds.
+    package var storedBytes: Int { log.storedBytes + archivedBytes + conversationBytes }
+
+    /// Numbers of the responses that have not ended.
+    package var runningResponses: [Int] {
+        responses.compactMap { $0.isFinished ? nil : $0.number }
+    }
+
+    /// True when some response has not ended.
+    package var isRunning: Bool { responses.contains { !$0.isFinished } }
+
+    /// The last finished response's upstream id as raw JSON, for the resume token.
+    package var lastUpstreamID: [UInt8]? { previousResponse }
+
+    // MARK: Connections
+
+    /// Adds a reader.
+    ///
+    /// Says what it should know besides the log: what running responses wait for.
+    package mutating func attach(
+        _ connection: ConnectionID, now: Instant, actions: inout [SessionAction]
+    ) {
+        connections.insert(connection)
+        deserted = nil
+        for record in responses where !record.isFinished {
+            guard let waitingFor = record.waitingFor else { continue }
+            actions.append(
+                .send(connection, frame: stateFrame(record, waitingFor, now: now)))
+        }
+    }
+
+    /// Removes a reader; its responses go on until the resume window ends.
+    package mutating func detach(_ connection: ConnectionID, now: Instant) {
+        connections.remove(connection)
+        if connections.isEmpty, deserted == nil { deserted = now }
+    }
+
+    // MARK: Time
+
+    /// When `tick` has something to do at the earliest; nil while only others' doing can change anything.
+    package var nextDeadline: Instant? {
+        var next: Instant?
+        if let deserted {
+            if isRunning {
+                if settings.abandonPolicy == .cancel { next = deserted + settings.resumeWindow }
+            } else {
+                next = max(deserted, lastEnd ?? deserted) + settings.sessionRetention
+            }
+        }
+        if let end = oldestCompactable.flatMap({ end(of: responses[$0 - 1]) }) {
+            let compaction = end + settings.retention
+            next = min(next ?? compaction, compaction)
+        }
+        return next
+    }
+
+    /// Does what is due: cancels abandoned responses, compacts old ones, ends the session.
+    package mutating func tick(now: Instant, actions: inout [SessionAction]) {
+        compactExpired(now: now)
+        guard let deserted else { return }
+        if isRunning {
+            guard settings.abandonPolicy == .cancel, now >= deserted + settings.resumeWindow else {
+                return
+            }
+            for number in runningResponses {
+                beginCancel(number, .abandoned, now: now, actions: &actions)
+            }
+        } else if now >= max(deserted, lastEnd ?? deserted) + settings.sessionRetention {
+            actions.append(.expire)
+        }
+    }
+
+    private var lastEnd: Instant? { responses.compactMap { end(of: $0) }.max() }
+
+    func end(of record: ResponseRecord) -> Instant? {
+        if case .finished(_, let end) = record.phase { return end }
+        return nil
+    }
+
+    // MARK: Backpressure
+
+    /// Compares the best reader's position with the watermarks.
+    ///
+    /// `bestCursor` is the highest cursor of all readers. Without any the responses go on under the
+    /// policy to proceed, and count as unread from `bestCursor` on under the policy to cancel.
+    package mutating func updateFlow(bestCursor: Int, actions: inout [SessionAction]) {
+        let isExempt = connections.isEmpty && settings.abandonPolicy == .proceed
+        let unread = isExempt ? 0 : log.bytes(after: bestCursor)
+        if isPaused {
+            guard unread <= settings.lowWatermarkBytes else { return }
+            isPaused = false
+            actions.append(.resumeUpstream)
+        } else {
+            guard unread > settings.highWatermarkBytes, isRunning else { return }
+            isPaused = true
+            actions.append(.pauseUpstream)
+            for record in responses where !record.isFinished {
+                actions.append(.broadcast(frame: stateFrame(record, "paused", now: nil)))
+            }
+        }
+    }
+
+    // MARK: Frames
+
+    func stateFrame(
+        _ record: ResponseRecord, _ state: StaticString, now: Instant?
+    ) -> [UInt8] {
+        ServerFrames.frame("state") { frame in
+            frame.field("response", record.id)
+            frame.field("message", record.messageID)
+            frame.field("state", "\(state)")
+            if let now {
+                frame.field("since_ms", Int((now - record.acceptedAt).milliseconds))
+            }
+        }
+    }
+
+    /// Where the record of a response is; nil when it is archived.
+    func recordIndex(_ number: Int) -> Int? {
+        guard let first = responses.first, number >= first.number else { return nil }
+        // Numbers are dense among the records that are kept.
+        let index = number - first.number
+        return index < responses.count ? index : nil
+    }
+}

@@ -1,0 +1,154 @@
+/// What a resume token says: its holder may read this session in this epoch, until it expires.
+///
+/// Claims prove nothing by themselves; `TokenSigner` signs and verifies them. Whether session,
+/// epoch and subject are the right ones is for the caller to check, on every resume.
+package struct ResumeClaims: Sendable, Equatable {
+    /// What the holder may do.
+    package struct Rights: OptionSet, Sendable, Hashable {
+        package let rawValue: UInt32
+
+        package init(rawValue: UInt32) { self.rawValue = rawValue }
+
+        /// Read the session's log.
+        package static let read = Rights(rawValue: 1)
+        /// Send messages into the session.
+        package static let send = Rights(rawValue: 2)
+        /// Cancel the session's responses.
+        package static let cancel = Rights(rawValue: 4)
+        /// What `ready` hands out.
+        package static let all: Rights = [.read, .send, .cancel]
+    }
+
+    /// Claims that cannot be made.
+    package enum Failure: Error, Equatable {
+        /// A field is empty or above its limit, in bytes of UTF-8.
+        case fieldLength(name: String, limitBytes: Int)
+        /// The expiry lies before 1970.
+        case expiry
+    }
+
+    /// Bytes that are no claims of this version.
+    package enum DecodingFailure: Error, Equatable {
+        case malformed
+        case wrongVersion(UInt8)
+    }
+
+    /// The one version that is read and written.
+    package static let version: UInt8 = 1
+    package static let maximumKeyIDBytes = 64
+    package static let maximumSessionBytes = 128
+    package static let maximumEpochBytes = 64
+    package static let maximumSubjectBytes = 128
+    package static let maximumResponseBytes = 512
+
+    /// Name of the key that signed; set by the signer, empty before.
+    package let keyID: String
+    /// The session that may be read.
+    package let session: String
+    /// The life of its log.
+    package let epoch: String
+    /// Who got the token: the name of an access key, or empty where none is asked for.
+    package let subject: String
+    /// What the holder may do.
+    package let rights: Rights
+    /// Id of the last finished response at upstream, to continue the conversation from.
+    package let lastUpstreamResponse: String?
+    /// Seconds since 1970, UTC; the token is worthless from then on.
+    package let expiresAt: Int64
+
+    package init(
+        keyID: String = "", session: String, epoch: String, subject: String, rights: Rights,
+        lastUpstreamResponse: String? = nil, expiresAt: Int64
+    ) throws(Failure) {
+        func check(
+            _ text: String, _ name: String, _ range: ClosedRange<Int>
+        ) throws(Failure) {
+            guard range.contains(text.utf8.count) else {
+                throw .fieldLength(name: name, limitBytes: range.upperBound)
+            }
+        }
+        try check(keyID, "keyID", 0...Self.maximumKeyIDBytes)
+        try check(session, "session", 1...Self.maximumSessionBytes)
+        try check(epoch, "epoch", 1...Self.maximumEpochBytes)
+        try check(subject, "subject", 0...Self.maximumSubjectBytes)
+        if let lastUpstreamResponse {
+            try check(lastUpstreamResponse, "lastUpstreamResponse", 1...Self.maximumResponseBytes)
+        }
+        guard expiresAt >= 0 else { throw .expiry }
+        self.keyID = keyID
+        self.session = session
+        self.epoch = epoch
+        self.subject = subject
+        self.rights = rights
+        self.lastUpstreamResponse = lastUpstreamResponse
+        self.expiresAt = expiresAt
+    }
+
+    /// The bytes that are signed, with `keyID` in place of the claims' own.
+    ///
+    /// Version (1 byte), then key id, session, epoch, subject and last response (0 bytes: none),
+    /// each after its length in 2 bytes, then rights (4) and expiry (8); numbers are big-endian.
+    /// One sequence of bytes for one value, so equal claims have equal signatures.
+    package func encoded(keyID: String) -> [UInt8] {
+        var bytes: [UInt8] = [Self.version]
+        for text in [keyID, session, epoch, subject, lastUpstreamResponse ?? ""] {
+            let utf8 = text.utf8.prefix(Int(UInt16.max))
+            append(UInt16(utf8.count), to: &bytes)
+            bytes.append(contentsOf: utf8)
+        }
+        append(rights.rawValue, to: &bytes)
+        append(UInt64(expiresAt), to: &bytes)
+        return bytes
+    }
+
+    /// Reads what `encoded(keyID:)` wrote; every other sequence of bytes is refused.
+    package static func decode(_ bytes: [UInt8]) throws(DecodingFailure) -> ResumeClaims {
+        var reader = ByteReader(rest: bytes[...])
+        guard let version = reader.integer(bytes: 1) else { throw .malformed }
+        guard version == UInt64(Self.version) else {
+            throw .wrongVersion(UInt8(truncatingIfNeeded: version))
+        }
+        guard let keyID = reader.text(), let session = reader.text(), let epoch = reader.text(),
+            let subject = reader.text(), let response = reader.text(),
+            let rights = reader.integer(bytes: 4), let expiry = reader.integer(bytes: 8),
+            reader.rest.isEmpty, let expiresAt = Int64(exactly: expiry)
+        else { throw .malformed }
+        do {
+            return try ResumeClaims(
+                keyID: keyID, session: session, epoch: epoch, subject: subject,
+                rights: Rights(rawValue: UInt32(truncatingIfNeeded: rights)),
+                lastUpstreamResponse: response.isEmpty ? nil : response, expiresAt: expiresAt)
+        } catch {
+            throw .malformed
+        }
+    }
+
+    private func append(_ value: some FixedWidthInteger, to bytes: inout [UInt8]) {
+        for shift in stride(from: value.bitWidth - 8, through: 0, by: -8) {
+            bytes.append(UInt8(truncatingIfNeeded: value >> shift))
+        }
+    }
+}
+
+/// Takes fields off the front of a sequence of bytes.
+private struct ByteReader {
+    var rest: ArraySlice<UInt8>
+
+    /// An unsigned number of 1…8 bytes, big-endian.
+    mutating func integer(bytes count: Int) -> UInt64? {
+        guard rest.count >= count else { return nil }
+        let value = rest.prefix(count).reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+        rest = rest.dropFirst(count)
+        return value
+    }
+
+    /// UTF-8 after its length.
+    mutating func text() -> String? {
+        guard let count = integer(bytes: 2).map({ Int($0) }), rest.count >= count else {
+            return nil
+        }
+        let text = String(validating: rest.prefix(count), as: UTF8.self)
+        rest = rest.dropFirst(count)
+        return text
+    }
+}

@@ -1,0 +1,241 @@
+/// Status and headers of an upstream's final response, as far as the gateway has a use for them.
+package struct UpstreamResponseHead: Equatable, Sendable {
+    /// One header field; the name is in lower case, the value without surrounding blanks.
+    package struct Field: Equatable, Sendable {
+        package let name: String
+        package let value: String
+
+        /// Makes a field; `name` must be in lower case.
+        package init(name: String, value: String) {
+            self.name = name
+            self.value = value
+        }
+    }
+
+    /// 200 to 999: interim (1xx) responses never become a head.
+    package let status: Int
+    /// In the order of arrival; fields without a use here, cookies above all, are dropped.
+    package let fields: [Field]
+
+    /// Makes a head from its parts.
+    package init(status: Int, fields: [Field]) {
+        self.status = status
+        self.fields = fields
+    }
+
+    /// The value of the first field of that name, given in lower case.
+    package subscript(name: String) -> String? {
+        fields.first { $0.name == name }?.value
+    }
+
+    /// True for 200 to 299.
+    package var isSuccess: Bool { (200..<300).contains(status) }
+
+    /// The media type in lower case without parameters; nil when upstream names none.
+    package var mediaType: String? {
+        guard let value = self["content-type"] else { return nil }
+        let type = value.prefix { $0 != ";" && $0 != " " && $0 != "\t" }
+        return type.isEmpty ? nil : type.lowercased()
+    }
+
+    /// Upstream's own name for this request, for its support: OpenAI's, else Azure's, else the edge's.
+    package var requestID: String? {
+        self["x-request-id"] ?? self["apim-request-id"] ?? self["request-id"] ?? self["cf-ray"]
+    }
+
+    /// How long upstream asks us to wait; nil when it asks for nothing that can be understood.
+    ///
+    /// `retry-after-ms` wins over `retry-after`. A date counts from the response's own `date`, so that
+    /// a wrong clock on either side does not matter, else from `unixSeconds`.
+    package func retryAfter(unixSeconds: Int64?) -> Duration? {
+        if let value = self["retry-after-ms"], let milliseconds = Double(plainDecimal: value) {
+            return .seconds(milliseconds / 1_000)
+        }
+        guard let value = self["retry-after"] else { return nil }
+        if let seconds = Double(plainDecimal: value) { return .seconds(seconds) }
+        guard let date = HTTPDate.unixSeconds(value) else { return nil }
+        guard let now = self["date"].flatMap(HTTPDate.unixSeconds) ?? unixSeconds else {
+            return nil
+        }
+        return .seconds(max(0, date - now))
+    }
+
+    /// What `x-should-retry` says; nil when it is absent or neither `true` nor `false`.
+    package var shouldRetry: Bool? {
+        switch self["x-should-retry"] {
+        case "true"?: true
+        case "false"?: false
+        default: nil
+        }
+    }
+}
+
+extension Double {
+    /// A number of at most 12 digits and one point, zero or more; no sign, exponent or name.
+    fileprivate init?(plainDecimal text: String) {
+        guard !text.isEmpty, text.utf8.count <= 12,
+            text.utf8.allSatisfy({ (0x30...0x39).contains($0) || $0 == 0x2E })
+        else { return nil }
+        self.init(text)
+    }
+}
+
+/// Reads the response head line by line, wherever interim responses and trailers stand around it.
+///
+/// Refuses more than `maximumBytes` of header lines. A field that is not known here costs nothing,
+/// one whose value is longer than 1 024 bytes is dropped, and at most 48 fields are kept.
+package struct UpstreamHeadParser {
+    /// What a line brought.
+    package enum Step: Equatable {
+        /// The head goes on.
+        case more
+        /// The final response's head is complete. It comes once; whatever follows (trailers) is `more`.
+        case complete(UpstreamResponseHead)
+    }
+
+    /// Why the head is refused.
+    package enum Failure: Error, Equatable {
+        case tooLarge(limitBytes: Int)
+        case malformedStatusLine
+    }
+
+    private static var maximumValueBytes: Int { 1_024 }
+    private static var maximumFields: Int { 48 }
+
+    private let maximumBytes: Int
+    private var bytes = 0
+    private var status = 0
+    private var fields: [UpstreamResponseHead.Field] = []
+    /// True once the final head was handed out.
+    package private(set) var isComplete = false
+
+    /// Makes a parser for one exchange.
+    package init(maximumBytes: Int) { self.maximumBytes = maximumBytes }
+
+    /// Takes one line with its line end; an empty line ends a head.
+    package mutating func feed(_ line: Span<UInt8>) throws(Failure) -> Step {
+        guard !isComplete else { return .more }
+        bytes += line.count
+        guard bytes <= maximumBytes else { throw .tooLarge(limitBytes: maximumBytes) }
+        var end = line.count
+        while end > 0, line[end - 1] == UInt8(ascii: "\n") || line[end - 1] == UInt8(ascii: "\r") {
+            end -= 1
+        }
+        if end == 0 { return endHead() }
+        if status == 0 {
+            status = try Self.status(of: line, end: end)
+        } else {
+            addField(line, end: end)
+        }
+        return .more
+    }
+
+    private mutating func endHead() -> Step {
+        guard status >= 200 else {
+            // An interim response, or an empty line before any status: the head is still to come.
+            status = 0
+            fields.removeAll(keepingCapacity: true)
+            return .more
+        }
+        isComplete = true
+        return .complete(UpstreamResponseHead(status: status, fields: fields))
+    }
+
+    /// "HTTP/1.1 200 OK", "HTTP/2 200".
+    private static func status(of line: Span<UInt8>, end: Int) throws(Failure) -> Int {
+        guard end >= 4, line[0] == UInt8(ascii: "H"), line[1] == UInt8(ascii: "T"),
+            line[2] == UInt8(ascii: "T"), line[3] == UInt8(ascii: "P")
+        else { throw .malformedStatusLine }
+        var index = 4
+        while index < end, line[index] != UInt8(ascii: " ") { index += 1 }
+        while index < end, line[index] == UInt8(ascii: " ") { index += 1 }
+        var value = 0
+        var digits = 0
+        while index < end, digits < 3, (0x30...0x39).contains(line[index]) {
+            value = value * 10 + Int(line[index] - 0x30)
+            digits += 1
+            index += 1
+        }
+        guard digits == 3, value >= 100, index == end || line[index] == UInt8(ascii: " ") else {
+            throw .malformedStatusLine
+        }
+        return value
+    }
+
+    private mutating func addField(_ line: Span<UInt8>, end: Int) {
+        guard fields.count < Self.maximumFields else { return }
+        var colon = 0
+        while colon < end, line[colon] != UInt8(ascii: ":") { colon += 1 }
+        // The longest name of use is shorter; a line without a name (a folded one) has no use either.
+        guard colon > 0, colon < end, colon <= 40 else { return }
+        var name: [UInt8] = []
+        name.reserveCapacity(colon)
+        for index in 0..<colon {
+            let byte = line[index]
+            name.append((0x41...0x5A).contains(byte) ? byte | 0x20 : byte)
+        }
+        var first = colon + 1
+        var last = end
+        while first < last, Self.isBlank(line[first]) { first += 1 }
+        while last > first, Self.isBlank(line[last - 1]) { last -= 1 }
+        guard last - first <= Self.maximumValueBytes else { return }
+        let nameText = String(decoding: name, as: UTF8.self)
+        guard Self.isKept(nameText) else { return }
+        var value: [UInt8] = []
+        value.reserveCapacity(last - first)
+        for index in first..<last { value.append(line[index]) }
+        fields.append(.init(name: nameText, value: String(decoding: value, as: UTF8.self)))
+    }
+
+    private static func isBlank(_ byte: UInt8) -> Bool {
+        byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t")
+    }
+
+    private static func isKept(_ name: String) -> Bool {
+        switch name {
+        case "content-type", "content-encoding", "date", "retry-after", "retry-after-ms",
+            "x-should-retry", "x-request-id", "apim-request-id", "request-id", "cf-ray",
+            "openai-processing-ms", "openai-version", "openai-model", "openai-organization",
+            "openai-project", "location", "server":
+            true
+        default:
+            name.hasPrefix("x-ratelimit-")
+        }
+    }
+}
+
+/// Dates as HTTP writes them today (RFC 9110, section 5.6.7, IMF-fixdate); the two old forms are refused.
+enum HTTPDate {
+    private static let months = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ]
+
+    /// "Sun, 06 Nov 1994 08:49:37 GMT" in seconds since 1970, or nil.
+    static func unixSeconds(_ text: String) -> Int64? {
+        let words = text.split(separator: " ")
+        guard words.count == 6, words[0].utf8.last == UInt8(ascii: ","), words[5] == "GMT",
+            let day = number(words[1], digits: 2), (1...31).contains(day),
+            let month = months.firstIndex(where: { $0 == words[2] }),
+            let year = number(words[3], digits: 4)
+        else { return nil }
+        let clock = words[4].split(separator: ":", omittingEmptySubsequences: false)
+        guard clock.count == 3, let hour = number(clock[0], digits: 2), hour < 24,
+            let minute = number(clock[1], digits: 2), minute < 60,
+            let second = number(clock[2], digits: 2), second <= 60
+        else { return nil }
+        // Days from civil (Hinnant): years begin in March, so that a leap day ends them.
+        let shifted = month < 2 ? year - 1 : year
+        let era = shifted / 400
+        let yearOfEra = shifted - era * 400
+        let dayOfYear = (153 * ((month + 10) % 12) + 2) / 5 + day - 1
+        let dayOfEra = yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear
+        let days = Int64(era * 146_097 + dayOfEra - 719_468)
+        return days * 86_400 + Int64(hour * 3_600 + minute * 60 + second)
+    }
+
+    private static func number(_ text: Substring, digits: Int) -> Int? {
+        guard text.utf8.count == digits, text.utf8.allSatisfy({ (0x30...0x39).contains($0) })
+        else { return nil }
+        return Int(text)
+    }
+}

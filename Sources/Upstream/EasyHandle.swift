@@ -1,0 +1,230 @@
+internal import CLibcurl
+internal import Glibc
+
+/// Owns one libcurl easy handle and what libcurl reads from it, freed once, when this object's life ends.
+///
+/// A class because pools and transfers hand it around; exactly one of them has it at a time.
+final class EasyHandle {
+    let raw: UnsafeMutableRawPointer
+    /// Where libcurl writes its own words about an error.
+    private let errorText: UnsafeMutablePointer<CChar>
+    private var headers = HeaderList()
+    /// libcurl borrows it until it is sent, and again if a dead connection makes it send it again.
+    private var body: UnsafeMutableRawBufferPointer?
+    private var bodyBytes: curl_off_t = 0
+
+    init() throws(UpstreamError) {
+        guard let raw = curl_easy_init() else {
+            throw .libcurl("curl_easy_init", CURLE_OUT_OF_MEMORY)
+        }
+        self.raw = raw
+        errorText = .allocate(capacity: MILLRACE_ERROR_SIZE)
+        errorText.initialize(repeating: 0, count: MILLRACE_ERROR_SIZE)
+    }
+
+    deinit {
+        curl_easy_cleanup(raw)
+        errorText.deallocate()
+        body?.deallocate()
+    }
+
+    /// Forgets the request; connections, names and TLS sessions stay known.
+    func reset() {
+        curl_easy_reset(raw)
+        headers = HeaderList()
+        body?.deallocate()
+        body = nil
+        errorText[0] = 0
+    }
+
+    /// Frees the request's body once all of it is sent and the response has begun.
+    ///
+    /// A conversation can be large, and the answer to it long. libcurl sends again only what was not
+    /// answered by a single byte, so it reads the body no more.
+    func releaseSentBody() {
+        guard let body else { return }
+        var sent: curl_off_t = 0
+        millrace_easy_get_offset(raw, CURLINFO_SIZE_UPLOAD_T, &sent)
+        guard sent >= bodyBytes else { return }
+        guard millrace_easy_set_pointer(raw, CURLOPT_POSTFIELDS, nil) == CURLE_OK else { return }
+        body.deallocate()
+        self.body = nil
+    }
+
+    // MARK: Setting
+
+    /// Sets everything that `request` needs; `context` comes back in the callbacks.
+    func configure(
+        _ request: UpstreamRequest, options: UpstreamOptions, context: UnsafeMutableRawPointer
+    ) throws(UpstreamError) {
+        let server = request.server.options
+        try set(CURLOPT_URL, request.server.url(path: request.path))
+        try set(CURLOPT_PRIVATE, context)
+        try setPointer(CURLOPT_ERRORBUFFER, errorText)
+        try set(method: request.method, body: request.body)
+        try setHeaders(of: request)
+        try set(CURLOPT_USERAGENT, options.userAgent)
+
+        // The process has many threads: no signals. Cancelling must not wait for a name server.
+        try set(CURLOPT_NOSIGNAL, 1)
+        try set(CURLOPT_QUICK_EXIT, 1)
+        try set(CURLOPT_BUFFERSIZE, options.receiveBufferBytes)
+        try set(CURLOPT_UPLOAD_BUFFERSIZE, 16 * 1_024)
+        try set(CURLOPT_CONNECTTIMEOUT_MS, Int(clamping: milliseconds(server.connectTimeout)))
+        try set(CURLOPT_MAXAGE_CONN, Int(options.idleConnectionLifetime.components.seconds))
+        try set(CURLOPT_TCP_NODELAY, 1)
+        try set(CURLOPT_TCP_KEEPALIVE, 1)
+        try set(CURLOPT_TCP_KEEPIDLE, 30)
+        try set(CURLOPT_TCP_KEEPINTVL, 15)
+
+        // A redirect would carry the key to whoever upstream names.
+        try set(CURLOPT_PROTOCOLS_STR, "http,https")
+        try set(CURLOPT_FOLLOWLOCATION, 0)
+        try set(CURLOPT_PATH_AS_IS, 1)
+        try set(CURLOPT_HTTP09_ALLOWED, 0)
+        try set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)
+        // Empty strings, not nothing: else libcurl asks http_proxy, all_proxy and no_proxy.
+        try set(CURLOPT_PROXY, server.proxy ?? "")
+        try set(CURLOPT_NOPROXY, "")
+
+        let usesHTTP2 = request.server.isSecure && server.allowsHTTP2
+        try set(
+            CURLOPT_HTTP_VERSION,
+            usesHTTP2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1)
+        // Wait for a connection that may turn out to be HTTP/2, rather than open one each.
+        try set(CURLOPT_PIPEWAIT, usesHTTP2 ? 1 : 0)
+        try set(CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2)
+        try set(CURLOPT_SSL_VERIFYPEER, server.verifiesTLS ? 1 : 0)
+        try set(CURLOPT_SSL_VERIFYHOST, server.verifiesTLS ? 2 : 0)
+        if let file = server.authorityFile { try set(CURLOPT_CAINFO, file) }
+
+        try check("CURLOPT_WRITEFUNCTION", millrace_easy_set_write_function(raw, transferBody))
+        try setPointer(CURLOPT_WRITEDATA, context)
+        try check("CURLOPT_HEADERFUNCTION", millrace_easy_set_header_function(raw, transferHeader))
+        try setPointer(CURLOPT_HEADERDATA, context)
+        try check("CURLOPT_PREREQFUNCTION", millrace_easy_set_prereq_function(raw, transferReady))
+        try setPointer(CURLOPT_PREREQDATA, context)
+    }
+
+    private func set(
+        method: UpstreamRequest.Method, body bytes: [UInt8]
+    ) throws(UpstreamError) {
+        switch method {
+        case .get:
+            try set(CURLOPT_HTTPGET, 1)
+        case .delete:
+            try set(CURLOPT_HTTPGET, 1)
+            try set(CURLOPT_CUSTOMREQUEST, method.rawValue)
+        case .post:
+            let copy = UnsafeMutableRawBufferPointer.allocate(
+                byteCount: max(bytes.count, 1), alignment: 1)
+            copy.copyBytes(from: bytes)
+            body = copy
+            bodyBytes = curl_off_t(bytes.count)
+            try set(CURLOPT_POST, 1)
+            try check(
+                "CURLOPT_POSTFIELDSIZE_LARGE",
+                millrace_easy_set_offset(raw, CURLOPT_POSTFIELDSIZE_LARGE, bodyBytes))
+            try setPointer(CURLOPT_POSTFIELDS, copy.baseAddress)
+        }
+    }
+
+    private func setHeaders(of request: UpstreamRequest) throws(UpstreamError) {
+        // Empty: libcurl would wait a second for "100 Continue" before it sends a larger body.
+        try headers.append("Expect:")
+        switch request.expectation {
+        case .eventStream: try headers.append("accept: text/event-stream")
+        case .document: try headers.append("accept: application/json")
+        }
+        if request.method == .post { try headers.append("content-type: application/json") }
+        for (name, value) in request.server.headers { try headers.append("\(name): \(value)") }
+        for (name, value) in request.headers {
+            try UpstreamServer.check(name: name, value: value)
+            try headers.append("\(name): \(value)")
+        }
+        try check("CURLOPT_HTTPHEADER", millrace_easy_set_headers(raw, headers.raw))
+    }
+
+    private func milliseconds(_ duration: Duration) -> Int64 {
+        let (seconds, attoseconds) = duration.components
+        return max(1, seconds * 1_000 + attoseconds / 1_000_000_000_000_000)
+    }
+
+    private func set(_ option: CURLoption, _ value: Int) throws(UpstreamError) {
+        try check(option, millrace_easy_set_long(raw, option, value))
+    }
+
+    private func set(_ option: CURLoption, _ value: String) throws(UpstreamError) {
+        try check(option, millrace_easy_set_string(raw, option, value))
+    }
+
+    private func set(
+        _ option: CURLoption, _ value: UnsafeMutableRawPointer
+    ) throws(UpstreamError) {
+        try setPointer(option, value)
+    }
+
+    private func setPointer(
+        _ option: CURLoption, _ value: UnsafeMutableRawPointer?
+    ) throws(UpstreamError) {
+        try check(option, millrace_easy_set_pointer(raw, option, value))
+    }
+
+    private func check(_ option: CURLoption, _ code: CURLcode) throws(UpstreamError) {
+        guard code != CURLE_OK else { return }
+        let name = curl_easy_option_by_id(option).map { String(cString: $0.pointee.name) }
+        throw .libcurl("CURLOPT_\(name ?? String(option.rawValue))", code)
+    }
+
+    private func check(_ name: String, _ code: CURLcode) throws(UpstreamError) {
+        guard code == CURLE_OK else { throw .libcurl(name, code) }
+    }
+
+    // MARK: Asking
+
+    /// libcurl's words about the error of this exchange; empty when it had none.
+    var errorDetail: String { String(cString: errorText) }
+
+    /// The `errno` of the last connect, send or receive that failed.
+    var systemError: Int32 { Int32(clamping: long(CURLINFO_OS_ERRNO)) }
+
+    /// When each phase ended, so far.
+    var timing: UpstreamTiming {
+        UpstreamTiming(
+            nameLookup: duration(CURLINFO_NAMELOOKUP_TIME_T),
+            connect: duration(CURLINFO_CONNECT_TIME_T),
+            appConnect: duration(CURLINFO_APPCONNECT_TIME_T),
+            preTransfer: duration(CURLINFO_PRETRANSFER_TIME_T),
+            startTransfer: duration(CURLINFO_STARTTRANSFER_TIME_T),
+            total: duration(CURLINFO_TOTAL_TIME_T),
+            isConnectionReused: long(CURLINFO_NUM_CONNECTS) == 0,
+            isHTTP2: long(CURLINFO_HTTP_VERSION) == CURL_HTTP_VERSION_2_0)
+    }
+
+    private func duration(_ info: CURLINFO) -> Duration {
+        var value: curl_off_t = 0
+        millrace_easy_get_offset(raw, info, &value)
+        return .microseconds(value)
+    }
+
+    private func long(_ info: CURLINFO) -> Int {
+        var value = 0
+        millrace_easy_get_long(raw, info, &value)
+        return value
+    }
+}
+
+/// Owns a libcurl string list.
+private struct HeaderList: ~Copyable {
+    private(set) var raw: UnsafeMutablePointer<curl_slist>?
+
+    deinit { curl_slist_free_all(raw) }
+
+    /// Adds a copy of `line`.
+    mutating func append(_ line: String) throws(UpstreamError) {
+        guard let longer = curl_slist_append(raw, line) else {
+            throw .libcurl("curl_slist_append", CURLE_OUT_OF_MEMORY)
+        }
+        raw = longer
+    }
+}

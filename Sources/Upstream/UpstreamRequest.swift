@@ -1,0 +1,39 @@
+/// One exchange with an upstream, to be started by a worker.
+package struct UpstreamRequest: Sendable {
+    /// The methods that the Responses API uses.
+    package enum Method: String, Sendable {
+        case get = "GET"
+        case post = "POST"
+        case delete = "DELETE"
+    }
+
+    /// What the 2xx body is to be.
+    package enum Expectation: Sendable {
+        /// `text/event-stream`, or no content type at all: handed over as it comes.
+        case eventStream
+        /// Anything: collected up to the worker's limit, see `UpstreamTransfer.collectedBody`.
+        case document
+    }
+
+    package var server: UpstreamServer
+    package var method: Method
+    /// Below the server's base URL: "/responses".
+    package var path: String
+    /// Besides the server's own, and after them.
+    package var headers: [(name: String, value: String)] = []
+    /// Sent with `content-type: application/json` when it is not empty.
+    package var body: [UInt8]
+    package var expectation: Expectation
+
+    /// Makes a request.
+    package init(
+        _ method: Method, _ path: String, to server: UpstreamServer, body: [UInt8] = [],
+        expecting expectation: Expectation = .eventStream
+    ) {
+        self.server = server
+        self.method = method
+        self.path = path
+        self.body = body
+        self.expectation = expectation
+    }
+}

@@ -1,0 +1,385 @@
+internal import CLibcurl
+internal import EventLoop
+package import GatewayCore
+internal import Glibc
+
+/// What a transfer may do with the next bytes.
+package enum UpstreamFlow: Sendable {
+    /// Go on.
+    case proceed
+    /// These bytes were taken; bring no more before `resume`.
+    case pause
+}
+
+/// How a transfer ended.
+package enum UpstreamOutcome: Sendable {
+    /// 2xx, of the kind that was asked for, and the body came to its end.
+    case finished
+    case failed(UpstreamFailure)
+}
+
+/// Who hears from a transfer, on the loop's thread.
+///
+/// No method is ever called from inside `start`, `cancel`, `pause`, `resume` or `shutDown`.
+/// All of those may be called from inside these methods.
+package protocol UpstreamTransferDelegate: AnyObject {
+    /// The connection stands, the request goes out now. May come again if a dead connection had to be replaced.
+    func transferConnected(_ transfer: UpstreamTransfer)
+    /// The final response's head came, whatever its status; interim responses are skipped.
+    func transfer(_ transfer: UpstreamTransfer, received head: UpstreamResponseHead)
+    /// The next bytes of an event stream came; they are lent for the call.
+    func transfer(_ transfer: UpstreamTransfer, received bytes: Span<UInt8>) -> UpstreamFlow
+    /// It is over: the last call, exactly once, unless the transfer was cancelled. May come while paused,
+    /// if all bytes were handed over before.
+    func transfer(_ transfer: UpstreamTransfer, ended outcome: UpstreamOutcome)
+}
+
+/// One exchange with an upstream, from `UpstreamWorker.start` to its outcome; belongs to the loop's thread.
+///
+///     starting ──next turn──▶ running ──last byte, error──▶ ended
+///         └─────────cancel───────┴──────────cancel───────────▲
+package final class UpstreamTransfer {
+    enum State {
+        /// Waits for the loop's next turn.
+        case starting
+        /// libcurl has it.
+        case running
+        case ended
+    }
+
+    private enum Sink {
+        case none
+        case delegate
+        case collect(limitBytes: Int)
+    }
+
+    /// Why we stopped libcurl ourselves; its own code says nothing then.
+    private enum Stop {
+        case head(UpstreamHeadParser.Failure)
+        case contentEncoding(String)
+        case documentTooLarge(limitBytes: Int)
+        case errorBodyCut
+        case watcher(String)
+    }
+
+    /// The server it goes to.
+    package let server: UpstreamServer
+    private let expectation: UpstreamRequest.Expectation
+    private let options: UpstreamOptions
+    /// Outlives the transfer's running: `shutDown`, at the latest in its `deinit`, ends all transfers.
+    private unowned let worker: UpstreamWorker
+    private var delegate: (any UpstreamTransferDelegate)?
+
+    private(set) var state = State.starting
+    /// Held while starting and running.
+    private(set) var easy: EasyHandle?
+    private var parser: UpstreamHeadParser
+    private var sink = Sink.none
+    private var stop: Stop?
+    private var isConnected = false
+    /// TCP stands and TLS has begun.
+    private var isSecuring = false
+    private var errorBodyTimer: LoopTimer?
+    private var finalTiming = UpstreamTiming()
+
+    /// The delegate wants no bytes.
+    package private(set) var isPaused = false
+    /// libcurl stopped reading, which it does only once bytes come while `isPaused`.
+    private var isHeld = false
+
+    /// The final response's head, once it came.
+    package private(set) var head: UpstreamResponseHead?
+    /// The body of a document, of a 2xx that is not the stream that was asked for, or of an error; bounded.
+    package private(set) var collectedBody: [UInt8] = []
+    /// Body bytes so far, without the framing.
+    package private(set) var receivedBytes = 0
+
+    init(
+        request: UpstreamRequest, easy: EasyHandle, delegate: any UpstreamTransferDelegate,
+        worker: UpstreamWorker
+    ) {
+        server = request.server
+        expectation = request.expectation
+        options = worker.options
+        self.easy = easy
+        self.delegate = delegate
+        self.worker = worker
+        parser = UpstreamHeadParser(maximumBytes: worker.options.maximumHeadBytes)
+    }
+
+    // MARK: For the caller
+
+    /// True once the outcome was told, or the transfer was cancelled.
+    package var isEnded: Bool { state == .ended }
+
+    /// When each phase ended; final once the transfer is.
+    package var timing: UpstreamTiming {
+        if state == .running, let easy { easy.timing } else { finalTiming }
+    }
+
+    /// Ends the transfer, without another word to the delegate.
+    ///
+    /// The connection (HTTP/1.1) or stream (HTTP/2) is closed before this returns, or, inside a call to the
+    /// delegate, right after that call. Idempotent.
+    package func cancel() {
+        guard state != .ended else { return }
+        worker.cancel(self)
+    }
+
+    /// Brings no more bytes before `resume`.
+    ///
+    /// Up to one read of the socket stays in memory meanwhile.
+    package func pause() { isPaused = true }
+
+    /// Goes on; bytes that waited come in the loop's next turn.
+    package func resume() {
+        guard isPaused else { return }
+        isPaused = false
+        if isHeld, state == .running { worker.resume(self) }
+    }
+
+    // MARK: For the worker
+
+    func started() { state = .running }
+
+    /// Tells libcurl to go on when that is still wanted; inside the worker's guard.
+    func unhold() {
+        guard state == .running, isHeld, !isPaused, let easy else { return }
+        isHeld = false
+        // On failure libcurl has noted the error, or it comes with the next read.
+        curl_easy_pause(easy.raw, CURLPAUSE_CONT)
+    }
+
+    /// Hears and says no more from here on; gives up the handle.
+    func end() -> EasyHandle? {
+        if state == .running, let easy { finalTiming = easy.timing }
+        state = .ended
+        delegate = nil
+        errorBodyTimer?.cancel()
+        errorBodyTimer = nil
+        defer { easy = nil }
+        return easy
+    }
+
+    /// Marks the transfer as given up while libcurl still has the handle.
+    func silence() {
+        if state == .running, let easy { finalTiming = easy.timing }
+        state = .ended
+        delegate = nil
+        errorBodyTimer?.cancel()
+        errorBodyTimer = nil
+    }
+
+    /// The loop cannot watch the transfer's socket.
+    func watcherFailed(_ reason: String) { stop = .watcher(reason) }
+
+    /// Whom to tell what; ask before `end`.
+    func conclusion(
+        _ code: CURLcode
+    ) -> (outcome: UpstreamOutcome, delegate: (any UpstreamTransferDelegate)?) {
+        (outcome(code), delegate)
+    }
+
+    private func outcome(_ code: CURLcode) -> UpstreamOutcome {
+        if let stop, let failure = failure(of: stop) { return .failed(failure) }
+        guard let head else {
+            if code == CURLE_OK {
+                return .failed(
+                    .init(
+                        .protocolError, .upstream, isRetryable: true,
+                        "\(server.endpoint) ended without a response"))
+            }
+            return .failed(transportFailure(code))
+        }
+        guard head.isSuccess else { return .failed(httpFailure(head)) }
+        guard code == CURLE_OK else { return .failed(transportFailure(code)) }
+        switch (expectation, sink) {
+        case (.eventStream, .collect): return .failed(wrongContentType(head))
+        case (.eventStream, .delegate), (.document, _), (.eventStream, .none): return .finished
+        }
+    }
+
+    private func failure(of stop: Stop) -> UpstreamFailure? {
+        switch stop {
+        case .head(.tooLarge(let limit)):
+            .init(
+                .tooLarge, .upstream, isRetryable: false,
+                "\(server.endpoint) sent more than \(limit) bytes of headers")
+        case .head(.malformedStatusLine):
+            .init(
+                .protocolError, .upstream, isRetryable: true,
+                "\(server.endpoint) sent a malformed status line")
+        case .contentEncoding(let encoding):
+            .init(
+                .protocolError, .upstream, isRetryable: false,
+                "\(server.endpoint) compressed its answer (\(encoding)), which was not asked for")
+        case .documentTooLarge(let limit):
+            switch (expectation, head) {
+            case (.eventStream, let head?): wrongContentType(head)
+            case (.eventStream, nil), (.document, _):
+                .init(
+                    .tooLarge, .upstream, isRetryable: false,
+                    "\(server.endpoint) sent a document of more than \(limit) bytes")
+            }
+        case .errorBodyCut: head.map(httpFailure)
+        case .watcher(let reason):
+            .init(.internalError, .gateway, isRetryable: true, "\(server.endpoint): \(reason)")
+        }
+    }
+
+    private func wrongContentType(_ head: UpstreamResponseHead) -> UpstreamFailure {
+        .wrongContentType(head: head, expected: "text/event-stream", endpoint: server.endpoint)
+    }
+
+    private func httpFailure(_ head: UpstreamResponseHead) -> UpstreamFailure {
+        if let secret = server.secret { collectedBody.mask(Array(secret.utf8)) }
+        return .http(
+            head: head, body: collectedBody, endpoint: server.endpoint,
+            unixSeconds: Int64(time(nil)))
+    }
+
+    private func transportFailure(_ code: CURLcode) -> UpstreamFailure {
+        var failure = TransferDiagnosis(
+            code: code.rawValue, systemError: easy?.systemError ?? 0,
+            detail: easy?.errorDetail ?? "", endpoint: server.endpoint, phase: phase,
+            connectTimeout: server.options.connectTimeout
+        ).failure
+        failure.status = head?.status
+        failure.requestID = head?.requestID
+        return failure
+    }
+
+    private var phase: TransferDiagnosis.Phase {
+        if head != nil { return .receiving }
+        if isConnected { return .waiting }
+        if isSecuring { return .securing }
+        return isResolved ? .connecting : .resolving
+    }
+
+    private var isResolved: Bool { easy.map { $0.timing.nameLookup > .zero } ?? false }
+
+    // MARK: From libcurl
+
+    /// libcurl waits for bytes before the request is sent: after the name is known, that is the handshake.
+    ///
+    /// Its own time of connecting is still zero then (7.88).
+    func waitsForBytes() {
+        if server.isSecure, !isSecuring, !isConnected, isResolved { isSecuring = true }
+    }
+
+    fileprivate func ready() -> Bool {
+        guard state == .running, let delegate else { return false }
+        isConnected = true
+        delegate.transferConnected(self)
+        return state == .running
+    }
+
+    fileprivate func receive(headerLine line: UnsafeBufferPointer<UInt8>) -> Bool {
+        guard state == .running else { return false }
+        do {
+            guard case .complete(let head) = try parser.feed(line.span) else { return true }
+            return begin(head)
+        } catch {
+            stop = .head(error)
+            return false
+        }
+    }
+
+    private func begin(_ head: UpstreamResponseHead) -> Bool {
+        self.head = head
+        if let encoding = head["content-encoding"], encoding != "identity" {
+            stop = .contentEncoding(String(encoding.prefix(32)))
+            return false
+        }
+        if !head.isSuccess {
+            sink = .collect(limitBytes: options.maximumErrorBodyBytes)
+            let timer = worker.makeTimer { [unowned self] in
+                stop = .errorBodyCut
+                worker.stop(self)
+            }
+            timer.arm(after: options.errorBodyTimeout)
+            errorBodyTimer = timer
+        } else {
+            switch (expectation, head.mediaType) {
+            case (.eventStream, nil), (.eventStream, "text/event-stream"?): sink = .delegate
+            case (.eventStream, _), (.document, _):
+                sink = .collect(limitBytes: options.maximumDocumentBytes)
+            }
+        }
+        if head.isSuccess { easy?.releaseSentBody() }
+        delegate?.transfer(self, received: head)
+        return state == .running
+    }
+
+    /// How many bytes were taken, or libcurl's word for "not now".
+    fileprivate func receive(body bytes: UnsafeBufferPointer<UInt8>) -> Int {
+        guard state == .running, let delegate else { return 0 }
+        switch sink {
+        case .none:
+            return 0
+        case .delegate:
+            if isPaused {
+                // libcurl keeps these bytes and reads no further: the sender's window fills.
+                isHeld = true
+                return MILLRACE_WRITE_PAUSE
+            }
+            receivedBytes += bytes.count
+            if delegate.transfer(self, received: bytes.span) == .pause { isPaused = true }
+            return state == .running ? bytes.count : 0
+        case .collect(let limit):
+            receivedBytes += bytes.count
+            collectedBody.append(contentsOf: bytes.prefix(limit - collectedBody.count))
+            guard receivedBytes > limit else { return bytes.count }
+            stop = head?.isSuccess == true ? .documentTooLarge(limitBytes: limit) : .errorBodyCut
+            return 0
+        }
+    }
+}
+
+extension [UInt8] {
+    /// Overwrites every occurrence of `secret`.
+    fileprivate mutating func mask(_ secret: [UInt8]) {
+        guard secret.count >= 8, count >= secret.count else { return }
+        for start in 0...(count - secret.count) where self[start] == secret[0] {
+            if self[start..<(start + secret.count)].elementsEqual(secret) {
+                for index in start..<(start + secret.count) { self[index] = UInt8(ascii: "*") }
+            }
+        }
+    }
+}
+
+// MARK: Trampolines
+// The context is the transfer, unretained: the worker holds it until libcurl has given the handle back.
+
+private func transfer(_ context: UnsafeMutableRawPointer?) -> UpstreamTransfer? {
+    context.map { Unmanaged<UpstreamTransfer>.fromOpaque($0).takeUnretainedValue() }
+}
+
+func transferReady(
+    _ context: UnsafeMutableRawPointer?, _: UnsafeMutablePointer<CChar>?,
+    _: UnsafeMutablePointer<CChar>?, _: Int32, _: Int32
+) -> Int32 {
+    transfer(context)?.ready() == true ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT
+}
+
+func transferHeader(
+    _ bytes: UnsafeMutablePointer<CChar>?, _ size: Int, _ count: Int,
+    _ context: UnsafeMutableRawPointer?
+) -> Int {
+    let line = borrowed(bytes, size * count)
+    return transfer(context)?.receive(headerLine: line) == true ? line.count : 0
+}
+
+func transferBody(
+    _ bytes: UnsafeMutablePointer<CChar>?, _ size: Int, _ count: Int,
+    _ context: UnsafeMutableRawPointer?
+) -> Int {
+    transfer(context)?.receive(body: borrowed(bytes, size * count)) ?? 0
+}
+
+private func borrowed(
+    _ bytes: UnsafeMutablePointer<CChar>?, _ count: Int
+) -> UnsafeBufferPointer<UInt8> {
+    let start = UnsafeRawPointer(bytes)?.assumingMemoryBound(to: UInt8.self)
+    return UnsafeBufferPointer(start: start, count: start == nil ? 0 : count)
+}

@@ -1,0 +1,345 @@
+internal import CLibcurl
+package import EventLoop
+internal import GatewayCore
+
+/// Runs a shard's transfers: owns a libcurl multi handle, its connections, and their place on the loop.
+///
+/// Belongs to the loop's thread. libcurl is entered from three places only: a socket that is ready, a
+/// timer, and the loop's next turn, in which what was started or resumed meanwhile is handed over. What
+/// libcurl forbids inside its callbacks (removing a handle above all) is put off to the sweep right
+/// after it returns. So a delegate is called from the loop alone, never from inside the caller's own call.
+package final class UpstreamWorker {
+    let options: UpstreamOptions
+    private let loop: EventLoop
+    /// Nil once the worker is shut down.
+    private var multi: UnsafeMutableRawPointer?
+    private var nextTurn: NextTurn?
+    private var timer: LoopTimer?
+    private var sockets: [Int32: FileDescriptorWatcher] = [:]
+    private var idleHandles: [EasyHandle] = []
+
+    /// All that are starting or running, and those that libcurl is yet to give back.
+    private var transfers: [ObjectIdentifier: UpstreamTransfer] = [:]
+    private var starting: [UpstreamTransfer] = []
+    private var resuming: [UpstreamTransfer] = []
+    /// Ended inside a callback; libcurl still has their handles.
+    private var abandoned: [UpstreamTransfer] = []
+    /// To be ended by us, with an outcome.
+    private var stopped: [UpstreamTransfer] = []
+
+    private var isInsideCurl = false
+    private var isSweeping = false
+    private var isTimeoutDue = false
+    private var isShutDownWanted = false
+
+    /// Makes a worker on `loop`, on whose thread it must be called.
+    package init(loop: EventLoop, options: UpstreamOptions) throws(UpstreamError) {
+        loop.assertOnLoop()
+        try CurlGlobal.initialize()
+        self.loop = loop
+        self.options = options
+        guard let multi = curl_multi_init() else {
+            throw .libcurl("curl_multi_init", CURLE_OUT_OF_MEMORY)
+        }
+        self.multi = multi
+        do {
+            nextTurn = try NextTurn(loop: loop) { [unowned self] in runTurn() }
+        } catch {
+            throw .loopFailed(error.description)
+        }
+        timer = loop.makeTimer { [unowned self] in act(on: MILLRACE_SOCKET_TIMEOUT, 0) }
+        // The multi is freed by `shutDown`, at the latest in `deinit`: the pointer is good until then.
+        let context = Unmanaged.passUnretained(self).toOpaque()
+        try check(
+            "CURLMOPT_SOCKETFUNCTION",
+            millrace_multi_set_socket_function(multi, workerSocketChanged))
+        try check(
+            "CURLMOPT_SOCKETDATA",
+            millrace_multi_set_pointer(multi, CURLMOPT_SOCKETDATA, context))
+        try check(
+            "CURLMOPT_TIMERFUNCTION", millrace_multi_set_timer_function(multi, workerTimerChanged))
+        try check(
+            "CURLMOPT_TIMERDATA", millrace_multi_set_pointer(multi, CURLMOPT_TIMERDATA, context))
+        try check(
+            "CURLMOPT_MAXCONNECTS",
+            millrace_multi_set_long(multi, CURLMOPT_MAXCONNECTS, options.maximumConnections))
+        try check(
+            "CURLMOPT_PIPELINING",
+            millrace_multi_set_long(multi, CURLMOPT_PIPELINING, Int(CURLPIPE_MULTIPLEX)))
+    }
+
+    deinit { shutDown() }
+
+    private func check(_ call: String, _ code: CURLMcode) throws(UpstreamError) {
+        guard code == CURLM_OK else { throw .libcurl(call, multi: code) }
+    }
+
+    // MARK: For the caller
+
+    /// Transfers that are starting or running.
+    package var transferCount: Int { transfers.count - abandoned.count }
+
+    /// Connections that libcurl wants watched now: in use, or being made.
+    package var watchedSocketCount: Int { sockets.count }
+
+    /// Begins an exchange; the delegate hears from it from the loop's next turn on, and is kept until its end.
+    package func start(
+        _ request: UpstreamRequest, delegate: any UpstreamTransferDelegate
+    ) throws(UpstreamError) -> UpstreamTransfer {
+        loop.assertOnLoop()
+        guard multi != nil, !isShutDownWanted else { throw .shutDown }
+        guard transferCount < options.maximumTransfers else {
+            throw .tooManyTransfers(limit: options.maximumTransfers)
+        }
+        let easy = if let idle = idleHandles.popLast() { idle } else { try EasyHandle() }
+        let transfer = UpstreamTransfer(
+            request: request, easy: easy, delegate: delegate, worker: self)
+        do {
+            try easy.configure(
+                request, options: options,
+                context: Unmanaged.passUnretained(transfer).toOpaque())
+        } catch {
+            recycle(transfer.end())
+            throw error
+        }
+        transfers[ObjectIdentifier(transfer)] = transfer
+        starting.append(transfer)
+        nextTurn?.request()
+        return transfer
+    }
+
+    /// Ends all transfers without a word to their delegates and gives everything back to loop and system.
+    ///
+    /// Inside a call to a delegate that happens right after the call. Idempotent. The loop frees the last
+    /// handles itself in its next turns.
+    package func shutDown() {
+        guard multi != nil else { return }
+        isShutDownWanted = true
+        for transfer in transfers.values { transfer.silence() }
+        if !isInsideCurl { tearDown() }
+    }
+
+    private func tearDown() {
+        guard let multi else { return }
+        for transfer in transfers.values { detach(transfer) }
+        starting.removeAll()
+        resuming.removeAll()
+        abandoned.removeAll()
+        stopped.removeAll()
+        idleHandles.removeAll()
+        isInsideCurl = true
+        curl_multi_cleanup(multi)
+        isInsideCurl = false
+        self.multi = nil
+        for socket in sockets.values { socket.close() }
+        sockets.removeAll()
+        timer?.cancel()
+        timer = nil
+        nextTurn?.close()
+        nextTurn = nil
+    }
+
+    // MARK: For transfers
+
+    func cancel(_ transfer: UpstreamTransfer) {
+        loop.assertOnLoop()
+        if isInsideCurl {
+            transfer.silence()
+            abandoned.append(transfer)
+        } else {
+            detach(transfer)
+            requestTurnIfNeeded()
+        }
+    }
+
+    func resume(_ transfer: UpstreamTransfer) {
+        resuming.append(transfer)
+        nextTurn?.request()
+    }
+
+    /// Ends a running transfer with an outcome, from outside libcurl.
+    func stop(_ transfer: UpstreamTransfer) {
+        stopped.append(transfer)
+        sweep()
+    }
+
+    func makeTimer(_ action: @escaping () -> Void) -> LoopTimer { loop.makeTimer(action) }
+
+    // MARK: Into libcurl
+
+    private func runTurn() {
+        if !starting.isEmpty { addStarting() }
+        if !resuming.isEmpty { resumeWaiting() }
+        if isTimeoutDue { act(on: MILLRACE_SOCKET_TIMEOUT, 0) }
+    }
+
+    /// Serves those that wait now: one that pauses and resumes while it is served comes next turn.
+    private func resumeWaiting() {
+        var batch: [UpstreamTransfer] = []
+        swap(&batch, &resuming)
+        for transfer in batch where multi != nil {
+            isInsideCurl = true
+            transfer.unhold()
+            isInsideCurl = false
+            sweep()
+        }
+    }
+
+    private func addStarting() {
+        var batch: [UpstreamTransfer] = []
+        swap(&batch, &starting)
+        for transfer in batch where transfer.state == .starting {
+            guard let multi, let easy = transfer.easy else { continue }
+            transfer.started()
+            isInsideCurl = true
+            let code = curl_multi_add_handle(multi, easy.raw)
+            isInsideCurl = false
+            if code != CURLM_OK {
+                transfer.watcherFailed(String(cString: curl_multi_strerror(code)))
+                stopped.append(transfer)
+            }
+        }
+        // Adding handles makes a timeout of zero due, which `runTurn` serves next.
+        sweep()
+    }
+
+    private func act(on socket: curl_socket_t, _ events: Int32) {
+        guard let multi else { return }
+        if socket == MILLRACE_SOCKET_TIMEOUT { isTimeoutDue = false }
+        var running: Int32 = 0
+        isInsideCurl = true
+        curl_multi_socket_action(multi, socket, events, &running)
+        isInsideCurl = false
+        sweep()
+    }
+
+    /// Does what had to wait until libcurl returned.
+    ///
+    /// Delegates that hear of their end here may call anything.
+    private func sweep() {
+        guard !isSweeping else { return }
+        isSweeping = true
+        defer { isSweeping = false }
+        if isShutDownWanted { return tearDown() }
+        while let transfer = abandoned.popLast() { detach(transfer) }
+        while let transfer = stopped.popLast() { finish(transfer, CURLE_OK) }
+        var remaining: Int32 = 0
+        while let multi, let message = curl_multi_info_read(multi, &remaining) {
+            guard message.pointee.msg == CURLMSG_DONE, let raw = message.pointee.easy_handle else {
+                continue
+            }
+            let code = message.pointee.data.result
+            if let transfer = transfer(of: raw) { finish(transfer, code) }
+        }
+        requestTurnIfNeeded()
+    }
+
+    private func requestTurnIfNeeded() {
+        if isTimeoutDue || !starting.isEmpty || !resuming.isEmpty { nextTurn?.request() }
+    }
+
+    private func finish(_ transfer: UpstreamTransfer, _ code: CURLcode) {
+        guard transfer.state == .running else { return }
+        let (outcome, delegate) = transfer.conclusion(code)
+        detach(transfer)
+        delegate?.transfer(transfer, ended: outcome)
+    }
+
+    /// Takes the handle from libcurl, which closes what is unfinished, and keeps it for another transfer.
+    private func detach(_ transfer: UpstreamTransfer) {
+        let wasStarting = transfer.state == .starting
+        guard let easy = transfer.end() else { return }
+        if !wasStarting, let multi {
+            isInsideCurl = true
+            curl_multi_remove_handle(multi, easy.raw)
+            isInsideCurl = false
+        }
+        transfers[ObjectIdentifier(transfer)] = nil
+        recycle(easy)
+    }
+
+    private func recycle(_ easy: EasyHandle?) {
+        guard let easy, !isShutDownWanted, idleHandles.count < options.maximumIdleHandles else {
+            return
+        }
+        easy.reset()
+        idleHandles.append(easy)
+    }
+
+    /// The transfer that has a handle; nil for libcurl's own handles, which close connections.
+    private func transfer(of easy: UnsafeMutableRawPointer?) -> UpstreamTransfer? {
+        var context: UnsafeMutableRawPointer?
+        if let easy { millrace_easy_get_pointer(easy, CURLINFO_PRIVATE, &context) }
+        return context.map {
+            Unmanaged<UpstreamTransfer>.fromOpaque($0).takeUnretainedValue()
+        }
+    }
+
+    // MARK: From libcurl
+
+    fileprivate func socketChanged(
+        _ easy: UnsafeMutableRawPointer?, _ descriptor: Int32, _ what: Int32
+    ) {
+        if what == CURL_POLL_REMOVE {
+            sockets.removeValue(forKey: descriptor)?.close()
+            return
+        }
+        var events: FileDescriptorWatcher.Events = []
+        if what & CURL_POLL_IN != 0 {
+            events.insert(.readable)
+            transfer(of: easy)?.waitsForBytes()
+        }
+        if what & CURL_POLL_OUT != 0 { events.insert(.writable) }
+        if let watcher = sockets[descriptor] { return watcher.watch(events) }
+        do {
+            let watcher = try FileDescriptorWatcher(loop: loop, descriptor: descriptor) {
+                [unowned self] ready in
+                var mask: Int32 = 0
+                if ready.contains(.readable) { mask |= CURL_CSELECT_IN }
+                if ready.contains(.writable) { mask |= CURL_CSELECT_OUT }
+                act(on: descriptor, mask)
+            }
+            sockets[descriptor] = watcher
+            watcher.watch(events)
+        } catch {
+            // An error answer here would make libcurl give up the whole multi handle.
+            guard let transfer = transfer(of: easy) else { return }
+            transfer.watcherFailed(error.description)
+            stopped.append(transfer)
+        }
+    }
+
+    /// Zero means "as soon as you have returned from this callback", which is the next turn.
+    fileprivate func timerChanged(_ milliseconds: Int) {
+        isTimeoutDue = milliseconds == 0
+        if milliseconds > 0 {
+            timer?.arm(after: .milliseconds(milliseconds))
+        } else {
+            timer?.cancel()
+        }
+    }
+}
+
+// MARK: Trampolines
+// The context is the worker, unretained: it frees the multi handle before it goes.
+
+private func workerSocketChanged(
+    _ easy: UnsafeMutableRawPointer?, _ descriptor: curl_socket_t, _ what: Int32,
+    _ context: UnsafeMutableRawPointer?, _: UnsafeMutableRawPointer?
+) -> Int32 {
+    if let context {
+        Unmanaged<UpstreamWorker>.fromOpaque(context).takeUnretainedValue()
+            .socketChanged(easy, descriptor, what)
+    }
+    return 0
+}
+
+private func workerTimerChanged(
+    _: UnsafeMutableRawPointer?, _ milliseconds: Int, _ context: UnsafeMutableRawPointer?
+) -> Int32 {
+    if let context {
+        Unmanaged<UpstreamWorker>.fromOpaque(context).takeUnretainedValue()
+            .timerChanged(milliseconds)
+    }
+    return 0
+}

@@ -1,0 +1,249 @@
+internal import CLibwebsockets
+package import EventLoop
+
+/// What the one who answers a request hears while it does; called on the loop's thread.
+package protocol HTTPExchangeObserver: AnyObject {
+    /// The kernel takes bytes again, after a write that was refused.
+    func exchangeIsClear(_ exchange: HTTPExchange)
+
+    /// The peer has gone before the response ended; nothing can be written any more.
+    func exchangePeerClosed(_ exchange: HTTPExchange)
+}
+
+/// One HTTP request and its response; belongs to the loop's thread.
+///
+/// A response is sent whole, or begun, written in pieces and ended. Like a WebSocket it has no queue:
+/// a piece is refused while earlier bytes wait.
+package final class HTTPExchange {
+    /// How the end of a response is found by the peer.
+    package enum Length: Sendable {
+        case known(Int)
+        /// Pieces of `Transfer-Encoding: chunked`.
+        case chunked
+        /// Ends with the connection.
+        case untilClose
+    }
+
+    private enum Phase {
+        case receiving
+        case waiting
+        case writing(Length)
+        case ended
+        case gone
+    }
+
+    private let server: WebSocketServer
+    private var wsi: OpaquePointer?
+    private var phase = Phase.receiving
+    private var closesAfter = false
+    private var wantsWritable = false
+    /// A write has failed: the peer's leaving is about to be told.
+    private var isBroken = false
+    /// The head of the request.
+    package let request: HTTPRequest
+    /// The whole body.
+    package private(set) var body: [UInt8] = []
+    /// Who hears of room and of the peer's leaving; held weakly.
+    package weak var observer: (any HTTPExchangeObserver)?
+
+    init(server: WebSocketServer, wsi: OpaquePointer, request: HTTPRequest) {
+        self.server = server
+        self.wsi = wsi
+        self.request = request
+    }
+
+    /// The loop that the exchange belongs to.
+    package var loop: EventLoop { server.loop }
+
+    /// True when a piece would be written at once.
+    package var isClear: Bool {
+        guard let wsi, !isBroken else { return false }
+        return lws_partial_buffered(wsi) == 0
+    }
+
+    /// True while the peer is there and the response has not ended.
+    package var isOpen: Bool {
+        switch phase {
+        case .receiving, .waiting, .writing: wsi != nil && !isBroken
+        case .ended, .gone: false
+        }
+    }
+
+    /// Sends a whole response.
+    package func respond(_ response: HTTPResponse) {
+        begin(
+            status: response.status, headers: response.headers, length: .known(response.body.count))
+        if !response.body.isEmpty, request.method != .head {
+            var frame = OutgoingFrame(capacity: response.body.count)
+            frame.bytes.append(contentsOf: response.body)
+            writeRaw(frame.bytes[OutgoingFrame.headroom...])
+        }
+        end()
+    }
+
+    /// Sends the head of a response that is then written in pieces.
+    package func begin(status: Int, headers: [(String, String)], length: Length) {
+        guard case .waiting = phase else { return }
+        phase = .writing(length)
+        var head = "HTTP/1.1 \(status) \(HTTPStatus.reason(status))\r\n"
+        for (name, value) in headers { head += "\(name): \(value)\r\n" }
+        switch length {
+        case .known(let count): head += "content-length: \(count)\r\n"
+        case .chunked: head += "transfer-encoding: chunked\r\n"
+        case .untilClose: closesAfter = true
+        }
+        if closesAfter { head += "connection: close\r\n" }
+        head += "\r\n"
+        writeRaw(Array(head.utf8)[...])
+    }
+
+    /// Writes the payload of `frame` as one piece; false when earlier bytes still wait (`exchangeIsClear` follows).
+    package func write(_ frame: inout OutgoingFrame) -> Bool {
+        guard let wsi, case .writing(let length) = phase, !frame.isEmpty else { return true }
+        guard lws_partial_buffered(wsi) == 0 else {
+            askForWritable()
+            return false
+        }
+        var start = OutgoingFrame.headroom
+        if case .chunked = length {
+            // The length goes into the room in front, so that a piece is one write.
+            start -= 2
+            frame.bytes[start] = UInt8(ascii: "\r")
+            frame.bytes[start + 1] = UInt8(ascii: "\n")
+            var rest = frame.count
+            repeat {
+                start -= 1
+                let digit = UInt8(rest & 15)
+                frame.bytes[start] = digit < 10 ? 48 + digit : 87 + digit
+                rest >>= 4
+            } while rest > 0
+            frame.bytes.append(UInt8(ascii: "\r"))
+            frame.bytes.append(UInt8(ascii: "\n"))
+        }
+        writeRaw(frame.bytes[start...])
+        return true
+    }
+
+    /// Writes bytes as they are, past any framing: for a peer that is to be confused on purpose.
+    package func writeUnframed(_ bytes: [UInt8]) { writeRaw(bytes[...]) }
+
+    /// Announces and does a close after the response; call before it begins.
+    package func closeAfterResponse() { closesAfter = true }
+
+    /// Ends the response; the connection is kept for another request where HTTP allows it.
+    package func end() {
+        guard !isBroken, case .writing(let length) = phase else { return }
+        if case .chunked = length { writeRaw(Array("0\r\n\r\n".utf8)[...]) }
+        phase = .ended
+        observer = nil
+        if let wsi { server.completed(wsi, closes: closesAfter) }
+    }
+
+    /// Closes the connection now, wherever the response is; with `reset` the peer sees a reset.
+    package func abort(reset: Bool) {
+        guard let wsi else { return }
+        observer = nil
+        if reset { millrace_reset_connection(lws_get_socket_fd(wsi)) }
+        server.kill(wsi)
+    }
+
+    /// Asks to be told by `exchangeIsClear`.
+    package func askForWritable() {
+        guard let wsi, !wantsWritable else { return }
+        wantsWritable = true
+        lws_callback_on_writable(wsi)
+    }
+
+    private func writeRaw(_ bytes: ArraySlice<UInt8>) {
+        guard let wsi, !isBroken, !bytes.isEmpty else { return }
+        // The library takes a mutable pointer and does not write to it for HTTP/1.
+        let written = bytes.withUnsafeBufferPointer { buffer -> Int32 in
+            guard let base = UnsafeMutablePointer(mutating: buffer.baseAddress) else { return -1 }
+            return lws_write(wsi, base, buffer.count, LWS_WRITE_HTTP)
+        }
+        guard written < 0 else { return }
+        isBroken = true
+        server.writeFailed(wsi)
+    }
+
+    // MARK: From the library's callback
+
+    /// Takes a piece of the body; false when it exceeds the limit.
+    func receive(_ piece: UnsafeRawBufferPointer) -> Bool {
+        guard case .receiving = phase else { return false }
+        guard body.count + piece.count <= server.options.maximumBodyBytes else { return false }
+        body.append(contentsOf: piece)
+        return true
+    }
+
+    /// Marks the request as whole.
+    ///
+    /// False when it was before: the peer pipelined into a running response.
+    func requestIsComplete() -> Bool {
+        guard case .receiving = phase else { return false }
+        phase = .waiting
+        return true
+    }
+
+    func answerAndClose(_ response: HTTPResponse) {
+        if case .receiving = phase { phase = .waiting }
+        closesAfter = true
+        respond(response)
+    }
+
+    /// The kernel takes bytes again.
+    ///
+    /// Returns false when all is written and the connection is to close.
+    func writable() -> Bool {
+        wantsWritable = false
+        switch phase {
+        case .writing, .waiting:
+            observer?.exchangeIsClear(self)
+            return true
+        case .ended: return !isClear
+        case .receiving, .gone: return true
+        }
+    }
+
+    func gone() {
+        wsi = nil
+        if case .ended = phase { return }
+        phase = .gone
+        observer?.exchangePeerClosed(self)
+    }
+}
+
+/// Reason phrases of the status codes that are used (RFC 9110, section 15).
+enum HTTPStatus {
+    static func reason(_ status: Int) -> String {
+        switch status {
+        case 200: "OK"
+        case 204: "No Content"
+        case 301: "Moved Permanently"
+        case 302: "Found"
+        case 304: "Not Modified"
+        case 307: "Temporary Redirect"
+        case 308: "Permanent Redirect"
+        case 400: "Bad Request"
+        case 401: "Unauthorized"
+        case 403: "Forbidden"
+        case 404: "Not Found"
+        case 405: "Method Not Allowed"
+        case 408: "Request Timeout"
+        case 409: "Conflict"
+        case 411: "Length Required"
+        case 413: "Content Too Large"
+        case 415: "Unsupported Media Type"
+        case 422: "Unprocessable Content"
+        case 426: "Upgrade Required"
+        case 429: "Too Many Requests"
+        case 431: "Request Header Fields Too Large"
+        case 500: "Internal Server Error"
+        case 501: "Not Implemented"
+        case 502: "Bad Gateway"
+        case 503: "Service Unavailable"
+        case 504: "Gateway Timeout"
+        default: "Status"
+        }
+    }
+}

@@ -1,0 +1,33 @@
+/// The method of a request, as far as the server reads one.
+package enum HTTPMethod: String, Sendable {
+    case get = "GET"
+    case post = "POST"
+    case options = "OPTIONS"
+    case put = "PUT"
+    case patch = "PATCH"
+    case delete = "DELETE"
+    case head = "HEAD"
+}
+
+/// The head of one HTTP request, copied out of the library's buffers.
+package struct HTTPRequest: Sendable {
+    package var method: HTTPMethod
+    /// Decoded path without the query; begins with "/".
+    package var path: String
+    /// Decoded query arguments in order, `name=value` each.
+    package var query: [String]
+    /// The headers that the server was asked to read, by lower-case name.
+    package var headers: [String: String]
+    /// The peer's numeric address, without a port.
+    package var remoteAddress: String
+    /// True when the peer asks for a WebSocket.
+    package var isUpgrade: Bool
+
+    /// The value of the first query argument called `name`.
+    package func queryValue(_ name: String) -> String? {
+        for argument in query where argument.hasPrefix(name + "=") {
+            return String(argument.dropFirst(name.utf8.count + 1))
+        }
+        return nil
+    }
+}

@@ -1,0 +1,110 @@
+internal import CLibwebsockets
+
+/// Copies a request's head out of the library's buffers, which are gone after the callback.
+enum RequestReader {
+    private static let headers: [(String, lws_token_indexes)] = [
+        ("host", WSI_TOKEN_HOST),
+        ("origin", WSI_TOKEN_ORIGIN),
+        ("authorization", WSI_TOKEN_HTTP_AUTHORIZATION),
+        ("cookie", WSI_TOKEN_HTTP_COOKIE),
+        ("content-length", WSI_TOKEN_HTTP_CONTENT_LENGTH),
+        ("content-type", WSI_TOKEN_HTTP_CONTENT_TYPE),
+        ("accept", WSI_TOKEN_HTTP_ACCEPT),
+        ("accept-encoding", WSI_TOKEN_HTTP_ACCEPT_ENCODING),
+        ("if-none-match", WSI_TOKEN_HTTP_IF_NONE_MATCH),
+        ("range", WSI_TOKEN_HTTP_RANGE),
+        ("transfer-encoding", WSI_TOKEN_HTTP_TRANSFER_ENCODING),
+        ("upgrade", WSI_TOKEN_UPGRADE),
+        ("user-agent", WSI_TOKEN_HTTP_USER_AGENT),
+        ("sec-websocket-protocol", WSI_TOKEN_PROTOCOL),
+        ("sec-websocket-version", WSI_TOKEN_VERSION),
+        ("x-forwarded-for", WSI_TOKEN_X_FORWARDED_FOR),
+    ]
+
+    private static let methods: [(HTTPMethod, lws_token_indexes)] = [
+        (.get, WSI_TOKEN_GET_URI), (.post, WSI_TOKEN_POST_URI), (.options, WSI_TOKEN_OPTIONS_URI),
+        (.put, WSI_TOKEN_PUT_URI), (.patch, WSI_TOKEN_PATCH_URI),
+        (.delete, WSI_TOKEN_DELETE_URI), (.head, WSI_TOKEN_HEAD_URI),
+    ]
+
+    /// Query arguments that are looked at; further ones are ignored.
+    private static let maximumArguments: Int32 = 32
+
+    static func read(
+        _ wsi: OpaquePointer, remoteAddress: String, custom: [String]
+    ) -> HTTPRequest? {
+        guard let (method, token) = methods.first(where: { lws_hdr_total_length(wsi, $0.1) > 0 }),
+            let path = header(wsi, token)
+        else { return nil }
+        var found: [String: String] = [:]
+        for (name, token) in headers {
+            if let value = header(wsi, token) { found[name] = value }
+        }
+        for name in custom {
+            if let value = customHeader(wsi, name) { found[name] = value }
+        }
+        var query: [String] = []
+        for index in 0..<maximumArguments {
+            guard let argument = fragment(wsi, WSI_TOKEN_HTTP_URI_ARGS, index) else { break }
+            query.append(argument)
+        }
+        return HTTPRequest(
+            method: method, path: path, query: query, headers: found,
+            remoteAddress: remoteAddress, isUpgrade: false)
+    }
+
+    /// How long the body is that follows; nil when none does.
+    static func bodyLength(_ request: HTTPRequest) -> Int? {
+        switch request.method {
+        case .get, .head: return nil
+        case .post, .put, .patch, .delete, .options:
+            guard let text = request.headers["content-length"] else {
+                // The library waits for the end of the connection where a POST names no length.
+                return nil
+            }
+            let count = Int(text) ?? .max
+            // For a POST of no bytes the library calls for the body all the same.
+            return count == 0 && request.method != .post ? nil : count
+        }
+    }
+
+    static func remoteAddress(_ wsi: OpaquePointer) -> String {
+        var buffer = [CChar](repeating: 0, count: 64)
+        millrace_peer_address(lws_get_socket_fd(wsi), &buffer, Int32(buffer.count))
+        return text(buffer)
+    }
+
+    private static func header(_ wsi: OpaquePointer, _ token: lws_token_indexes) -> String? {
+        let length = lws_hdr_total_length(wsi, token)
+        guard length > 0 else { return nil }
+        var buffer = [CChar](repeating: 0, count: Int(length) + 1)
+        guard lws_hdr_copy(wsi, &buffer, Int32(buffer.count), token) > 0 else { return nil }
+        return text(buffer)
+    }
+
+    private static func fragment(
+        _ wsi: OpaquePointer, _ token: lws_token_indexes, _ index: Int32
+    ) -> String? {
+        let length = lws_hdr_fragment_length(wsi, token, index)
+        guard length > 0 else { return nil }
+        var buffer = [CChar](repeating: 0, count: Int(length) + 1)
+        guard lws_hdr_copy_fragment(wsi, &buffer, Int32(buffer.count), token, index) > 0 else {
+            return nil
+        }
+        return text(buffer)
+    }
+
+    private static func customHeader(_ wsi: OpaquePointer, _ name: String) -> String? {
+        let key = name + ":"
+        let length = lws_hdr_custom_length(wsi, key, Int32(key.utf8.count))
+        guard length > 0 else { return nil }
+        var buffer = [CChar](repeating: 0, count: Int(length) + 1)
+        let copied = lws_hdr_custom_copy(
+            wsi, &buffer, Int32(buffer.count), key, Int32(key.utf8.count))
+        return copied > 0 ? text(buffer) : nil
+    }
+
+    private static func text(_ buffer: [CChar]) -> String {
+        String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+}

@@ -1,0 +1,57 @@
+/// What a program does with the requests and sockets of its server; called on the loop's thread.
+package protocol ServerHandler: AnyObject {
+    /// Decides about a request for a WebSocket, before it is answered.
+    func upgrade(_ request: HTTPRequest) -> UpgradeDecision
+
+    /// Answers a request whose body (bounded by the options) has arrived, now or later.
+    func respond(to exchange: HTTPExchange)
+}
+
+/// The answer to a request for a WebSocket.
+package enum UpgradeDecision {
+    /// Opens it; the handler hears of everything from then on.
+    case accept(any WebSocketHandler)
+    /// Answers with a plain HTTP response and closes.
+    case refuse(HTTPResponse)
+}
+
+/// What one WebSocket's owner hears; called on the loop's thread.
+package protocol WebSocketHandler: AnyObject {
+    /// The handshake is done; the socket may be written to.
+    func webSocketOpened(_ socket: WebSocket)
+
+    /// A whole message has arrived; `message` is lent for this call only.
+    func webSocket(_ socket: WebSocket, received message: Span<UInt8>, isBinary: Bool)
+
+    /// Everything written is with the kernel again, after a send that was refused.
+    func webSocketIsClear(_ socket: WebSocket)
+
+    /// The socket is gone; nothing follows.
+    func webSocketClosed(_ socket: WebSocket)
+
+    /// Bytes of one message that this socket may receive; one more closes with 1009.
+    var maximumMessageBytes: Int { get }
+
+    /// Bytes of one frame of it; one more closes with 1009.
+    var maximumFrameBytes: Int { get }
+}
+
+extension WebSocketHandler {
+    /// As many as a message may have.
+    package var maximumFrameBytes: Int { maximumMessageBytes }
+}
+
+/// A whole HTTP response.
+package struct HTTPResponse: Sendable {
+    package var status: Int
+    /// Header names and values as they go on the wire, without those that the server sets.
+    package var headers: [(String, String)]
+    package var body: [UInt8]
+
+    /// Makes a response; `content-length`, `connection` and `date` are the server's business.
+    package init(status: Int, headers: [(String, String)] = [], body: [UInt8] = []) {
+        self.status = status
+        self.headers = headers
+        self.body = body
+    }
+}

@@ -1,0 +1,41 @@
+package import EventLoop
+
+/// What a server reads from its configuration; the same for all shards.
+package struct ServerOptions: Sendable {
+    /// The WebSocket subprotocol that is spoken; a client that offers others only is refused.
+    package var subprotocol = "millrace.v1"
+    /// Bytes of one whole incoming message; one more closes with 1009.
+    package var maximumMessageBytes = 8 << 20
+    /// Bytes of one request's body; one more is answered with 413.
+    package var maximumBodyBytes = 16 << 20
+    /// Connections waiting to be accepted.
+    package var backlog: Int32 = 1024
+    /// Open sockets of this server, whatever they do; further ones are turned away at accept.
+    package var maximumSockets = 100_000
+    /// How long a peer may take to answer a close frame before its socket is cut.
+    package var closeTimeout = Duration.seconds(3)
+    /// Seconds that a request's head, or the next request of a kept-alive connection, may take.
+    package var requestTimeoutSeconds: UInt32 = 20
+    /// Request headers to copy besides the usual ones, in lower case.
+    package var customHeaders: [String] = []
+    /// Called with each line the library logs; any loop's thread.
+    package var log: (@Sendable (String) -> Void)?
+
+    /// The defaults.
+    package init() {}
+}
+
+/// Why a server could not start.
+package enum ServerError: Error, CustomStringConvertible, Sendable {
+    case listen(address: String, reason: String)
+    case context
+    case eventLoop(EventLoopError)
+
+    package var description: String {
+        switch self {
+        case .listen(let address, let reason): "cannot listen on \(address): \(reason)"
+        case .context: "libwebsockets could not create its context"
+        case .eventLoop(let error): error.description
+        }
+    }
+}

@@ -1,0 +1,152 @@
+@testable import GatewayCore
+
+/// A small seeded generator (SplitMix64): the same numbers in every run.
+struct SeededGenerator: RandomNumberGenerator {
+    private var state: UInt64
+
+    init(seed: UInt64) { state = seed }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var mixed = state
+        mixed = (mixed ^ mixed >> 30) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ mixed >> 27) &* 0x94D0_49BB_1331_11EB
+        return mixed ^ mixed >> 31
+    }
+}
+
+/// How a body is cut before it is fed.
+enum Chunking: CustomStringConvertible, Sendable {
+    case whole
+    case every(Int)
+    case random(seed: UInt64)
+    case at(Int)
+
+    var description: String {
+        switch self {
+        case .whole: "whole"
+        case .every(let count): "every \(count) bytes"
+        case .random(let seed): "at random, seed \(seed)"
+        case .at(let index): "before byte \(index)"
+        }
+    }
+
+    func ranges(_ count: Int) -> [Range<Int>] {
+        switch self {
+        case .whole: return [0..<count]
+        case .at(let cut): return [0..<min(cut, count), min(cut, count)..<count]
+        case .every(let size):
+            return stride(from: 0, to: count, by: size).map { $0..<min($0 + size, count) }
+        case .random(let seed):
+            var generator = SeededGenerator(seed: seed)
+            var ranges: [Range<Int>] = []
+            var start = 0
+            while start < count {
+                let end = min(count, start + Int.random(in: 1...700, using: &generator))
+                ranges.append(start..<end)
+                start = end
+            }
+            return ranges
+        }
+    }
+}
+
+/// One output of the reducer with its ranges replaced by what they held.
+///
+/// Written as one line, so that transcripts read like the protocol.
+func describe(_ output: ResponsesOutput, in data: Span<UInt8>) -> String {
+    func text(_ range: Range<Int>) -> String {
+        var bytes: [UInt8] = []
+        bytes.append(data, range)
+        return String(decoding: bytes, as: UTF8.self)
+    }
+    func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
+    func field(_ name: String, _ value: String?) -> String { value.map { " \(name)=\($0)" } ?? "" }
+    switch output {
+    case .response(let id, let model, let status):
+        return "response \(status.wireName)" + field("id", id.map(text))
+            + field("model", model.map(text))
+    case .delta(let index, let kind, let part, let range):
+        return "delta \(index).\(part) \(kind.wireName) \(text(range))"
+    case .toolDelta(let index, _, let part, let range):
+        return "tool \(index)" + (part == 0 ? "" : ".\(part)") + " + \(text(range))"
+    case .tool(let tool):
+        return "tool \(tool.index) \(tool.kind) \(tool.status.wireName)"
+            + field("call", tool.callID.map(text)) + field("name", tool.name.map(text))
+            + field("arguments", tool.arguments.map(text)) + field("output", tool.output.map(text))
+    case .item(let index, let item): return "item \(index) \(text(item))"
+    case .upstreamEvent(let index):
+        return "event" + field("index", index.map { "\($0)" }) + " \(text(0..<data.count))"
+    case .finished(let end):
+        return "finished \(end.status.wireName)" + field("reason", end.reason.map(text))
+            + field("code", end.error?.code) + field("message", end.error?.message)
+            + field("usage", end.usage.map(text)) + field("id", end.responseID.map(text))
+    }
+}
+
+/// What came of a whole stream.
+struct StreamResult: Equatable {
+    var lines: [String] = []
+    var texts: [Int: [UInt8]] = [:]
+    var toolCalls = 0
+    var end: ResponseOutcome?
+    var error: String?
+    var counters = ResponsesCounters()
+    var comments = 0
+
+    var joinedText: [UInt8] { texts.keys.sorted().flatMap { texts[$0] ?? [] } }
+}
+
+/// Runs parser and reducer over `body`, as the streaming worker does.
+func run(
+    _ body: [UInt8], _ chunking: Chunking = .whole, limits: ResponsesLimits = ResponsesLimits(),
+    keepLines: Bool = true
+) -> StreamResult {
+    var parser = ServerSentEventParser(
+        limits: .init(maximumLineBytes: 16 << 20, maximumEventBytes: 16 << 20))
+    var reducer = ResponsesReducer(limits: limits)
+    var result = StreamResult()
+    var decoders: [Int: JSONTextDecoder] = [:]
+    func take(_ output: ResponsesOutput, _ data: Span<UInt8>) {
+        if keepLines { result.lines.append(describe(output, in: data)) }
+        switch output {
+        case .delta(let index, .text, _, let range):
+            decoders[index, default: JSONTextDecoder()].feed(
+                data.extracting(range), into: &result.texts[index, default: []])
+        case .tool(let tool) where tool.status.isFinal: result.toolCalls += 1
+        case .finished(let end): result.end = end.status
+        default: break
+        }
+    }
+    for range in chunking.ranges(body.count) {
+        do {
+            try parser.feed(body.span.extracting(range)) { data, _ in
+                do throws(ResponsesFailure) {
+                    try reducer.reduce(data) { take($0, data) }
+                    return .proceed
+                } catch {
+                    result.error = error.description
+                    return .stop
+                }
+            }
+        } catch {
+            result.error = error.description
+        }
+    }
+    let nothing: [UInt8] = []
+    let end = reducer.endOfStream { take($0, nothing.span) }
+    if case .truncated(let error) = end {
+        result.lines.append("truncated code=\(error?.code ?? "-")")
+    }
+    for index in decoders.keys {
+        decoders[index]?.finish(into: &result.texts[index, default: []])
+    }
+    result.counters = reducer.counters
+    result.comments = parser.commentCount
+    return result
+}
+
+/// An event stream of `events`, each one line of JSON.
+func stream(_ events: [String]) -> [UInt8] {
+    Array(events.map { "data: \($0)\n\n" }.joined().utf8)
+}

@@ -1,0 +1,128 @@
+import EventLoop
+import Glibc
+import Testing
+
+@testable import WebSocketServer
+
+/// Runs a server on this thread while `client` uses it from another, and expects a clean teardown.
+func withServer(
+    options: ServerOptions = ServerOptions(), handler: any ServerHandler,
+    client: @escaping @Sendable (UInt16) -> Void
+) throws {
+    let loop = try EventLoop()
+    let done = Mailbox<Bool>(loop: loop)
+    var server: WebSocketServer?
+    var thread: LoopThread?
+    loop.run(started: {
+        do {
+            let started = try WebSocketServer(loop: loop, options: options, handler: handler)
+            server = started
+            let port = try started.listen(host: "127.0.0.1", port: 0)
+            done.setHandler { _ in
+                started.destroy()
+                loop.close()
+            }
+            thread = try LoopThread(name: "client") {
+                client(port)
+                done.send(true)
+            }
+        } catch {
+            Issue.record(error)
+            server?.destroy()
+            loop.close()
+        }
+    })
+    thread?.join()
+    server?.finishDestroying()
+    #expect(loop.destroy(), "handles were left on the loop")
+}
+
+/// A blocking TCP client for tests that need every byte in their own hands.
+struct RawClient: ~Copyable {
+    private let descriptor: Int32
+
+    init(port: UInt16) {
+        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = port.bigEndian
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        // A test that waits for what never comes fails instead of hanging.
+        var limit = timeval(tv_sec: 10, tv_usec: 0)
+        setsockopt(
+            descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+        withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                _ = connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+    }
+
+    deinit { close(descriptor) }
+
+    /// The end of this client is a reset.
+    func resetOnClose() {
+        var option = linger(l_onoff: 1, l_linger: 0)
+        setsockopt(
+            descriptor, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<linger>.size))
+    }
+
+    func send(_ bytes: [UInt8]) {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes {
+                Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
+            }
+            guard count > 0 else { return }
+            rest = rest.dropFirst(count)
+        }
+    }
+
+    func send(_ text: String) { send(Array(text.utf8)) }
+
+    /// Reads until `isEnough` or the end of the connection.
+    func read(until isEnough: ([UInt8]) -> Bool) -> [UInt8] {
+        var all: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 65_536)
+        while !isEnough(all) {
+            let count = recv(descriptor, &buffer, buffer.count, 0)
+            guard count > 0 else { break }
+            all.append(contentsOf: buffer[..<count])
+        }
+        return all
+    }
+
+    func readText(until mark: String) -> String {
+        String(decoding: read { String(decoding: $0, as: UTF8.self).contains(mark) }, as: UTF8.self)
+    }
+
+    /// Reads to the end of the connection.
+    func readToEnd() -> [UInt8] { read { _ in false } }
+
+    /// Upgrades `path` and returns the head of the answer.
+    func upgrade(path: String, headers: String = "") -> String {
+        send(
+            """
+            GET \(path) HTTP/1.1\r
+            Host: localhost\r
+            Upgrade: websocket\r
+            Connection: Upgrade\r
+            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r
+            Sec-WebSocket-Version: 13\r
+            \(headers)\r
+
+            """)
+        return readText(until: "\r\n\r\n")
+    }
+
+    /// One masked client frame with a mask of zeros, which is lawful and readable.
+    static func frame(_ opcode: UInt8, _ payload: [UInt8], isFinal: Bool = true) -> [UInt8] {
+        var frame: [UInt8] = [(isFinal ? 0x80 : 0) | opcode]
+        if payload.count < 126 {
+            frame.append(0x80 | UInt8(payload.count))
+        } else {
+            frame += [0x80 | 126, UInt8(payload.count >> 8), UInt8(payload.count & 255)]
+        }
+        return frame + [0, 0, 0, 0] + payload
+    }
+}
