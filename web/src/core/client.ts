@@ -312,8 +312,8 @@ export class ChatStreamClient {
     if (options !== undefined && Object.keys(options).length > 0) turn.options = options;
     this.#transcript.add(turn);
     this.#emit({ type: "turns" });
-    this.#scheduleSave();
     this.#flush();
+    this.#save(); // At once: what was written must not depend on what happens next.
     return turn;
   }
 
@@ -832,7 +832,7 @@ export class ChatStreamClient {
     }
     if (this.#readySeq > 0) this.#caughtUp();
     else if (frame.type === "complete" || frame.type === "message") this.#flush();
-    if (frame.type === "complete") this.#scheduleSave(true);
+    if (frame.type === "complete") this.#save();
     else this.#scheduleSave();
   }
 
@@ -1004,10 +1004,8 @@ export class ChatStreamClient {
 
   // MARK: keeping
 
-  #scheduleSave(soon = false): void {
-    if (this.#disposed) return;
-    if (soon) this.#saveAlarm.clear();
-    if (this.#saveAlarm.isSet) return;
+  #scheduleSave(): void {
+    if (this.#disposed || this.#saveAlarm.isSet) return;
     const delay = this.#transcript.turns.some(isRunning) ? SAVE_WHILE_RUNNING_MS : SAVE_MS;
     this.#saveAlarm.set(delay, () => {
       this.#save();
