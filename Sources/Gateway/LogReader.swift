@@ -32,7 +32,8 @@ extension LogReader {
 /// A client with a session: a WebSocket of either protocol.
 protocol SessionClient: LogReader {
     var id: ConnectionID { get }
-    var address: String { get }
+    /// Its place among the connections, until it is closed.
+    var place: Admission.Place? { get set }
 
     /// Goes on with a session of this shard.
     func attachHere(

@@ -21,7 +21,7 @@ final class DialectConnection: WebSocketHandler, SessionClient {
     private static let maximumWaitingCommands = 64
 
     let id: ConnectionID
-    let address: String
+    var place: Admission.Place?
     private let subject: String
     private unowned let shard: ShardCore
     private var socket: WebSocket?
@@ -41,11 +41,12 @@ final class DialectConnection: WebSocketHandler, SessionClient {
     private var isSessionIdle = false
 
     init(
-        shard: ShardCore, id: ConnectionID, address: String, subject: String, request: HTTPRequest
+        shard: ShardCore, id: ConnectionID, place: Admission.Place, subject: String,
+        request: HTTPRequest
     ) {
         self.shard = shard
         self.id = id
-        self.address = address
+        self.place = place
         self.subject = subject
         let configuration = shard.context.configuration
         bucket = TokenBucket(

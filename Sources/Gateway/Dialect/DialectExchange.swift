@@ -21,8 +21,8 @@ final class DialectExchange: HTTPExchangeObserver, LogReader {
 
     let id: ConnectionID
     let subject: String
-    /// Where the client comes from, for counting it out.
-    private(set) var address: String?
+    /// Its place among the connections, until it is over.
+    private var place: Admission.Place?
     unowned let shard: ShardCore
     let exchange: HTTPExchange
     private var phase = Phase.asked
@@ -34,11 +34,11 @@ final class DialectExchange: HTTPExchangeObserver, LogReader {
     private var waiting: [[UInt8]] = []
     private var isEndingAfterWaiting = false
 
-    init(_ exchange: HTTPExchange, shard: ShardCore, subject: String, address: String) {
+    init(_ exchange: HTTPExchange, shard: ShardCore, subject: String, place: Admission.Place) {
         self.exchange = exchange
         self.shard = shard
         self.subject = subject
-        self.address = address
+        self.place = place
         id = shard.makeConnectionID()
         exchange.observer = self
     }
@@ -186,7 +186,7 @@ final class DialectExchange: HTTPExchangeObserver, LogReader {
         heartbeat = nil
         waiting = []
         shard.exchangeEnded(self)
-        address = nil
+        place = nil
     }
 
     // MARK: LogReader

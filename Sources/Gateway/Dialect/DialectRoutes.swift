@@ -28,14 +28,15 @@ struct DialectRoutes {
             return true
         }
         let address = shard.context.admission.clientAddress(of: request)
-        if let refusal = shard.context.admission.enter(address) {
-            exchange.respond(DialectError(refusal).response())
-            return true
+        switch shard.context.admission.enter(address) {
+        case .failure(let refusal):
+            exchange.respond(DialectError(refusal.response).response())
+        case .success(let place):
+            let answering = DialectExchange(
+                exchange, shard: shard, subject: subject, place: place)
+            shard.exchangeBegan(answering)
+            route(answering, request, Array(parts.dropFirst(1)))
         }
-        let answering = DialectExchange(
-            exchange, shard: shard, subject: subject, address: address)
-        shard.exchangeBegan(answering)
-        route(answering, request, Array(parts.dropFirst(1)))
         return true
     }
 

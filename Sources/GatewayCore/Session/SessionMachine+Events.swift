@@ -195,7 +195,7 @@ extension SessionMachine {
     /// Ends a response with upstream's own terminal event, which is logged, or with one of ours.
     mutating func finishEvents(
         _ index: Int, _ outcome: ResponseOutcome, reason: String?, error: ResponseError?,
-        cancelledSince: Instant?, now: Instant, actions: inout [SessionAction]
+        usage: [UInt8]?, cancelledSince: Instant?, now: Instant, actions: inout [SessionAction]
     ) {
         let record = responses[index]
         let number = record.number
@@ -218,7 +218,7 @@ extension SessionMachine {
                     total: now - record.acceptedAt,
                     cancelToClose: cancelledSince.map { now - $0 },
                     textBytes: dialect.records[number]?.textBytes ?? 0,
-                    model: Self.plain(record.model),
+                    usage: usage.map { TokenUsage(parsing: $0) }, model: Self.plain(record.model),
                     upstreamID: Self.plain(record.upstreamID))))
         startWaiting(now: now, actions: &actions)
         enforceBounds()

@@ -29,6 +29,11 @@ extension SessionMachine {
             responses[index].firstEventAt = now
             responses[index].phase = .streaming
         }
+        responses[index].eventCount += 1
+        if responses[index].eventCount > settings.responseEvents {
+            let limit = "\(settings.responseEvents) events (limits.response_events)"
+            return exceed(limit, index, now: now, actions: &actions)
+        }
         guard settings.fidelity == .native else {
             return note(index, output, data, now: now, actions: &actions)
         }
@@ -74,23 +79,40 @@ extension SessionMachine {
     }
 
     /// Ends a response whose upstream cannot go on: refused, broken off, broken, silent.
+    ///
+    /// `openTools` are the last updates of the tool calls that upstream has left open.
     package mutating func upstreamFailed(
-        _ number: Int, _ error: ResponseError, now: Instant, actions: inout [SessionAction]
+        _ number: Int, _ error: ResponseError, openTools: [ToolUpdate] = [], now: Instant,
+        actions: inout [SessionAction]
     ) {
         guard let index = recordIndex(number), responses[index].isStreaming else { return }
+        closeTools(index, openTools)
         finish(number, .failed, error: error, now: now, actions: &actions)
     }
 
-    /// The transfer of a cancelled response is closed: the response ends.
+    /// The transfer of a response that is closing is closed: the response ends.
     package mutating func upstreamClosed(
-        _ number: Int, now: Instant, actions: inout [SessionAction]
+        _ number: Int, openTools: [ToolUpdate] = [], now: Instant, actions: inout [SessionAction]
     ) {
         guard let index = recordIndex(number),
-            case .cancelling(let reason, let since) = responses[index].phase
+            case .closing(let reason, let since) = responses[index].phase
         else { return }
-        finish(
-            number, .cancelled, reason: reason.rawValue, cancelledSince: since, now: now,
-            actions: &actions)
+        closeTools(index, openTools)
+        switch reason {
+        case .cancel(let reason):
+            finish(
+                number, .cancelled, reason: reason.rawValue, cancelledSince: since, now: now,
+                actions: &actions)
+        case .failure(let error):
+            finish(number, .failed, error: error, now: now, actions: &actions)
+        }
+    }
+
+    /// Gives every open tool call its one last status.
+    private mutating func closeTools(_ index: Int, _ updates: [ToolUpdate]) {
+        guard settings.fidelity == .native else { return }
+        let none: [UInt8] = []
+        for update in updates { appendTool(index, update, none.span) }
     }
 
     // MARK: Entries
@@ -115,14 +137,21 @@ extension SessionMachine {
     ) -> Bool {
         responses[index].streamedBytes += bytes
         guard responses[index].streamedBytes > settings.responseBytes else { return true }
+        let limit = "\(settings.responseBytes) bytes (limits.response_bytes)"
+        exceed(limit, index, now: now, actions: &actions)
+        return false
+    }
+
+    /// Ends a response that is too large once its transfer is closed.
+    private mutating func exceed(
+        _ limit: String, _ index: Int, now: Instant, actions: inout [SessionAction]
+    ) {
         let number = responses[index].number
         let error = ResponseError(
             code: GatewayErrorCode.responseTooLarge.rawValue,
-            message: "the answer exceeds \(settings.responseBytes) bytes (limits.response_bytes)",
-            isRetryable: false)
-        finish(number, .failed, error: error, now: now, actions: &actions)
+            message: "the answer exceeds \(limit)", isRetryable: false)
+        responses[index].phase = .closing(.failure(error), since: now)
         actions.append(.closeUpstream(response: number))
-        return false
     }
 
     private mutating func appendTool(_ index: Int, _ update: ToolUpdate, _ data: Span<UInt8>) {
@@ -212,8 +241,8 @@ extension SessionMachine {
         log.trimLastRun()
         guard settings.fidelity == .native else {
             return finishEvents(
-                index, outcome, reason: reason, error: error, cancelledSince: cancelledSince,
-                now: now, actions: &actions)
+                index, outcome, reason: reason, error: error, usage: usage,
+                cancelledSince: cancelledSince, now: now, actions: &actions)
         }
         let text = log.text(ofResponse: number)
         let digest = settings.digest(text)
@@ -256,6 +285,7 @@ extension SessionMachine {
                     firstText: record.firstTextAt.map { $0 - record.acceptedAt },
                     total: now - record.acceptedAt,
                     cancelToClose: cancelledSince.map { now - $0 }, textBytes: text.count,
+                    usage: usage.map(TokenUsage.init(parsing:)),
                     model: Self.plain(record.model), upstreamID: Self.plain(record.upstreamID))))
         enforceBounds()
     }
