@@ -137,7 +137,10 @@ final class EasyHandle {
         case .document: try headers.append("accept: application/json")
         case .bytes: break
         }
-        if request.method == .post { try headers.append("content-type: application/json") }
+        if request.method == .post {
+            try UpstreamServer.check(name: "content-type", value: request.contentType)
+            try headers.append("content-type: \(request.contentType)")
+        }
         for (name, value) in request.server.headers { try headers.append("\(name): \(value)") }
         for (name, value) in request.headers {
             try UpstreamServer.check(name: name, value: value)

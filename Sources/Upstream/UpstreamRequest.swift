@@ -23,8 +23,9 @@ package struct UpstreamRequest: Sendable {
     package var path: String
     /// Besides the server's own, and after them.
     package var headers: [(name: String, value: String)] = []
-    /// Sent with `content-type: application/json` when it is not empty.
+    /// Sent with every POST, as `contentType`.
     package var body: [UInt8]
+    package var contentType = "application/json"
     package var expectation: Expectation
 
     /// Makes a request.

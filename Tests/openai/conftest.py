@@ -12,7 +12,7 @@ import pytest
 from openai import AsyncOpenAI, OpenAI
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-BIN = pathlib.Path(os.environ.get("BIN", ROOT / ".build/debug"))
+BIN = pathlib.Path(os.environ.get("MILLRACE_BIN", ROOT / ".build/release"))
 CORPUS = ROOT.parent / "shared/corpus"
 KEY = "sk-alice-0123456789abcdef"
 OTHER_KEY = "sk-bob-0123456789abcdef"
@@ -48,7 +48,7 @@ class Server:
 
 
 class Gateway:
-    def __init__(self, simulator, *settings):
+    def __init__(self, simulator, *settings):  # Anything with a `url` is an upstream.
         options = []
         for setting in settings:
             options += ["--set", setting]

@@ -1,13 +1,12 @@
 #!/bin/sh
 # Official clients against the gateway and the simulator. Ends with "N passed, N failed".
-#   BIN=DIRECTORY   where millrace and millrace-sim are (.build/debug)
-#   VENV=DIRECTORY  the Python environment, made when it is missing (.build/openai-venv)
+#   MILLRACE_BIN=DIRECTORY  where millrace and millrace-sim are (.build/release)
+#   VENV=DIRECTORY          the Python environment, made when it is missing (.build/openai-venv)
 set -eu
 cd "$(dirname "$0")"
 root=$(cd ../.. && pwd)
 VENV=${VENV:-$root/.build/openai-venv}
-BIN=${BIN:-$root/.build/debug}
-export BIN
+export MILLRACE_BIN="${MILLRACE_BIN:-$root/.build/release}"
 if [ ! -x "$VENV/bin/pytest" ]; then
     python3 -m venv "$VENV"
     "$VENV/bin/pip" install --quiet --disable-pip-version-check -r requirements.txt
@@ -15,7 +14,7 @@ fi
 report=$(mktemp)
 trap 'rm -f "$report"' EXIT
 status=0
-"$VENV/bin/pytest" -q -p no:cacheprovider --junit-xml="$report" "$@" || status=$?
+"$VENV/bin/python" -B -m pytest -q -p no:cacheprovider --junit-xml="$report" "$@" || status=$?
 "$VENV/bin/python" - "$report" <<'PYTHON'
 import sys, xml.etree.ElementTree as tree
 suite = tree.parse(sys.argv[1]).getroot().find("testsuite")

@@ -28,6 +28,7 @@ final class DialectPass: UpstreamTransferDelegate {
         var upstream = UpstreamRequest(
             method, String(request.path.dropFirst("/v1".count)) + Self.query(request),
             to: owner.shard.context.upstream, body: exchange.body, expecting: .bytes)
+        if let type = request.headers["content-type"] { upstream.contentType = type }
         if let beta = request.headers["openai-beta"] {
             upstream.headers.append(("openai-beta", beta))
         }
