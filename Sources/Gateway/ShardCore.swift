@@ -124,6 +124,13 @@ final class ShardCore: ServerHandler {
         HTTPRoutes(context: context).respond(to: exchange)
     }
 
+    /// Uploads pass through; everything else is small and collected.
+    func streamedBodyLimit(of request: HTTPRequest) -> Int? {
+        let dialect = context.configuration.dialect
+        return dialect.isEnabled && request.method == .post && request.path == "/v1/files"
+            ? dialect.fileBytes : nil
+    }
+
     func makeConnectionID() -> ConnectionID {
         nextConnection += 1
         return ConnectionID(shard: index, counter: nextConnection)

@@ -61,7 +61,11 @@ final class EasyHandle {
         try set(CURLOPT_URL, request.server.url(path: request.path))
         try set(CURLOPT_PRIVATE, context)
         try setPointer(CURLOPT_ERRORBUFFER, errorText)
-        try set(method: request.method, body: request.body)
+        if let count = request.uploadBytes {
+            try setUpload(count, context: context)
+        } else {
+            try set(method: request.method, body: request.body)
+        }
         try setHeaders(of: request)
         try set(CURLOPT_USERAGENT, options.userAgent)
 
@@ -127,6 +131,19 @@ final class EasyHandle {
                 millrace_easy_set_offset(raw, CURLOPT_POSTFIELDSIZE_LARGE, bodyBytes))
             try setPointer(CURLOPT_POSTFIELDS, copy.baseAddress)
         }
+    }
+
+    /// A body that comes in pieces; its connection is a new one, since a piece that is sent cannot be sent again.
+    private func setUpload(
+        _ count: Int, context: UnsafeMutableRawPointer
+    ) throws(UpstreamError) {
+        try set(CURLOPT_POST, 1)
+        try check(
+            "CURLOPT_POSTFIELDSIZE_LARGE",
+            millrace_easy_set_offset(raw, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(count)))
+        try check("CURLOPT_READFUNCTION", millrace_easy_set_read_function(raw, transferUpload))
+        try setPointer(CURLOPT_READDATA, context)
+        try set(CURLOPT_FRESH_CONNECT, 1)
     }
 
     private func setHeaders(of request: UpstreamRequest) throws(UpstreamError) {

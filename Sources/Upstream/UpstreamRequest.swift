@@ -26,6 +26,8 @@ package struct UpstreamRequest: Sendable {
     /// Sent with every POST, as `contentType`.
     package var body: [UInt8]
     package var contentType = "application/json"
+    /// Bytes of a body that is fed while it is sent, in place of `body`: see `UpstreamTransfer.feed`.
+    package var uploadBytes: Int?
     package var expectation: Expectation
 
     /// Makes a request.

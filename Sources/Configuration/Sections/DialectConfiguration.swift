@@ -8,6 +8,8 @@ package struct DialectConfiguration: Sendable {
     package let heartbeat: Duration
     /// The body of one request.
     package let bodyBytes: Int
+    /// One uploaded file with its form.
+    package let fileBytes: Int
     /// Responses of one WebSocket that run at once.
     package let responsesPerConnection: Int
     /// Named lanes of one WebSocket.
@@ -35,6 +37,9 @@ package struct DialectConfiguration: Sendable {
         bodyBytes = keys.bytes(
             "body_bytes", in: 1024...1_073_741_824, default: 16_777_216,
             "The body of one request. Above it: 413.")
+        fileBytes = keys.bytes(
+            "file_bytes", in: 1024...1_099_511_627_776, default: 536_870_912,
+            "One upload to /v1/files, which is passed on as it comes. Above it: 413.")
         responsesPerConnection = keys.integer(
             "responses_per_connection", in: 1...1000, default: 16,
             "Responses of one WebSocket that run at once; further ones wait.")

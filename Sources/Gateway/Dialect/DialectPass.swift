@@ -7,7 +7,10 @@ import WebSocketServer
 ///
 /// The client's key stays here, the gateway's goes with the request. The answer is never held whole: a
 /// client that reads slowly holds upstream back.
-final class DialectPass: UpstreamTransferDelegate {
+final class DialectPass: UpstreamTransferDelegate, HTTPBodyReceiver {
+    /// Bytes of an upload that may wait for upstream.
+    private static let highUploadBytes = 256 << 10
+
     private unowned let owner: DialectExchange
     private var transfer: UpstreamTransfer?
     private var waiting: [UInt8] = []
@@ -32,6 +35,8 @@ final class DialectPass: UpstreamTransferDelegate {
         if let beta = request.headers["openai-beta"] {
             upstream.headers.append(("openai-beta", beta))
         }
+        upstream.uploadBytes = exchange.streamedBodyBytes
+        exchange.bodyReceiver = self
         do {
             transfer = try owner.shard.worker.start(upstream, delegate: self)
         } catch {
@@ -79,6 +84,18 @@ final class DialectPass: UpstreamTransferDelegate {
         write()
         if waiting.isEmpty, !isEnding { transfer?.resume() }
     }
+
+    // MARK: The upload
+
+    func exchange(_ exchange: HTTPExchange, received piece: Span<UInt8>) {
+        guard let transfer else { return }
+        transfer.feed(piece)
+        if transfer.waitingUploadBytes > Self.highUploadBytes { exchange.pauseBody() }
+    }
+
+    func exchangeBodyEnded(_ exchange: HTTPExchange) {}
+
+    func transferWantsBody(_ transfer: UpstreamTransfer) { exchange.resumeBody() }
 
     // MARK: From the transfer
 

@@ -67,7 +67,15 @@ struct DialectRoutes {
         case (.get, "conversations", 2...4), (.post, "conversations", 1...3),
             (.delete, "conversations", 2), (.delete, "conversations", 4):
             exchange.passOn()
-        case (.get, "files", 1...3), (.delete, "files", 2), (.post, "files", 1):
+        case (.get, "files", 1...3), (.delete, "files", 2): exchange.passOn()
+        case (.post, "files", 1):
+            let type = request.headers["content-type"]?.lowercased() ?? ""
+            guard type.hasPrefix("multipart/form-data") else {
+                return exchange.take(
+                    .refused(
+                        DialectError(
+                            415, "unsupported_media_type", "a file comes as multipart/form-data")))
+            }
             exchange.passOn()
         default: exchange.take(.refused(.notFound(request.path)))
         }
