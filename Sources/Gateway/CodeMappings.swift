@@ -46,6 +46,18 @@ extension Telemetry.ResponseOutcome {
     }
 }
 
+extension MessageResult {
+    init(_ outcome: MessageOutcome) {
+        switch outcome {
+        case .accepted: self = .accepted
+        case .attached: self = .attached
+        case .refused(.messageIDConflict): self = .conflict
+        case .refused(.tooManyResponses): self = .limited
+        case .refused: self = .refused
+        }
+    }
+}
+
 extension CancelSource {
     init?(reason: String?) {
         switch reason.flatMap({ CancelReason(rawValue: $0) }) {

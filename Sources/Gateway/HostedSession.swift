@@ -110,15 +110,20 @@ final class HostedSession {
         let now = shard.loop.now
         switch command {
         case .message(let message):
-            let before = machine.log.lastSequence
-            machine.receive(
+            let outcome = machine.receive(
                 message, from: connection, responseID: shard.makeResponseID(), now: now,
                 actions: &actions)
-            let isNew = machine.log.lastSequence > before
-            shard.metrics.messages[isNew ? .accepted : .attached].increment()
+            shard.metrics.messages[MessageResult(outcome)].increment()
+            if case .refused(let code) = outcome {
+                shard.metrics.errors[code.rawValue].increment()
+            }
         case .cancel(let target):
-            machine.cancel(target, from: connection, now: now, actions: &actions)
+            if !machine.cancel(target, from: connection, now: now, actions: &actions) {
+                let code = GatewayErrorCode.responseNotFound
+                shard.metrics.errors[code.rawValue].increment()
+            }
         case .toolOutput:
+            shard.metrics.errors[GatewayErrorCode.toolOutputUnsupported.rawValue].increment()
             send(
                 ServerFrames.error(
                     .toolOutputUnsupported, "this gateway runs no client tools"), to: connection)

@@ -406,6 +406,7 @@ final class ShardCore: ServerHandler {
         if summary.outcome == .cancelled, let source = CancelSource(reason: summary.reason) {
             metrics.cancels[source].increment()
         }
+        if let usage = summary.usage { count(usage) }
         var attributes: LogAttributes = [
             "gateway.session.id": .text(session.text),
             "gateway.response.id": .text(summary.id),
@@ -421,6 +422,27 @@ final class ShardCore: ServerHandler {
             "gateway.response.first_text_ms",
             summary.firstText.map { .integer(Int($0.milliseconds)) })
         logger.info("response ended", attributes)
+    }
+
+    /// Adds up what upstream says it has used.
+    private func count(_ usage: [UInt8]) {
+        let bytes = usage.span
+        let object = JSONValue(kind: .object, range: 0..<usage.count)
+        func add(_ kind: TokenKind, _ value: JSONValue?) {
+            guard let tokens = value?.integer(in: bytes), tokens > 0 else { return }
+            metrics.tokenUsage[kind].increment(by: Int(clamping: tokens))
+        }
+        func detail(_ object: JSONValue?, _ name: String) -> JSONValue? {
+            guard let object, object.kind == .object else { return nil }
+            return object.member(name, in: bytes)
+        }
+        guard bytes.count > 1, bytes[0] == UInt8(ascii: "{") else { return }
+        add(.input, object.member("input_tokens", in: bytes))
+        add(.output, object.member("output_tokens", in: bytes))
+        let input = object.member("input_tokens_details", in: bytes)
+        add(.cachedInput, detail(input, "cached_tokens"))
+        let output = object.member("output_tokens_details", in: bytes)
+        add(.reasoning, detail(output, "reasoning_tokens"))
     }
 
     // MARK: Drain

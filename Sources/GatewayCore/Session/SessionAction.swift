@@ -32,6 +32,8 @@ package struct ResponseSummary: Equatable, Sendable {
     package var textBytes: Int
     package var model: String?
     package var upstreamID: String?
+    /// Upstream's `usage` object as sent.
+    package var usage: [UInt8]?
 }
 
 /// Why a response failed, as the client is told.

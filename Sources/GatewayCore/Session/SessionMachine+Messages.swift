@@ -1,19 +1,31 @@
+/// What became of a message.
+package enum MessageOutcome: Equatable, Sendable {
+    /// It has opened a response.
+    case accepted
+    /// Its id was known: it joins the response that it opened before.
+    case attached
+    case refused(GatewayErrorCode)
+}
+
 extension SessionMachine {
     /// Takes a user's message: opens its response, or attaches to the one it has opened before.
     ///
-    /// `responseID` names the response if there will be a new one.
+    /// `responseID` names the response if there will be a new one. The result is for metrics: what is to be
+    /// done stands in `actions`.
+    @discardableResult
     package mutating func receive(
         _ message: ClientCommand.Message, from connection: ConnectionID, responseID: String,
         now: Instant, actions: inout [SessionAction]
-    ) {
+    ) -> MessageOutcome {
         let hash = FNV.hash(message.input)
         if let known = messages[message.id] {
             actions.append(.send(connection, frame: repeated(message.id, known, hash)))
-            return
+            return known.inputHash == hash ? .attached : .refused(.messageIDConflict)
         }
         if let refusal = refusal(of: message, from: connection) {
-            actions.append(.send(connection, frame: refusal))
-            return
+            let frame = ServerFrames.error(refusal.code, refusal.message, messageID: message.id)
+            actions.append(.send(connection, frame: frame))
+            return .refused(refusal.code)
         }
         let number = nextNumber
         nextNumber += 1
@@ -38,10 +50,11 @@ extension SessionMachine {
         if let ahead = cancelledAhead.firstIndex(of: message.id) {
             cancelledAhead.remove(at: ahead)
             finish(number, .cancelled, reason: "client", now: now, actions: &actions)
-            return
+            return .accepted
         }
         actions.append(.openUpstream(response: number, request: request))
         actions.append(.broadcast(frame: stateFrame(record, "connecting", now: nil)))
+        return .accepted
     }
 
     /// The answer to an id that came before.
@@ -64,28 +77,28 @@ extension SessionMachine {
 
     private func refusal(
         of message: ClientCommand.Message, from connection: ConnectionID
-    ) -> [UInt8]? {
+    ) -> (code: GatewayErrorCode, message: String)? {
         let running = responses.filter { !$0.isFinished }
         if running.count >= settings.responsesPerSession {
-            return ServerFrames.error(
+            return (
                 .tooManyResponses,
-                "\(running.count) responses of the session are running (limits.responses_per_session)",
-                messageID: message.id)
+                "\(running.count) responses of the session are running (limits.responses_per_session)"
+            )
         }
         let own = running.filter { $0.connection == connection }.count
         if own >= settings.responsesPerConnection {
-            return ServerFrames.error(
+            return (
                 .tooManyResponses,
-                "\(own) responses of the connection are running (limits.responses_per_connection)",
-                messageID: message.id)
+                "\(own) responses of the connection are running (limits.responses_per_connection)"
+            )
         }
         if settings.conversation == .gateway,
             conversationBytes + message.input.count > settings.conversationBytes
         {
-            return ServerFrames.error(
+            return (
                 .conversationTooLarge,
-                "the conversation would exceed \(settings.conversationBytes) bytes (conversation.bytes); start a new session",
-                messageID: message.id)
+                "the conversation would exceed \(settings.conversationBytes) bytes (conversation.bytes); start a new session"
+            )
         }
         return nil
     }
@@ -128,10 +141,13 @@ extension SessionMachine {
     // MARK: Cancel
 
     /// Ends responses on a client's word; the transfer is closed by the action that follows.
+    ///
+    /// Returns false when there is no such response.
+    @discardableResult
     package mutating func cancel(
         _ target: ClientCommand.CancelTarget, from connection: ConnectionID, now: Instant,
         actions: inout [SessionAction]
-    ) {
+    ) -> Bool {
         switch target {
         case .response(let id):
             if let record = responses.first(where: { $0.id == id }) {
@@ -140,6 +156,7 @@ extension SessionMachine {
                 let frame = ServerFrames.error(
                     .responseNotFound, "this session has no response \(id.prefix(64))")
                 actions.append(.send(connection, frame: frame))
+                return false
             }
         case .message(let id):
             if let known = messages[id] {
@@ -154,6 +171,7 @@ extension SessionMachine {
             }
             for record in own { beginCancel(record.number, .client, now: now, actions: &actions) }
         }
+        return true
     }
 
     private mutating func cancelAhead(_ id: String) {

@@ -256,7 +256,8 @@ extension SessionMachine {
                     firstText: record.firstTextAt.map { $0 - record.acceptedAt },
                     total: now - record.acceptedAt,
                     cancelToClose: cancelledSince.map { now - $0 }, textBytes: text.count,
-                    model: Self.plain(record.model), upstreamID: Self.plain(record.upstreamID))))
+                    model: Self.plain(record.model), upstreamID: Self.plain(record.upstreamID),
+                    usage: usage)))
         enforceBounds()
     }
 
