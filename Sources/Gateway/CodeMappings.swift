@@ -47,13 +47,12 @@ extension Telemetry.ResponseOutcome {
 }
 
 extension MessageResult {
-    init(_ outcome: MessageOutcome) {
+    init(_ outcome: SessionMachine.MessageOutcome) {
         switch outcome {
         case .accepted: self = .accepted
         case .attached: self = .attached
-        case .refused(.messageIDConflict): self = .conflict
-        case .refused(.tooManyResponses): self = .limited
-        case .refused: self = .refused
+        case .conflict: self = .conflict
+        case .limited: self = .limited
         }
     }
 }

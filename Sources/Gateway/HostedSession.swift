@@ -18,7 +18,7 @@ final class HostedSession {
     private var timer: LoopTimer?
     /// What the shard has counted of this session's bytes.
     private var countedBytes = 0
-    /// The highest cursor there was, for backpressure while nobody is there.
+    /// The highest cursor of all readers; while nobody is there, what it was last.
     private var bestCursor = 0
     /// Responses that were opened and have not ended.
     private var inFlight: Set<Int> = []
@@ -109,14 +109,7 @@ final class HostedSession {
     func receive(_ command: ClientCommand, from connection: ConnectionID) {
         let now = shard.loop.now
         switch command {
-        case .message(let message):
-            let outcome = machine.receive(
-                message, from: connection, responseID: shard.makeResponseID(), now: now,
-                actions: &actions)
-            shard.metrics.messages[MessageResult(outcome)].increment()
-            if case .refused(let code) = outcome {
-                shard.metrics.errors[code.rawValue].increment()
-            }
+        case .message(let message): receive(message, from: connection, now: now)
         case .cancel(let target):
             if !machine.cancel(target, from: connection, now: now, actions: &actions) {
                 let code = GatewayErrorCode.responseNotFound
@@ -131,6 +124,26 @@ final class HostedSession {
         }
         commit()
         armTimer()
+    }
+
+    private func receive(
+        _ message: ClientCommand.Message, from connection: ConnectionID, now: Instant
+    ) {
+        guard !shard.isOverMemoryLimit else {
+            shard.metrics.messages[.limited].increment()
+            shard.metrics.errors[GatewayErrorCode.overloaded.rawValue].increment()
+            return send(
+                ServerFrames.error(
+                    .overloaded, "the logs of all sessions are full (replay.process_bytes)",
+                    retryAfter: .seconds(5), messageID: message.id), to: connection)
+        }
+        let outcome = machine.receive(
+            message, from: connection, responseID: shard.makeResponseID(), now: now,
+            actions: &actions)
+        shard.metrics.messages[MessageResult(outcome)].increment()
+        if outcome == .conflict {
+            shard.metrics.errors[GatewayErrorCode.messageIDConflict.rawValue].increment()
+        }
     }
 
     /// Ends all running responses because the gateway stops.
@@ -158,8 +171,9 @@ final class HostedSession {
         machine.upstream(response, output, data: data, now: now, actions: &actions)
     }
 
-    func upstreamFailed(_ response: Int, _ error: ResponseError) {
-        machine.upstreamFailed(response, error, now: shard.loop.now, actions: &actions)
+    func upstreamFailed(_ response: Int, _ error: ResponseError, openTools: [ToolUpdate]) {
+        machine.upstreamFailed(
+            response, error, openTools: openTools, now: shard.loop.now, actions: &actions)
         commit()
     }
 
@@ -197,8 +211,11 @@ final class HostedSession {
         switch action {
         case .openUpstream(let response, let request): open(response, request)
         case .closeUpstream(let response):
-            runs.removeValue(forKey: response)?.close()
-            machine.upstreamClosed(response, now: shard.loop.now, actions: &actions)
+            let run = runs.removeValue(forKey: response)
+            run?.close()
+            machine.upstreamClosed(
+                response, openTools: run?.takeOpenTools() ?? [], now: shard.loop.now,
+                actions: &actions)
         case .pauseUpstream:
             isFlowPaused = true
             for run in runs.values { run.pause() }
@@ -313,7 +330,7 @@ final class HostedSession {
     }
 
     private func updateFlow() {
-        if let best = readers.map(\.cursor).max() { bestCursor = max(bestCursor, best) }
+        if let best = readers.map(\.cursor).max() { bestCursor = best }
         let before = actions.count
         machine.updateFlow(bestCursor: bestCursor, actions: &actions)
         if actions.count > before, !isCommitting {
@@ -339,14 +356,15 @@ final class HostedSession {
         if let deadline = machine.nextDeadline { timer.arm(at: deadline) } else { timer.cancel() }
     }
 
-    /// Gives memory back before its time; true when there was something to give.
-    func compactFinished() -> Bool {
-        let didCompact = machine.compactFinished()
+    /// Gives memory back before its time.
+    func compactFinished() {
+        guard !isCommitting, machine.compactFinished() else { return }
         commit()
-        return didCompact
     }
 
-    /// Forgets everything. Readers are told by whoever ends the session.
+    /// Forgets everything.
+    ///
+    /// Readers are told by whoever ends the session.
     func end() -> [SessionReader] {
         hasEnded = true
         timer?.cancel()

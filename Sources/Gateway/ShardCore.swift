@@ -25,7 +25,8 @@ final class ShardCore: ServerHandler {
     /// Deserted sessions in order of their desertion; entries may be out of date.
     private var deserted: [String] = []
     private var storedBytes = 0
-    private var nextCompaction = Instant(nanoseconds: 0)
+    private var isRelieving = false
+    private var nextRelief = Instant(nanoseconds: .min)
     private var nextConnection: UInt64 = 0
     private var scratch = OutgoingFrame(capacity: 64 << 10)
     /// Readers of this shard's sessions whose connections are on other shards.
@@ -322,21 +323,24 @@ final class ShardCore: ServerHandler {
         guard change != 0 else { return }
         storedBytes += change
         metrics.replayLogBytes.add(change)
-        guard change > 0, storedBytes > context.share(of: context.configuration.replay.processBytes)
-        else { return }
+        guard change > 0, isOverMemoryLimit, !isRelieving else { return }
+        isRelieving = true
         relieveMemory()
+        isRelieving = false
     }
 
-    /// All logs together are too large: deserted sessions go, then finished responses are compacted.
+    /// True when the shard's logs together exceed their share of `replay.process_bytes`.
+    var isOverMemoryLimit: Bool {
+        storedBytes > context.share(of: context.configuration.replay.processBytes)
+    }
+
+    /// All logs together are too large: deserted sessions end, then finished responses are compacted.
     private func relieveMemory() {
-        let limit = context.share(of: context.configuration.replay.processBytes)
-        while storedBytes > limit, endLongestDeserted() {}
-        // Looking at every session is dear, and of no more use a moment later.
-        guard storedBytes > limit, loop.now >= nextCompaction else { return }
-        nextCompaction = loop.now + .seconds(1)
-        for session in Array(sessions.values) where storedBytes > limit {
-            _ = session.compactFinished()
-        }
+        while isOverMemoryLimit, endLongestDeserted() {}
+        // Looks at every session, so it is done once in a while only; new messages are refused meanwhile.
+        guard isOverMemoryLimit, loop.now >= nextRelief else { return }
+        nextRelief = loop.now + .seconds(1)
+        for session in Array(sessions.values) where isOverMemoryLimit { session.compactFinished() }
     }
 
     // MARK: Sending
@@ -350,6 +354,9 @@ final class ShardCore: ServerHandler {
         let reached = log.render(
             after: cursor, into: &scratch.bytes, maximumBytes: delivery.frameBytes,
             mergeAfter: delivery.mergeAfterEvents)
+        if reached - cursor > delivery.mergeAfterEvents {
+            metrics.mergedDeltas.increment(by: reached - cursor)
+        }
         send(&scratch)
         return reached
     }
@@ -406,7 +413,12 @@ final class ShardCore: ServerHandler {
         if summary.outcome == .cancelled, let source = CancelSource(reason: summary.reason) {
             metrics.cancels[source].increment()
         }
-        if let usage = summary.usage { count(usage) }
+        if let usage = summary.usage {
+            metrics.tokenUsage[.input].increment(by: usage.input)
+            metrics.tokenUsage[.cachedInput].increment(by: usage.cachedInput)
+            metrics.tokenUsage[.output].increment(by: usage.output)
+            metrics.tokenUsage[.reasoning].increment(by: usage.reasoning)
+        }
         var attributes: LogAttributes = [
             "gateway.session.id": .text(session.text),
             "gateway.response.id": .text(summary.id),
@@ -422,27 +434,6 @@ final class ShardCore: ServerHandler {
             "gateway.response.first_text_ms",
             summary.firstText.map { .integer(Int($0.milliseconds)) })
         logger.info("response ended", attributes)
-    }
-
-    /// Adds up what upstream says it has used.
-    private func count(_ usage: [UInt8]) {
-        let bytes = usage.span
-        let object = JSONValue(kind: .object, range: 0..<usage.count)
-        func add(_ kind: TokenKind, _ value: JSONValue?) {
-            guard let tokens = value?.integer(in: bytes), tokens > 0 else { return }
-            metrics.tokenUsage[kind].increment(by: Int(clamping: tokens))
-        }
-        func detail(_ object: JSONValue?, _ name: String) -> JSONValue? {
-            guard let object, object.kind == .object else { return nil }
-            return object.member(name, in: bytes)
-        }
-        guard bytes.count > 1, bytes[0] == UInt8(ascii: "{") else { return }
-        add(.input, object.member("input_tokens", in: bytes))
-        add(.output, object.member("output_tokens", in: bytes))
-        let input = object.member("input_tokens_details", in: bytes)
-        add(.cachedInput, detail(input, "cached_tokens"))
-        let output = object.member("output_tokens_details", in: bytes)
-        add(.reasoning, detail(output, "reasoning_tokens"))
     }
 
     // MARK: Drain

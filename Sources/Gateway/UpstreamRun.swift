@@ -138,6 +138,7 @@ final class UpstreamRun: UpstreamTransferDelegate {
         timer = nil
         shard.metrics.upstreamTransfers.decrement()
         shard.metrics.upstreamRequests[UpstreamResult(outcome)].increment()
+        if !transfer.timing.isConnectionReused { shard.metrics.upstreamConnections.increment() }
         if case .failed(let failure) = outcome {
             if failure.isUnreachable {
                 shard.context.upstreamHealth.unreachable(now: shard.loop.now)
@@ -153,7 +154,9 @@ final class UpstreamRun: UpstreamTransferDelegate {
         if !reducer.isFinished {
             switch outcome {
             case .finished: brokenOff()
-            case .failed(let failure): session.upstreamFailed(response, ResponseError(failure))
+            case .failed(let failure):
+                session.upstreamFailed(
+                    response, ResponseError(failure), openTools: takeOpenTools())
             }
         }
         session.runEnded(self)
@@ -162,7 +165,10 @@ final class UpstreamRun: UpstreamTransferDelegate {
     /// The body has ended without a terminal event: never a completion.
     private func brokenOff() {
         var error: GatewayCore.UpstreamError?
-        let end = reducer.endOfStream { _ in }
+        var tools: [ToolUpdate] = []
+        let end = reducer.endOfStream { output in
+            if case .tool(let update) = output { tools.append(update) }
+        }
         if case .truncated(let told) = end { error = told }
         let message =
             error?.message ?? "upstream ended the stream without saying how the response ended"
@@ -170,7 +176,17 @@ final class UpstreamRun: UpstreamTransferDelegate {
             response,
             ResponseError(
                 code: error == nil ? "upstream_truncated" : "upstream_failed", message: message,
-                isRetryable: true, upstreamCode: error?.code, requestID: requestID))
+                isRetryable: true, upstreamCode: error?.code, requestID: requestID),
+            openTools: tools)
+    }
+
+    /// The last updates of the tool calls that are open, for a response that ends before its upstream.
+    func takeOpenTools() -> [ToolUpdate] {
+        var tools: [ToolUpdate] = []
+        _ = reducer.endOfStream { output in
+            if case .tool(let update) = output { tools.append(update) }
+        }
+        return tools
     }
 
     /// Ends the response on our account and closes the transfer.
@@ -180,7 +196,8 @@ final class UpstreamRun: UpstreamTransferDelegate {
         session.upstreamFailed(
             response,
             ResponseError(
-                code: code, message: message, isRetryable: isRetryable, requestID: requestID))
+                code: code, message: message, isRetryable: isRetryable, requestID: requestID),
+            openTools: takeOpenTools())
         close(result)
         session.runEnded(self)
     }
@@ -245,12 +262,15 @@ extension UpstreamDeadlines.Expiry {
 }
 
 extension ResponseError {
+    /// The name under which a client learns of a failure to reach upstream or of its refusal.
+    static func code(of failure: UpstreamFailure.Code) -> String { "upstream_" + failure.rawValue }
+
     /// What a client is told of a failure to reach upstream or of its refusal.
     init(_ failure: UpstreamFailure) {
         // What concerns the gateway's key is the operator's business, and upstream quotes part of the key.
         let isCredential = failure.status == 401 || failure.status == 403
         self.init(
-            code: "upstream_" + failure.code.rawValue,
+            code: Self.code(of: failure.code),
             message: isCredential
                 ? "upstream refused the gateway's credentials (status \(failure.status ?? 401))"
                 : failure.message,

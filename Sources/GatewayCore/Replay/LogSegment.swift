@@ -66,7 +66,9 @@ struct LogSegment {
     mutating func reserve(_ byteCount: Int) {
         let needed = bytes.count + byteCount
         if needed > bytes.capacity { bytes.reserveCapacity(needed + max(128, needed / 4)) }
-        if ends.count == ends.capacity { ends.reserveCapacity(ends.count + max(16, ends.count / 4)) }
+        if ends.count == ends.capacity {
+            ends.reserveCapacity(ends.count + max(16, ends.count / 4))
+        }
     }
 
     /// Where in `bytes` the event at `sequence` begins; the count of bytes for the one after the last.

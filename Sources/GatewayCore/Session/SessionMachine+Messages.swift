@@ -1,18 +1,19 @@
-/// What became of a message.
-package enum MessageOutcome: Equatable, Sendable {
-    /// It has opened a response.
-    case accepted
-    /// Its id was known: it joins the response that it opened before.
-    case attached
-    case refused(GatewayErrorCode)
-}
-
 extension SessionMachine {
+    /// What became of a message.
+    package enum MessageOutcome: Equatable, Sendable {
+        /// A response was opened.
+        case accepted
+        /// The id came before, with the same input.
+        case attached
+        /// The id came before, with another input.
+        case conflict
+        /// A limit is reached.
+        case limited
+    }
+
     /// Takes a user's message: opens its response, or attaches to the one it has opened before.
     ///
-    /// `responseID` names the response if there will be a new one. The result is for metrics: what is to be
-    /// done stands in `actions`.
-    @discardableResult
+    /// `responseID` names the response if there will be a new one.
     package mutating func receive(
         _ message: ClientCommand.Message, from connection: ConnectionID, responseID: String,
         now: Instant, actions: inout [SessionAction]
@@ -20,12 +21,11 @@ extension SessionMachine {
         let hash = FNV.hash(message.input)
         if let known = messages[message.id] {
             actions.append(.send(connection, frame: repeated(message.id, known, hash)))
-            return known.inputHash == hash ? .attached : .refused(.messageIDConflict)
+            return known.inputHash == hash ? .attached : .conflict
         }
         if let refusal = refusal(of: message, from: connection) {
-            let frame = ServerFrames.error(refusal.code, refusal.message, messageID: message.id)
-            actions.append(.send(connection, frame: frame))
-            return .refused(refusal.code)
+            actions.append(.send(connection, frame: refusal))
+            return .limited
         }
         let number = nextNumber
         nextNumber += 1
@@ -77,28 +77,28 @@ extension SessionMachine {
 
     private func refusal(
         of message: ClientCommand.Message, from connection: ConnectionID
-    ) -> (code: GatewayErrorCode, message: String)? {
+    ) -> [UInt8]? {
         let running = responses.filter { !$0.isFinished }
         if running.count >= settings.responsesPerSession {
-            return (
+            return ServerFrames.error(
                 .tooManyResponses,
-                "\(running.count) responses of the session are running (limits.responses_per_session)"
-            )
+                "\(running.count) responses of the session are running (limits.responses_per_session)",
+                messageID: message.id)
         }
         let own = running.filter { $0.connection == connection }.count
         if own >= settings.responsesPerConnection {
-            return (
+            return ServerFrames.error(
                 .tooManyResponses,
-                "\(own) responses of the connection are running (limits.responses_per_connection)"
-            )
+                "\(own) responses of the connection are running (limits.responses_per_connection)",
+                messageID: message.id)
         }
         if settings.conversation == .gateway,
             conversationBytes + message.input.count > settings.conversationBytes
         {
-            return (
+            return ServerFrames.error(
                 .conversationTooLarge,
-                "the conversation would exceed \(settings.conversationBytes) bytes (conversation.bytes); start a new session"
-            )
+                "the conversation would exceed \(settings.conversationBytes) bytes (conversation.bytes); start a new session",
+                messageID: message.id)
         }
         return nil
     }
@@ -193,7 +193,7 @@ extension SessionMachine {
         _ number: Int, _ reason: CancelReason, now: Instant, actions: inout [SessionAction]
     ) {
         guard let index = recordIndex(number), responses[index].isStreaming else { return }
-        responses[index].phase = .cancelling(reason, since: now)
+        responses[index].phase = .closing(.cancel(reason), since: now)
         actions.append(.closeUpstream(response: number))
     }
 }
