@@ -440,6 +440,7 @@ final class Connection: WebSocketHandler {
         leavesAt = shard.loop.now + delay
         if case .greeting = phase { isSessionIdle = true }
         armTimer()
+        leaveIfIdle()
     }
 
     /// Nothing runs in the session and everything has been written: the connection may leave.
