@@ -475,6 +475,7 @@ final class ShardCore: ServerHandler {
         case .sessionIsIdle(let connection): connections[connection]?.sessionIsIdle()
         case .sessionEnded(let connection):
             connections[connection]?.close(.serviceRestart, "the session is over")
+            exchanges[connection]?.close(.serviceRestart, "the session is over")
         case .refreshToken(let connection, let last):
             connections[connection]?.refreshToken(lastUpstreamResponse: last)
         case .ask(let question): answer(question, from: question.connection.shard)
