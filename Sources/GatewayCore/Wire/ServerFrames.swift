@@ -63,7 +63,11 @@ package enum ServerFrames {
             frame.field("code", code.rawValue)
             frame.field("message", message)
             frame.field("retryable", code.isRetryable)
-            if let retryAfter { frame.field("retry_after_ms", Int(retryAfter.milliseconds)) }
+            // Rounded up: who comes a fraction of a millisecond too early is refused again.
+            if let retryAfter {
+                frame.field(
+                    "retry_after_ms", Int((retryAfter + .nanoseconds(999_999)).milliseconds))
+            }
             if let messageID { frame.field("message_id", messageID) }
         }
     }
