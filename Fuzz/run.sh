@@ -1,6 +1,6 @@
 #!/bin/sh
 # Builds a fuzzer with the sources of GatewayCore and runs it.
-#   Fuzz/run.sh SSEFuzz|JSONFuzz|ReducerFuzz [seconds] [folder with seeds]
+#   Fuzz/run.sh SSEFuzz|JSONFuzz|ReducerFuzz|ClientFrameFuzz [seconds] [folder with seeds]
 # Findings are kept in .build/fuzz/NAME-*; the exit status is that of the fuzzer.
 set -eu
 cd "$(dirname "$0")/.."
