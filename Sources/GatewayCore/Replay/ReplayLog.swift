@@ -29,7 +29,7 @@ package struct ReplayLog {
 
     /// Appends one event: `{"type":…,"seq":…` and the fields that `fields` appends, each led by a comma.
     mutating func append(
-        _ kind: LogSegment.Kind, type: StaticString, response: Int,
+        _ kind: LogSegment.Kind, type: String, response: Int,
         fields: (inout [UInt8]) -> Void
     ) {
         appendSegment(kind, type: type, response: response) { bytes, _, _ in fields(&bytes) }
@@ -50,7 +50,7 @@ package struct ReplayLog {
     }
 
     private mutating func appendSegment(
-        _ kind: LogSegment.Kind, type: StaticString, response: Int,
+        _ kind: LogSegment.Kind, type: String, response: Int,
         body: (inout [UInt8], inout Range<Int>, inout Int) -> Void
     ) {
         lastSequence += 1
@@ -58,7 +58,7 @@ package struct ReplayLog {
         var payload = 0..<0
         var index = 0
         bytes.append(literal: "{\"type\":\"")
-        bytes.append(literal: "\(type)")
+        bytes.append(literal: type)
         bytes.append(literal: "\",\"seq\":")
         bytes.append(decimal: lastSequence)
         body(&bytes, &payload, &index)

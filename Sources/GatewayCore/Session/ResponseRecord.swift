@@ -78,7 +78,7 @@ struct ResponseRecord {
     }
 
     /// What the client is told to wait for, while there is nothing else to show.
-    var waitingFor: StaticString? {
+    var waitingFor: String? {
         switch phase {
         case .connecting: "connecting"
         case .waiting: "waiting"

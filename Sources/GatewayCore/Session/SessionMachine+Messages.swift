@@ -116,7 +116,7 @@ extension SessionMachine {
         }
     }
 
-    mutating func appendResponseEvent(_ number: Int, status: StaticString) {
+    mutating func appendResponseEvent(_ number: Int, status: String) {
         guard let index = recordIndex(number) else { return }
         let before = log.storedBytes
         let record = responses[index]
@@ -124,7 +124,7 @@ extension SessionMachine {
             frame.field("response", record.id)
             frame.field("message", record.messageID)
             if let model = record.model { frame.field("model", raw: model) }
-            frame.field("status", "\(status)")
+            frame.field("status", status)
         }
         noteEntry(index, since: before)
     }

@@ -182,12 +182,12 @@ package struct SessionMachine {
     // MARK: Frames
 
     func stateFrame(
-        _ record: ResponseRecord, _ state: StaticString, now: Instant?
+        _ record: ResponseRecord, _ state: String, now: Instant?
     ) -> [UInt8] {
         ServerFrames.frame("state") { frame in
             frame.field("response", record.id)
             frame.field("message", record.messageID)
-            frame.field("state", "\(state)")
+            frame.field("state", state)
             if let now {
                 frame.field("since_ms", Int((now - record.acceptedAt).milliseconds))
             }

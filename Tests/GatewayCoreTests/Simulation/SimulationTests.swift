@@ -14,7 +14,7 @@ struct SimulationTests {
         .flatMap { UInt64($0) }
     private static let sessions =
         ProcessInfo.processInfo.environment["MILLRACE_SIMULATION_SESSIONS"].flatMap { Int($0) }
-        ?? 240
+        ?? 120
 
     @Test(
         "every client gets everything exactly once and in order, whatever happens", arguments: 0..<4
