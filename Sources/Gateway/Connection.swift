@@ -22,13 +22,21 @@ final class Connection: WebSocketHandler {
         case closed
     }
 
+    /// One frame that waits.
+    private struct Outgoing {
+        let frame: [UInt8]
+        /// True for what a session elsewhere has sent, and waits to hear of.
+        let isDelivery: Bool
+    }
+
     /// Unnumbered frames that may wait for a reader; beyond it the reader is not reading at all.
     static let maximumOutboxBytes = 256 << 10
     /// Commands that may wait for a home shard's answer.
     private static let maximumWaitingCommands = 16
 
     let id: ConnectionID
-    let address: String
+    /// Held as long as the socket is there.
+    var place: Admission.Place?
     private unowned let shard: ShardCore
     private var socket: WebSocket?
     private var phase = Phase.greeting
@@ -38,8 +46,9 @@ final class Connection: WebSocketHandler {
     private var faults = 0
     private var timer: LoopTimer?
     /// What waits to be sent before any log event.
-    private var outbox: [[UInt8]] = []
-    private var outboxBytes = 0
+    private var outbox: [Outgoing] = []
+    /// Bytes in it that are no deliveries.
+    private var ownOutboxBytes = 0
     private var tokenRefreshAt = Instant(nanoseconds: .max)
     private var session: (id: SessionID, epoch: String, last: String?)?
     private let resumeInURL: ClientCommand.Resume?
@@ -47,10 +56,10 @@ final class Connection: WebSocketHandler {
     private var leavesAt: Instant?
     private var isSessionIdle = false
 
-    init(shard: ShardCore, id: ConnectionID, address: String, request: HTTPRequest) {
+    init(shard: ShardCore, id: ConnectionID, place: Admission.Place, request: HTTPRequest) {
         self.shard = shard
         self.id = id
-        self.address = address
+        self.place = place
         let limits = shard.context.configuration.limits
         bucket = TokenBucket(
             ratePerSecond: limits.framesPerSecond, burst: limits.framesBurst,
@@ -67,6 +76,7 @@ final class Connection: WebSocketHandler {
     }
 
     var maximumMessageBytes: Int { shard.context.configuration.limits.messageBytes }
+    var maximumFrameBytes: Int { shard.context.configuration.limits.frameBytes }
 
     // MARK: From the socket
 
@@ -186,7 +196,7 @@ final class Connection: WebSocketHandler {
             send(ServerFrames.error(.unauthorized, "hello.auth is missing or unknown"))
             return close(CloseCode(4401), "unauthorized", code: .unauthorized)
         }
-        armHeartbeat()
+        armTimer()
         guard let resume = hello.resume else { return beginFresh(reason: nil, continuing: nil) }
         switch shard.admit(resume, subject: subject) {
         case .refused(let reason): beginFresh(reason: reason, continuing: nil)
@@ -230,6 +240,7 @@ final class Connection: WebSocketHandler {
         var waiting: [ClientCommand] = []
         if case .attaching(_, let commands) = phase { waiting = commands }
         phase = .attachedHere(session)
+        isSessionIdle = false
         session.attach(id, .here(self), after: after) {
             sendReady(attached, recovered: isResume)
         }
@@ -240,6 +251,7 @@ final class Connection: WebSocketHandler {
     func attachedThere(_ attached: AttachedSession) {
         guard case .attaching(let request, let waiting) = phase else { return }
         phase = .attachedThere(request.session, shard: request.session.shard)
+        isSessionIdle = false
         sendReady(attached, recovered: attached.reason == nil)
         for command in waiting { handle(command) }
     }
@@ -272,6 +284,7 @@ final class Connection: WebSocketHandler {
         let lifetime = shard.context.configuration.resume.tokenLifetime
         // Refreshed well before it expires, also for a client that is away when it would be.
         tokenRefreshAt = shard.loop.now + lifetime / 2
+        armTimer()
         let token = shard.sign(
             session: session.id, epoch: session.epoch, subject: subject, last: session.last,
             lifetime: lifetime)
@@ -307,19 +320,18 @@ final class Connection: WebSocketHandler {
     /// Sends a frame that is not in the log, after those that wait.
     func send(_ frame: [UInt8]) {
         guard socket?.isOpen == true else { return }
-        guard outboxBytes <= Self.maximumOutboxBytes else {
+        guard ownOutboxBytes <= Self.maximumOutboxBytes else {
             return close(CloseCode(4410), "reads too slowly", code: .slowReader)
         }
-        outbox.append(frame)
-        outboxBytes += frame.count
+        outbox.append(Outgoing(frame: frame, isDelivery: false))
+        ownOutboxBytes += frame.count
         _ = flushOutbox()
     }
 
     /// Frames of a session elsewhere; they are bounded by the credit that its shard keeps.
     func deliver(_ frame: [UInt8]) {
         guard socket?.isOpen == true else { return }
-        outbox.append(frame)
-        outboxBytes += frame.count
+        outbox.append(Outgoing(frame: frame, isDelivery: true))
         _ = flushOutbox()
     }
 
@@ -336,24 +348,30 @@ final class Connection: WebSocketHandler {
             let sent = shard.withScratch { frame in
                 repeat {
                     if count > 0 { frame.bytes.append(UInt8(ascii: "\n")) }
-                    frame.bytes.append(contentsOf: outbox[count])
+                    frame.bytes.append(contentsOf: outbox[count].frame)
                     count += 1
-                } while count < outbox.count && frame.count + outbox[count].count < limit
+                } while count < outbox.count && frame.count + outbox[count].frame.count < limit
                 guard socket.send(&frame) == .sent else { return false }
                 shard.metrics.framesSent.increment()
                 shard.metrics.sentBytes.increment(by: frame.count)
                 return true
             }
             guard sent else { return false }
-            let bytes = outbox[..<count].reduce(0) { $0 + $1.count }
+            var delivered = 0
+            for sent in outbox[..<count] {
+                if sent.isDelivery {
+                    delivered += sent.frame.count
+                } else {
+                    ownOutboxBytes -= sent.frame.count
+                }
+            }
             outbox.removeFirst(count)
-            outboxBytes -= bytes
-            acknowledge(bytes)
+            if delivered > 0 { acknowledge(delivered) }
         }
         return true
     }
 
-    /// Gives credit back to a session elsewhere. Frames of our own are counted there as well as here.
+    /// Gives credit back to a session elsewhere.
     private func acknowledge(_ bytes: Int) {
         guard case .attachedThere(let session, let other) = phase else { return }
         shard.send(.delivered(session, id, bytes: bytes), to: other)
@@ -389,17 +407,21 @@ final class Connection: WebSocketHandler {
 
     // MARK: Time
 
-    private func armHeartbeat() {
-        timer?.arm(after: shard.context.configuration.server.heartbeat)
+    /// Arms for whatever comes first: the next ping, a fresh token, leaving.
+    private func armTimer() {
+        let now = shard.loop.now
+        var next = min(now + shard.context.configuration.server.heartbeat, tokenRefreshAt)
+        if let leavesAt, leavesAt > now { next = min(next, leavesAt) }
+        timer?.arm(at: next)
     }
 
     private func timerFired() {
+        let now = shard.loop.now
+        leaveIfIdle()
+        guard let socket, socket.isOpen else { return }
         if case .greeting = phase {
             return close(CloseCode(4408), "no hello in time", code: .helloTimeout)
         }
-        let now = shard.loop.now
-        if let leavesAt, now >= leavesAt { return leaveIfIdle() }
-        guard let socket, socket.isOpen else { return }
         let heartbeat = shard.context.configuration.server.heartbeat
         if now >= socket.lastHeard + heartbeat + heartbeat {
             // No close frame would be read by a peer that is gone: cut when it does not answer.
@@ -407,7 +429,7 @@ final class Connection: WebSocketHandler {
         }
         socket.ping()
         if now >= tokenRefreshAt { sendToken() }
-        armHeartbeat()
+        armTimer()
     }
 
     // MARK: Drain
@@ -417,7 +439,7 @@ final class Connection: WebSocketHandler {
         send(ServerFrames.goingAway(reconnectAfter: delay))
         leavesAt = shard.loop.now + delay
         if case .greeting = phase { isSessionIdle = true }
-        timer?.arm(after: delay)
+        armTimer()
     }
 
     /// Nothing runs in the session and everything has been written: the connection may leave.

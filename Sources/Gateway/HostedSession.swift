@@ -18,8 +18,11 @@ final class HostedSession {
     private var timer: LoopTimer?
     /// What the shard has counted of this session's bytes.
     private var countedBytes = 0
-    /// The highest cursor there was, for backpressure while nobody is there.
+    /// The highest cursor of all readers; while nobody is there, what it was last.
     private var bestCursor = 0
+    /// Responses that were opened and have not ended.
+    private var inFlight: Set<Int> = []
+    private var hasEnded = false
 
     /// Whose session it is.
     let subject: String
@@ -45,6 +48,7 @@ final class HostedSession {
         let reader = SessionReader(
             connection: connection, destination: destination, cursor: cursor)
         readers.append(reader)
+        if case .there = destination { shard.remoteReadersChanged(by: 1) }
         greet()
         machine.attach(connection, now: shard.loop.now, actions: &actions)
         commit()
@@ -52,11 +56,21 @@ final class HostedSession {
     }
 
     func detach(_ connection: ConnectionID) {
-        readers.removeAll { $0.connection == connection }
+        guard let position = readers.firstIndex(where: { $0.connection == connection }) else {
+            return
+        }
+        let reader = readers.remove(at: position)
         machine.detach(connection, now: shard.loop.now)
-        if readers.isEmpty { shard.sessionDeserted(self) }
+        if readers.isEmpty {
+            shard.sessionDeserted(self)
+            // Nobody can come back: the listener is closed.
+            if shard.isDraining {
+                machine.cancelAll(.draining, now: shard.loop.now, actions: &actions)
+            }
+        }
         commit()
         armTimer()
+        if case .there = reader.destination { shard.remoteReadersChanged(by: -1) }
     }
 
     /// A reader's socket takes bytes again.
@@ -94,13 +108,7 @@ final class HostedSession {
     func receive(_ command: ClientCommand, from connection: ConnectionID) {
         let now = shard.loop.now
         switch command {
-        case .message(let message):
-            let before = machine.log.lastSequence
-            machine.receive(
-                message, from: connection, responseID: shard.makeResponseID(), now: now,
-                actions: &actions)
-            let isNew = machine.log.lastSequence > before
-            shard.metrics.messages[isNew ? .accepted : .attached].increment()
+        case .message(let message): receive(message, from: connection, now: now)
         case .cancel(let target):
             machine.cancel(target, from: connection, now: now, actions: &actions)
         case .toolOutput:
@@ -111,6 +119,22 @@ final class HostedSession {
         }
         commit()
         armTimer()
+    }
+
+    private func receive(
+        _ message: ClientCommand.Message, from connection: ConnectionID, now: Instant
+    ) {
+        guard !shard.isOverMemoryLimit else {
+            shard.metrics.messages[.limited].increment()
+            return send(
+                ServerFrames.error(
+                    .overloaded, "the logs of all sessions are full (replay.process_bytes)",
+                    retryAfter: .seconds(5), messageID: message.id), to: connection)
+        }
+        let outcome = machine.receive(
+            message, from: connection, responseID: shard.makeResponseID(), now: now,
+            actions: &actions)
+        shard.metrics.messages[MessageResult(outcome)].increment()
     }
 
     /// Ends all running responses because the gateway stops.
@@ -164,12 +188,13 @@ final class HostedSession {
         }
         actions.removeAll(keepingCapacity: true)
         isCommitting = false
+        guard !hasEnded else { return }
         for reader in readers { offer(to: reader) }
         updateFlow()
         if shard.isDraining { tellIdleReaders() }
-        let bytes = machine.storedBytes
-        shard.sessionBytesChanged(by: bytes - countedBytes)
-        countedBytes = bytes
+        let change = machine.storedBytes - countedBytes
+        countedBytes += change
+        shard.sessionBytesChanged(by: change)
     }
 
     private func carryOut(_ action: SessionAction) {
@@ -189,6 +214,7 @@ final class HostedSession {
     }
 
     private func open(_ response: Int, _ request: UpstreamRequestBody) {
+        inFlight.insert(response)
         shard.metrics.responsesInFlight.increment()
         let run = UpstreamRun(response: response, session: self, shard: shard)
         runs[response] = run
@@ -205,6 +231,9 @@ final class HostedSession {
     }
 
     private func responseEnded(_ summary: ResponseSummary) {
+        if inFlight.remove(summary.response) != nil {
+            shard.metrics.responsesInFlight.decrement()
+        }
         shard.responseEnded(summary, session: machine.id)
         let last = machine.lastUpstreamID.flatMap(Self.plain)
         for reader in readers {
@@ -282,7 +311,7 @@ final class HostedSession {
     }
 
     private func updateFlow() {
-        if let best = readers.map(\.cursor).max() { bestCursor = max(bestCursor, best) }
+        if let best = readers.map(\.cursor).max() { bestCursor = best }
         let before = actions.count
         machine.updateFlow(bestCursor: bestCursor, actions: &actions)
         if actions.count > before, !isCommitting {
@@ -308,24 +337,30 @@ final class HostedSession {
         if let deadline = machine.nextDeadline { timer.arm(at: deadline) } else { timer.cancel() }
     }
 
-    /// Gives memory back before its time; true when there was something to give.
-    func compactFinished() -> Bool {
-        let didCompact = machine.compactFinished()
+    /// Gives memory back before its time.
+    func compactFinished() {
+        guard !isCommitting, machine.compactFinished() else { return }
         commit()
-        return didCompact
     }
 
-    /// Forgets everything. Readers are told by whoever ends the session.
+    /// Forgets everything.
+    ///
+    /// Readers are told by whoever ends the session.
     func end() -> [SessionReader] {
+        hasEnded = true
         timer?.cancel()
         timer = nil
         for run in runs.values { run.close() }
-        for _ in machine.runningResponses { shard.metrics.responsesInFlight.decrement() }
+        for _ in inFlight { shard.metrics.responsesInFlight.decrement() }
+        inFlight = []
         runs = [:]
         shard.sessionBytesChanged(by: -countedBytes)
         countedBytes = 0
         let left = readers
         readers = []
+        for reader in left {
+            if case .there = reader.destination { shard.remoteReadersChanged(by: -1) }
+        }
         return left
     }
 }

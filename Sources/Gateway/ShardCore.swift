@@ -25,9 +25,14 @@ final class ShardCore: ServerHandler {
     /// Deserted sessions in order of their desertion; entries may be out of date.
     private var deserted: [String] = []
     private var storedBytes = 0
+    private var isRelieving = false
+    private var nextRelief = Instant(nanoseconds: .min)
     private var nextConnection: UInt64 = 0
     private var scratch = OutgoingFrame(capacity: 64 << 10)
+    /// Readers of this shard's sessions whose connections are on other shards.
+    private var remoteReaders = 0
     private var drainTimer: LoopTimer?
+    private var isPastDeadline = false
     private var isStopping = false
 
     init(index: Int, loop: EventLoop, context: GatewayContext) throws {
@@ -59,7 +64,8 @@ final class ShardCore: ServerHandler {
         let server = try WebSocketServer(loop: loop, options: options, handler: self)
         self.server = server
         context.mailboxes[index].setHandler { [unowned self] message in handle(message) }
-        return try server.listen(host: host, port: port)
+        // The first shard must have the port for itself; the others share it with the first.
+        return try server.listen(host: host, port: port, isShared: index > 0)
     }
 
     // MARK: Requests
@@ -78,13 +84,19 @@ final class ShardCore: ServerHandler {
                     headers: [("retry-after", "1")]))
         }
         if let refusal = context.admission.refusal(of: request) { return .refuse(refusal) }
+        if let after = request.queryValue("after"), (Int(after) ?? -1) < 0 {
+            return .refuse(.error(400, "invalid_frame", "`after` must be a whole number from 0"))
+        }
         let address = context.admission.clientAddress(of: request)
-        if let refusal = context.admission.enter(address) { return .refuse(refusal) }
-        nextConnection += 1
-        return .accept(
-            Connection(
-                shard: self, id: ConnectionID(shard: index, counter: nextConnection),
-                address: address, request: request))
+        switch context.admission.enter(address) {
+        case .failure(let refusal): return .refuse(refusal.response)
+        case .success(let place):
+            nextConnection += 1
+            return .accept(
+                Connection(
+                    shard: self, id: ConnectionID(shard: index, counter: nextConnection),
+                    place: place, request: request))
+        }
     }
 
     func respond(to exchange: HTTPExchange) { HTTPRoutes(context: context).respond(to: exchange) }
@@ -97,7 +109,7 @@ final class ShardCore: ServerHandler {
 
     func connectionClosed(_ connection: Connection, code: CloseCode) {
         guard connections.removeValue(forKey: connection.id) != nil else { return }
-        context.admission.leave(connection.address)
+        connection.place = nil
         metrics.connections.decrement()
         metrics.closes[String(code.rawValue)].increment()
         finishDrainIfIdle()
@@ -288,29 +300,47 @@ final class ShardCore: ServerHandler {
 
     /// Ends the session that has been deserted for longest and runs nothing; false when there is none.
     private func endLongestDeserted() -> Bool {
+        var running: [String] = []
         for (position, name) in deserted.enumerated() {
-            guard let session = sessions[name], session.isDeserted, !session.machine.isRunning
-            else { continue }
-            deserted.removeFirst(position + 1)
+            guard let session = sessions[name], session.isDeserted else { continue }
+            guard !session.machine.isRunning else {
+                running.append(name)
+                continue
+            }
+            deserted.replaceSubrange(...position, with: running)
             endSession(session)
             return true
         }
         return false
     }
 
+    func remoteReadersChanged(by change: Int) {
+        remoteReaders += change
+        if change < 0 { finishDrainIfIdle() }
+    }
+
     func sessionBytesChanged(by change: Int) {
         guard change != 0 else { return }
         storedBytes += change
         metrics.replayLogBytes.add(change)
-        guard change > 0, storedBytes > context.share(of: context.configuration.replay.processBytes)
-        else { return }
+        guard change > 0, isOverMemoryLimit, !isRelieving else { return }
+        isRelieving = true
         relieveMemory()
+        isRelieving = false
     }
 
-    /// All logs together are too large: deserted sessions go, then finished responses are compacted.
+    /// True when the shard's logs together exceed their share of `replay.process_bytes`.
+    var isOverMemoryLimit: Bool {
+        storedBytes > context.share(of: context.configuration.replay.processBytes)
+    }
+
+    /// All logs together are too large: deserted sessions end, then finished responses are compacted.
     private func relieveMemory() {
-        let limit = context.share(of: context.configuration.replay.processBytes)
-        while storedBytes > limit, endLongestDeserted() {}
+        while isOverMemoryLimit, endLongestDeserted() {}
+        // Looks at every session, so it is done once in a while only; new messages are refused meanwhile.
+        guard isOverMemoryLimit, loop.now >= nextRelief else { return }
+        nextRelief = loop.now + .seconds(1)
+        for session in Array(sessions.values) where isOverMemoryLimit { session.compactFinished() }
     }
 
     // MARK: Sending
@@ -324,6 +354,9 @@ final class ShardCore: ServerHandler {
         let reached = log.render(
             after: cursor, into: &scratch.bytes, maximumBytes: delivery.frameBytes,
             mergeAfter: delivery.mergeAfterEvents)
+        if reached - cursor > delivery.mergeAfterEvents {
+            metrics.mergedDeltas.increment(by: reached - cursor)
+        }
         send(&scratch)
         return reached
     }
@@ -372,7 +405,6 @@ final class ShardCore: ServerHandler {
     // MARK: Responses
 
     func responseEnded(_ summary: ResponseSummary, session: SessionID) {
-        metrics.responsesInFlight.decrement()
         metrics.responses[Telemetry.ResponseOutcome(summary.outcome)].increment()
         metrics.responseDuration.observe(summary.total)
         if let first = summary.firstEvent { metrics.firstEvent.observe(first) }
@@ -380,6 +412,12 @@ final class ShardCore: ServerHandler {
         if let closed = summary.cancelToClose { metrics.cancelClose.observe(closed) }
         if summary.outcome == .cancelled, let source = CancelSource(reason: summary.reason) {
             metrics.cancels[source].increment()
+        }
+        if let usage = summary.usage {
+            metrics.tokenUsage[.input].increment(by: usage.input)
+            metrics.tokenUsage[.cachedInput].increment(by: usage.cachedInput)
+            metrics.tokenUsage[.output].increment(by: usage.output)
+            metrics.tokenUsage[.reasoning].increment(by: usage.reasoning)
         }
         var attributes: LogAttributes = [
             "gateway.session.id": .text(session.text),
@@ -418,10 +456,19 @@ final class ShardCore: ServerHandler {
         finishDrainIfIdle()
     }
 
+    /// How long after the deadline the last events may take to their readers.
+    private static let lastWords = Duration.seconds(1)
+
+    /// Ends what runs; readers leave by themselves when they have its end, or are closed.
     private func drainDeadline() {
-        for session in Array(sessions.values) { session.drain() }
-        for connection in Array(connections.values) {
-            connection.close(.serviceRestart, "the gateway restarts")
+        if isPastDeadline {
+            for connection in Array(connections.values) {
+                connection.close(.serviceRestart, "the gateway restarts")
+            }
+        } else {
+            isPastDeadline = true
+            drainTimer?.arm(after: Self.lastWords)
+            for session in Array(sessions.values) { session.drain() }
         }
         finishDrainIfIdle()
     }
@@ -430,7 +477,7 @@ final class ShardCore: ServerHandler {
     var isDraining: Bool { drainTimer != nil }
 
     private func finishDrainIfIdle() {
-        guard drainTimer != nil, connections.isEmpty else { return }
+        guard drainTimer != nil, connections.isEmpty, remoteReaders == 0 else { return }
         stop()
     }
 

@@ -137,6 +137,7 @@ final class UpstreamRun: UpstreamTransferDelegate {
         timer = nil
         shard.metrics.upstreamTransfers.decrement()
         shard.metrics.upstreamRequests[UpstreamResult(outcome)].increment()
+        if !transfer.timing.isConnectionReused { shard.metrics.upstreamConnections.increment() }
         if case .failed(let failure) = outcome {
             if failure.isUnreachable {
                 shard.context.upstreamHealth.unreachable(now: shard.loop.now)
@@ -152,7 +153,8 @@ final class UpstreamRun: UpstreamTransferDelegate {
         if !reducer.isFinished {
             switch outcome {
             case .finished: brokenOff()
-            case .failed(let failure): session.upstreamFailed(response, ResponseError(failure))
+            case .failed(let failure):
+                session.upstreamFailed(response, ResponseError(failure))
             }
         }
         session.runEnded(self)
@@ -161,6 +163,7 @@ final class UpstreamRun: UpstreamTransferDelegate {
     /// The body has ended without a terminal event: never a completion.
     private func brokenOff() {
         var error: GatewayCore.UpstreamError?
+        // The session closes what tools are open.
         let end = reducer.endOfStream { _ in }
         if case .truncated(let told) = end { error = told }
         let message =
@@ -243,12 +246,15 @@ extension UpstreamDeadlines.Expiry {
 }
 
 extension ResponseError {
+    /// The name under which a client learns of a failure to reach upstream or of its refusal.
+    static func code(of failure: UpstreamFailure.Code) -> String { "upstream_" + failure.rawValue }
+
     /// What a client is told of a failure to reach upstream or of its refusal.
     init(_ failure: UpstreamFailure) {
         // What concerns the gateway's key is the operator's business, and upstream quotes part of the key.
         let isCredential = failure.status == 401 || failure.status == 403
         self.init(
-            code: "upstream_" + failure.code.rawValue,
+            code: Self.code(of: failure.code),
             message: isCredential
                 ? "upstream refused the gateway's credentials (status \(failure.status ?? 401))"
                 : failure.message,

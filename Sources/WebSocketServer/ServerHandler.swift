@@ -31,6 +31,14 @@ package protocol WebSocketHandler: AnyObject {
 
     /// Bytes of one message that this socket may receive; one more closes with 1009.
     var maximumMessageBytes: Int { get }
+
+    /// Bytes of one frame of it; one more closes with 1009.
+    var maximumFrameBytes: Int { get }
+}
+
+extension WebSocketHandler {
+    /// As many as a message may have.
+    package var maximumFrameBytes: Int { maximumMessageBytes }
 }
 
 /// A whole HTTP response.

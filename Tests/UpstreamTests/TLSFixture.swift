@@ -57,14 +57,20 @@ final class TLSFixture {
     /// nghttpd, an HTTP/2 server that others wrote, serving the directory; nil where it is not installed.
     ///
     /// Returns once it accepts connections.
-    func nghttpd(port: UInt16) -> Subprocess? {
+    func nghttpd() -> (process: Subprocess, port: UInt16)? {
         write("text/event-stream sse\n", to: "mime.types")
-        let process = try? Subprocess([
-            "nghttpd", "--address=127.0.0.1", "--mime-types-file=\(directory)/mime.types",
-            "--htdocs=\(directory)", String(port), key, certificate,
-        ])
-        if process != nil { while !ScriptedServer.accepts(port: port) { sched_yield() } }
-        return process
+        while true {
+            // It cannot choose a port itself; these are not the ones that the system gives out.
+            let port = UInt16.random(in: 20_000..<32_000)
+            if ScriptedServer.accepts(port: port) { continue }
+            let process = try? Subprocess([
+                "nghttpd", "--address=127.0.0.1", "--mime-types-file=\(directory)/mime.types",
+                "--htdocs=\(directory)", String(port), key, certificate,
+            ])
+            guard let process else { return nil }
+            while process.isRunning, !ScriptedServer.accepts(port: port) { sched_yield() }
+            if process.isRunning { return (process, port) }
+        }
     }
 }
 
@@ -111,6 +117,12 @@ final class Subprocess {
         var byte: UInt8 = 0
         while read(output, &byte, 1) == 1, byte != UInt8(ascii: "\n") { line.append(byte) }
         return String(decoding: line, as: UTF8.self)
+    }
+
+    /// False once it has ended by itself.
+    var isRunning: Bool {
+        if !isReaped, waitpid(process, nil, WNOHANG) == process { isReaped = true }
+        return !isReaped
     }
 
     /// Waits for the end and returns the wait status.

@@ -93,9 +93,7 @@ struct UpstreamTLSTests {
         let large = String(
             repeating: "data: \(String(repeating: "x", count: 1_000))\n\n", count: 5_000)
         fixture.write(large, to: "large.sse")
-        let (holder, port) = try ScriptedServer.listen()
-        close(holder)
-        guard let nghttpd = fixture.nghttpd(port: port) else {
+        guard let (nghttpd, port) = fixture.nghttpd() else {
             // Swift 6.3's testing library has no way to skip from inside a test.
             print("skipped: nghttpd (package nghttp2-server) is not installed")
             return

@@ -1,7 +1,7 @@
 /// What a session knows of one response.
 ///
 ///     connecting ──connected──▶ waiting ──first event──▶ streaming ──terminal event──▶ finished
-///         └───────────────cancel, in any of them────────▶ cancelling ──closed──────────▲
+///         └──────cancel or a limit, in any of them──────▶ closing ─────closed──────────▲
 ///
 /// An upstream that fails or breaks off finishes the response from every state.
 /// - Invariant: a response enters `finished` once, and with it goes its one `complete`.
@@ -14,8 +14,15 @@ struct ResponseRecord {
         /// Events come.
         case streaming
         /// The transfer is being closed; what still arrives is dropped.
-        case cancelling(CancelReason, since: Instant)
+        case closing(ClosingReason, since: Instant)
         case finished(ResponseOutcome, at: Instant)
+    }
+
+    /// Why a transfer is closed before its end.
+    enum ClosingReason: Equatable {
+        case cancel(CancelReason)
+        /// A limit was exceeded: the response fails.
+        case failure(ResponseError)
     }
 
     /// The response's number within its session: 0, 1, 2 ….
@@ -35,9 +42,10 @@ struct ResponseRecord {
     var model: [UInt8]?
     /// Upstream's id as raw JSON.
     var upstreamID: [UInt8]?
+    /// Events of upstream so far.
+    var eventCount = 0
     /// What the answer takes in the log so far.
     var answerBytes = 0
-    var answerEvents = 0
     /// The latest news of each tool call that has no final status yet.
     var openTools: [ToolUpdate] = []
     /// What was sent as input, while the conversation is kept here and the response may join it.
@@ -52,7 +60,7 @@ struct ResponseRecord {
     var isStreaming: Bool {
         switch phase {
         case .connecting, .waiting, .streaming: true
-        case .cancelling, .finished: false
+        case .closing, .finished: false
         }
     }
 
@@ -72,7 +80,7 @@ struct ResponseRecord {
     var statusName: String {
         switch phase {
         case .connecting: "queued"
-        case .waiting, .streaming, .cancelling: "in_progress"
+        case .waiting, .streaming, .closing: "in_progress"
         case .finished(let outcome, _): outcome.wireName
         }
     }
@@ -82,7 +90,7 @@ struct ResponseRecord {
         switch phase {
         case .connecting: "connecting"
         case .waiting: "waiting"
-        case .streaming, .cancelling, .finished: nil
+        case .streaming, .closing, .finished: nil
         }
     }
 }

@@ -28,6 +28,11 @@ extension SessionMachine {
             // It was not there, or had nothing to hold back, when the others were paused.
             if isPaused { actions.append(.pauseUpstream) }
         }
+        responses[index].eventCount += 1
+        if responses[index].eventCount > settings.responseEvents {
+            let limit = "\(settings.responseEvents) events (limits.response_events)"
+            return exceed(limit, index, now: now, actions: &actions)
+        }
         switch output {
         case .delta(let output, let kind, let part, let text):
             if kind == .text, responses[index].firstTextAt == nil {
@@ -82,16 +87,21 @@ extension SessionMachine {
         finish(number, .failed, error: error, now: now, actions: &actions)
     }
 
-    /// The transfer of a cancelled response is closed: the response ends.
+    /// The transfer of a response that is closing is closed: the response ends.
     package mutating func upstreamClosed(
         _ number: Int, now: Instant, actions: inout [SessionAction]
     ) {
         guard let index = recordIndex(number),
-            case .cancelling(let reason, let since) = responses[index].phase
+            case .closing(let reason, let since) = responses[index].phase
         else { return }
-        finish(
-            number, .cancelled, reason: reason.rawValue, cancelledSince: since, now: now,
-            actions: &actions)
+        switch reason {
+        case .cancel(let reason):
+            finish(
+                number, .cancelled, reason: reason.rawValue, cancelledSince: since, now: now,
+                actions: &actions)
+        case .failure(let error):
+            finish(number, .failed, error: error, now: now, actions: &actions)
+        }
     }
 
     // MARK: Entries
@@ -117,28 +127,27 @@ extension SessionMachine {
     private mutating func admit(
         _ bytes: Int, _ index: Int, now: Instant, actions: inout [SessionAction]
     ) -> Bool {
-        let record = responses[index]
-        let limit: String
-        if record.answerBytes + bytes > settings.responseBytes {
-            limit = "\(settings.responseBytes) bytes (limits.response_bytes)"
-        } else if record.answerEvents >= settings.responseEvents {
-            limit = "\(settings.responseEvents) events (limits.response_events)"
-        } else {
-            return true
-        }
+        guard responses[index].answerBytes + bytes > settings.responseBytes else { return true }
+        let limit = "\(settings.responseBytes) bytes (limits.response_bytes)"
+        exceed(limit, index, now: now, actions: &actions)
+        return false
+    }
+
+    /// Ends a response that is too large once its transfer is closed.
+    private mutating func exceed(
+        _ limit: String, _ index: Int, now: Instant, actions: inout [SessionAction]
+    ) {
+        let number = responses[index].number
         let error = ResponseError(
             code: GatewayErrorCode.responseTooLarge.rawValue,
-            message: "the answer exceeds \(limit)",
-            isRetryable: false)
-        finish(record.number, .failed, error: error, now: now, actions: &actions)
-        actions.append(.closeUpstream(response: record.number))
-        return false
+            message: "the answer exceeds \(limit)", isRetryable: false)
+        responses[index].phase = .closing(.failure(error), since: now)
+        actions.append(.closeUpstream(response: number))
     }
 
     /// Counts the newest entry of the log, which held `before` bytes, for its response.
     mutating func noteEntry(_ index: Int, since before: Int) {
         responses[index].answerBytes += log.storedBytes - before
-        responses[index].answerEvents += 1
         responses[index].lastSequence = log.lastSequence
     }
 
@@ -275,11 +284,14 @@ extension SessionMachine {
                     firstText: record.firstTextAt.map { $0 - record.acceptedAt },
                     total: now - record.acceptedAt,
                     cancelToClose: cancelledSince.map { now - $0 }, textBytes: text.count,
+                    usage: usage.map(TokenUsage.init(parsing:)),
                     model: Self.plain(record.model), upstreamID: Self.plain(record.upstreamID))))
         enforceBounds()
     }
 
-    /// Gives each tool call that upstream left open its final status.
+    /// Gives each tool call that is open in the log its final status.
+    ///
+    /// The log's word counts, not the reducer's: a limit may have kept out what the reducer has told.
     private mutating func closeTools(_ index: Int) {
         let nothing: [UInt8] = []
         for var tool in responses[index].openTools.sorted(by: { $0.index < $1.index }) {

@@ -17,7 +17,9 @@ package struct UpstreamDeadlines: Equatable, Sendable {
     }
 
     /// Which limit was met.
-    package enum Expiry: Equatable, Sendable { case responseHeader, firstEvent, silence, total }
+    package enum Expiry: CaseIterable, Equatable, Sendable {
+        case responseHeader, firstEvent, silence, total
+    }
 
     /// What the clock says.
     package enum Verdict: Equatable, Sendable {

@@ -286,7 +286,7 @@ struct SessionToolTests {
     }
 
     /// One way a response ends while tools are open.
-    enum End: CaseIterable { case fails, cancelled, tooLarge, completed }
+    enum End: CaseIterable { case fails, cancelled, tooLarge, endTooLarge, completed }
 
     @Test(
         "a tool that was left open is incomplete before the end, however it ends",
@@ -304,6 +304,12 @@ struct SessionToolTests {
         switch end {
         case .fails: script.fails(0)
         case .cancelled: script.cancel(.own)
+        case .endTooLarge:
+            // The reducer has told the call's end, the log had no room for it.
+            script.item(
+                0,
+                #"{"type":"function_call","id":"fc","call_id":"c","name":"f","arguments":"{\#(String(repeating: " ", count: 3000))}"}"#
+            )
         case .tooLarge: script.says(0, String(repeating: "x", count: 3000), index: 2)
         case .completed: script.ends(0)
         }

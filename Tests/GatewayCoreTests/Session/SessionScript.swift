@@ -76,7 +76,7 @@ struct SessionScript {
         let responseID = "r\(responseCount)"
         let before = machine.log.lastSequence
         perform {
-            $0.receive(
+            _ = $0.receive(
                 message, from: Self.connection(from), responseID: responseID, now: $1,
                 actions: &$2)
         }

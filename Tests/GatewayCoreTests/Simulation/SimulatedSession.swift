@@ -115,7 +115,7 @@ struct SimulatedSession {
         let wasKnown = machine.messages[name] != nil
         let response = "r\(machine.nextNumber)"
         var actions: [SessionAction] = []
-        machine.receive(
+        _ = machine.receive(
             ClientCommand.Message(id: name, input: Array("\"\(name)\"".utf8)),
             from: id(connection), responseID: response, now: now, actions: &actions)
         if machine.log.lastSequence > before {
@@ -207,7 +207,7 @@ struct SimulatedSession {
                 carryOut(actions[next], &actions)
                 next += 1
             }
-            bestCursor = max(bestCursor, cursors.values.max() ?? 0)
+            bestCursor = cursors.values.max() ?? bestCursor
             machine.updateFlow(bestCursor: bestCursor, actions: &actions)
             if next == actions.count { return }
         }
