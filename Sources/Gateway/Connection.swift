@@ -274,7 +274,9 @@ final class Connection: WebSocketHandler {
                         ("responses_per_session", configuration.limits.responsesPerSession),
                         ("resume_window_s", Int(configuration.resume.window.seconds)),
                     ],
-                    heartbeatSeconds: Int(configuration.server.heartbeat.seconds))))
+                    heartbeatSeconds: Int(configuration.server.heartbeat.seconds),
+                    allowedOptions: configuration.options.allow,
+                    defaultModel: configuration.options.defaultModel)))
     }
 
     // MARK: Tokens
@@ -440,6 +442,7 @@ final class Connection: WebSocketHandler {
         leavesAt = shard.loop.now + delay
         if case .greeting = phase { isSessionIdle = true }
         armTimer()
+        leaveIfIdle()
     }
 
     /// Nothing runs in the session and everything has been written: the connection may leave.

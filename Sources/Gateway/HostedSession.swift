@@ -110,8 +110,12 @@ final class HostedSession {
         switch command {
         case .message(let message): receive(message, from: connection, now: now)
         case .cancel(let target):
-            machine.cancel(target, from: connection, now: now, actions: &actions)
+            if !machine.cancel(target, from: connection, now: now, actions: &actions) {
+                let code = GatewayErrorCode.responseNotFound
+                shard.metrics.errors[code.rawValue].increment()
+            }
         case .toolOutput:
+            shard.metrics.errors[GatewayErrorCode.toolOutputUnsupported.rawValue].increment()
             send(
                 ServerFrames.error(
                     .toolOutputUnsupported, "this gateway runs no client tools"), to: connection)
@@ -126,6 +130,7 @@ final class HostedSession {
     ) {
         guard !shard.isOverMemoryLimit else {
             shard.metrics.messages[.limited].increment()
+            shard.metrics.errors[GatewayErrorCode.overloaded.rawValue].increment()
             return send(
                 ServerFrames.error(
                     .overloaded, "the logs of all sessions are full (replay.process_bytes)",
@@ -135,6 +140,9 @@ final class HostedSession {
             message, from: connection, responseID: shard.makeResponseID(), now: now,
             actions: &actions)
         shard.metrics.messages[MessageResult(outcome)].increment()
+        if outcome == .conflict {
+            shard.metrics.errors[GatewayErrorCode.messageIDConflict.rawValue].increment()
+        }
     }
 
     /// Ends all running responses because the gateway stops.

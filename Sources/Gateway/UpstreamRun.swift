@@ -56,13 +56,14 @@ final class UpstreamRun: UpstreamTransferDelegate {
     }
 
     /// Closes the transfer now; nothing is heard of it any more.
-    func close() {
+    func close(_ result: UpstreamResult = .cancelled) {
         timer?.cancel()
         timer = nil
         guard let transfer else { return }
         self.transfer = nil
         transfer.cancel()
         shard.metrics.upstreamTransfers.decrement()
+        shard.metrics.upstreamRequests[reducer.isFinished ? .finished : result].increment()
     }
 
     func pause() {
@@ -114,11 +115,11 @@ final class UpstreamRun: UpstreamTransferDelegate {
                 return reducer.isFinished ? .stop : .proceed
             }
         } catch {
-            fail("upstream_protocol_error", "\(error)", isRetryable: false)
+            fail("upstream_protocol_error", "\(error)", isRetryable: false, as: .invalid)
             return .proceed
         }
         if let failure {
-            fail("upstream_protocol_error", "\(failure)", isRetryable: false)
+            fail("upstream_protocol_error", "\(failure)", isRetryable: false, as: .invalid)
             return .proceed
         }
         deadlines.received(isEvent: isEvent, now: now)
@@ -176,12 +177,14 @@ final class UpstreamRun: UpstreamTransferDelegate {
     }
 
     /// Ends the response on our account and closes the transfer.
-    private func fail(_ code: String, _ message: String, isRetryable: Bool) {
+    private func fail(
+        _ code: String, _ message: String, isRetryable: Bool, as result: UpstreamResult
+    ) {
         session.upstreamFailed(
             response,
             ResponseError(
                 code: code, message: message, isRetryable: isRetryable, requestID: requestID))
-        close()
+        close(result)
         session.runEnded(self)
     }
 
@@ -218,8 +221,7 @@ final class UpstreamRun: UpstreamTransferDelegate {
             timer.arm(at: until)
             session.upstreamSilent(response)
         case .expired(let expiry):
-            shard.metrics.upstreamRequests[.timedOut].increment()
-            fail(expiry.code, expiry.message, isRetryable: true)
+            fail(expiry.code, expiry.message, isRetryable: true, as: .timedOut)
         }
     }
 }

@@ -343,8 +343,7 @@ package final class WebSocketServer {
         let remaining = lws_remaining_packet_payload(wsi)
         let isLast = lws_is_final_fragment(wsi) != 0 && remaining == 0
         let goesOn = socket.received(
-            piece, remaining: Int(remaining), isFirst: lws_is_first_fragment(wsi) != 0,
-            isLast: isLast,
+            piece, remaining: Int(remaining), isLast: isLast,
             isBinary: lws_frame_is_binary(wsi) != 0)
         return goesOn ? 0 : -1
     }

@@ -141,3 +141,4 @@ def test_the_gauges_come_back_to_zero(gateway):
         lambda: (m := gateway.metrics())["gateway_connections"] == 0
         and m["gateway_upstream_transfers"] == 0 and m)
     assert metrics["gateway_responses_in_flight"] == 0
+    assert metrics["gateway_upstream_requests_total{result=cancelled}"] >= 1

@@ -33,7 +33,7 @@ def test_a_wrong_key_in_the_file(tmp_path):
     file.write_text("server:\n  listen: 127.0.0.1:0\n  shrads: 2\n")
     code, errors = failing("--config", str(file))
     assert code == 3
-    assert f"{file}:3" in errors and "server.shrads" in errors
+    assert f"{file}:3" in errors and "shrads" in errors and "shards" in errors
 
 
 def test_a_wrong_value_in_the_file(tmp_path):
