@@ -317,7 +317,7 @@ struct ServerFramesTests {
             heartbeatSeconds: 25)
         #expect(
             text(ServerFrames.ready(ready))
-                == #"{"type":"ready","session":"s","epoch":"e","seq":4,"resume_token":"t","expires_in_s":60,"recovered":false,"reason":"token_expired","heartbeat_s":25,"limits":{"a":1,"b":2}}"#
+                == #"{"type":"ready","session":"s","epoch":"e","seq":4,"resume_token":"t","expires_in_s":60,"recovered":false,"reason":"token_expired","heartbeat_s":25,"limits":{"a":1,"b":2},"options":{"allow":[]}}"#
         )
         #expect(text(ServerFrames.pong(id: nil)) == #"{"type":"pong"}"#)
         #expect(text(ServerFrames.pong(id: "\"\u{0}\n")) == #"{"type":"pong","id":"\"\u0000\n"}"#)
