@@ -123,6 +123,8 @@ final class ChatClient {
         let type = frame["type"] as? String
         if type == "ready" || type == "token" {
             token = frame["resume_token"] as? String ?? token
+        } else if type == "snapshot" {
+            sequence = frame["through"] as? Int ?? sequence
         } else if type != "state", let last = frame["seq"] as? Int {
             let first = frame["from"] as? Int ?? last
             guard first == sequence + 1 else {
