@@ -12,7 +12,8 @@ import urllib.request
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PROGRAMS = ROOT / ".build" / "release"
+# BENCH_PROGRAMS measures another build, to compare two.
+PROGRAMS = Path(os.environ.get("BENCH_PROGRAMS", ROOT / ".build" / "release"))
 
 # The server alone on the first core; whoever writes to it and reads from it on the second.
 SERVER_CORES = "0"
