@@ -242,22 +242,6 @@ extension UpstreamDeadlines.Expiry {
     }
 }
 
-extension ResponseError {
-    /// What a client is told of a failure to reach upstream or of its refusal.
-    init(_ failure: UpstreamFailure) {
-        // What concerns the gateway's key is the operator's business, and upstream quotes part of the key.
-        let isCredential = failure.status == 401 || failure.status == 403
-        self.init(
-            code: "upstream_" + failure.code.rawValue,
-            message: isCredential
-                ? "upstream refused the gateway's credentials (status \(failure.status ?? 401))"
-                : failure.message,
-            isRetryable: failure.isRetryable, upstreamStatus: failure.status,
-            upstreamCode: failure.upstreamError.flatMap { $0.code ?? $0.type },
-            requestID: failure.requestID)
-    }
-}
-
 extension UpstreamFailure {
     /// True when nobody answered at all.
     var isUnreachable: Bool {

@@ -254,6 +254,9 @@ extension SessionMachine {
         frame.append(jsonString: error.code)
         frame.field("message", error.message)
         frame.field("retryable", error.isRetryable)
+        if let retryAfter = error.retryAfter {
+            frame.field("retry_after_ms", Int(retryAfter.milliseconds))
+        }
         if let status = error.upstreamStatus { frame.field("upstream_status", status) }
         if let code = error.upstreamCode { frame.field("upstream_code", code) }
         if let requestID = error.requestID { frame.field("request_id", requestID) }
