@@ -7,6 +7,8 @@
 #include <openssl/params.h>
 #include <openssl/rand.h>
 
+#include "tls.h"
+
 /* The parameters hold pointers into this frame, so they must not outlive it: in Swift, the name of
    a macro is a temporary that is gone before the call that reads it. */
 static inline int millrace_hmac_init(EVP_MAC_CTX *context, const char *digest,

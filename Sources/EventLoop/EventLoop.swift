@@ -3,19 +3,16 @@ package import GatewayCore
 internal import Glibc
 internal import Synchronization
 
-/// One libuv loop and the thread that drives it; runs actor jobs and posted work in between.
+/// One libuv loop and the thread that drives it; runs posted work in between.
 ///
 /// Everything reached through it (timers, watchers, servers, transfers) belongs to the loop's thread.
-/// Other threads may call only what says so: `post`, `enqueue` and `isOnLoop`.
+/// Other threads may call only what says so: `post`, `isOnLoop` and `now`.
 /// libuv itself is not thread-safe except for `uv_async_send`.
 ///
 /// `@unchecked Sendable`: the raw pointers are used on the loop's thread only (checked by `assertOnLoop`),
 /// all else is behind `inbox` or atomic.
-package final class EventLoop: SerialExecutor, @unchecked Sendable {
-    private enum Work {
-        case job(UnownedJob)
-        case call(@Sendable () -> Void)
-    }
+package final class EventLoop: @unchecked Sendable {
+    private typealias Work = @Sendable () -> Void
 
     let raw: UnsafeMutablePointer<uv_loop_t>
     private let wakeUp: UnsafeMutablePointer<uv_async_t>
@@ -100,19 +97,7 @@ package final class EventLoop: SerialExecutor, @unchecked Sendable {
     /// Runs `work` on the loop's thread, in order of posting; callable from any thread.
     ///
     /// Posts that find the inbox non-empty wake nobody, so a burst costs one system call.
-    package func post(_ work: @escaping @Sendable () -> Void) { add(.call(work)) }
-
-    package func enqueue(_ job: consuming ExecutorJob) { add(.job(UnownedJob(job))) }
-
-    package func checkIsolated() { assertOnLoop() }
-
-    package func isIsolatingCurrentContext() -> Bool? { isOnLoop }
-
-    package func asUnownedSerialExecutor() -> UnownedSerialExecutor {
-        UnownedSerialExecutor(ordinary: self)
-    }
-
-    private func add(_ work: Work) {
+    package func post(_ work: @escaping @Sendable () -> Void) {
         let isFirst = inbox.withLock { inbox in
             inbox.append(work)
             return inbox.count == 1
@@ -122,13 +107,7 @@ package final class EventLoop: SerialExecutor, @unchecked Sendable {
 
     fileprivate func runTaken() {
         inbox.withLock { swap(&$0, &taken) }
-        let executor = asUnownedSerialExecutor()
-        for work in taken {
-            switch work {
-            case .job(let job): job.runSynchronously(on: executor)
-            case .call(let call): call()
-            }
-        }
+        for work in taken { work() }
         taken.removeAll(keepingCapacity: true)
     }
 

@@ -57,6 +57,10 @@ final class TimerQueue {
     func close() {
         guard !isClosed else { return }
         isClosed = true
+        // Armed timers hold this queue, and the wheel holds them. Their actions are released after the swap,
+        // since what goes with them may cancel other timers.
+        var abandoned = TimerWheel<LoopTimer>(current: 0)
+        swap(&wheel, &abandoned)
         uv_timer_stop(timer)
         uv_close(UnsafeMutableRawPointer(timer).assumingMemoryBound(to: uv_handle_t.self)) {
             handle in
@@ -90,7 +94,7 @@ final class TimerQueue {
 
     func cancel(_ entry: LoopTimer) {
         entry.deadline = nil
-        guard let key = entry.key else { return }
+        guard !isClosed, let key = entry.key else { return }
         wheel.remove(key)
         entry.key = nil
     }

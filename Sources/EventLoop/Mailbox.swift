@@ -15,7 +15,9 @@ package final class Mailbox<Message: Sendable>: @unchecked Sendable {
     /// Makes a mailbox whose messages are handled on `loop`.
     package init(loop: EventLoop) { self.loop = loop }
 
-    /// Sets who handles the messages; loop thread only. Nil drops what comes from now on.
+    /// Sets who handles the messages; loop thread only.
+    ///
+    /// Nil drops what comes from now on.
     package func setHandler(_ handler: ((Message) -> Void)?) {
         loop.assertOnLoop()
         self.handler = handler

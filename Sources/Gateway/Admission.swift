@@ -2,7 +2,9 @@ import Configuration
 import Synchronization
 import WebSocketServer
 
-/// Who may open a WebSocket: origins, connections in all and per address. Shared by all shards.
+/// Who may open a WebSocket: origins, connections in all and per address.
+///
+/// Shared by all shards.
 final class Admission: Sendable {
     private struct Counts {
         var total = 0
@@ -22,7 +24,9 @@ final class Admission: Sendable {
         return nil
     }
 
-    /// Counts a connection in, or says why there is no room. `leave` counts it out.
+    /// Counts a connection in, or says why there is no room.
+    ///
+    /// `leave` counts it out.
     func enter(_ address: String) -> HTTPResponse? {
         counts.withLock { counts in
             guard counts.total < configuration.connections else {

@@ -46,6 +46,17 @@ extension Telemetry.ResponseOutcome {
     }
 }
 
+extension MessageResult {
+    init(_ outcome: SessionMachine.MessageOutcome) {
+        switch outcome {
+        case .accepted: self = .accepted
+        case .attached: self = .attached
+        case .conflict: self = .conflict
+        case .limited: self = .limited
+        }
+    }
+}
+
 extension CancelSource {
     init?(reason: String?) {
         switch reason.flatMap({ CancelReason(rawValue: $0) }) {

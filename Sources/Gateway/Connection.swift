@@ -22,6 +22,12 @@ final class Connection: WebSocketHandler {
         case closed
     }
 
+    private struct WaitingFrame {
+        let bytes: [UInt8]
+        /// True for a frame of a session elsewhere, whose credit is given back once it is written.
+        let isDelivery: Bool
+    }
+
     /// Unnumbered frames that may wait for a reader; beyond it the reader is not reading at all.
     static let maximumOutboxBytes = 256 << 10
     /// Commands that may wait for a home shard's answer.
@@ -38,7 +44,7 @@ final class Connection: WebSocketHandler {
     private var faults = 0
     private var timer: LoopTimer?
     /// What waits to be sent before any log event.
-    private var outbox: [[UInt8]] = []
+    private var outbox: [WaitingFrame] = []
     private var outboxBytes = 0
     private var tokenRefreshAt = Instant(nanoseconds: .max)
     private var session: (id: SessionID, epoch: String, last: String?)?
@@ -67,6 +73,8 @@ final class Connection: WebSocketHandler {
     }
 
     var maximumMessageBytes: Int { shard.context.configuration.limits.messageBytes }
+
+    var maximumFragmentBytes: Int { shard.context.configuration.limits.frameBytes }
 
     // MARK: From the socket
 
@@ -104,6 +112,8 @@ final class Connection: WebSocketHandler {
             }
         }
     }
+
+    func webSocketNeverOpened() { shard.connectionNeverOpened(self) }
 
     func webSocketIsClear(_ socket: WebSocket) {
         guard flushOutbox() else { return }
@@ -310,16 +320,18 @@ final class Connection: WebSocketHandler {
         guard outboxBytes <= Self.maximumOutboxBytes else {
             return close(CloseCode(4410), "reads too slowly", code: .slowReader)
         }
-        outbox.append(frame)
-        outboxBytes += frame.count
-        _ = flushOutbox()
+        enqueue(WaitingFrame(bytes: frame, isDelivery: false))
     }
 
     /// Frames of a session elsewhere; they are bounded by the credit that its shard keeps.
     func deliver(_ frame: [UInt8]) {
         guard socket?.isOpen == true else { return }
+        enqueue(WaitingFrame(bytes: frame, isDelivery: true))
+    }
+
+    private func enqueue(_ frame: WaitingFrame) {
         outbox.append(frame)
-        outboxBytes += frame.count
+        outboxBytes += frame.bytes.count
         _ = flushOutbox()
     }
 
@@ -336,26 +348,27 @@ final class Connection: WebSocketHandler {
             let sent = shard.withScratch { frame in
                 repeat {
                     if count > 0 { frame.bytes.append(UInt8(ascii: "\n")) }
-                    frame.bytes.append(contentsOf: outbox[count])
+                    frame.bytes.append(contentsOf: outbox[count].bytes)
                     count += 1
-                } while count < outbox.count && frame.count + outbox[count].count < limit
+                } while count < outbox.count && frame.count + outbox[count].bytes.count < limit
                 guard socket.send(&frame) == .sent else { return false }
                 shard.metrics.framesSent.increment()
                 shard.metrics.sentBytes.increment(by: frame.count)
                 return true
             }
             guard sent else { return false }
-            let bytes = outbox[..<count].reduce(0) { $0 + $1.count }
+            let written = outbox[..<count]
+            outboxBytes -= written.reduce(0) { $0 + $1.bytes.count }
+            let delivered = written.reduce(0) { $0 + ($1.isDelivery ? $1.bytes.count : 0) }
             outbox.removeFirst(count)
-            outboxBytes -= bytes
-            acknowledge(bytes)
+            acknowledge(delivered)
         }
         return true
     }
 
-    /// Gives credit back to a session elsewhere. Frames of our own are counted there as well as here.
+    /// Gives credit back to a session elsewhere.
     private func acknowledge(_ bytes: Int) {
-        guard case .attachedThere(let session, let other) = phase else { return }
+        guard bytes > 0, case .attachedThere(let session, let other) = phase else { return }
         shard.send(.delivered(session, id, bytes: bytes), to: other)
     }
 

@@ -15,6 +15,7 @@ extension SessionSettings {
         responsesPerConnection = configuration.limits.responsesPerConnection
         messagesPerSession = configuration.limits.messagesPerSession
         responseBytes = configuration.limits.responseBytes
+        responseEvents = configuration.limits.responseEvents
         sessionBytes = configuration.replay.sessionBytes
         echoBytes = configuration.replay.echoBytes
         retention = configuration.replay.retention

@@ -15,10 +15,11 @@ final class HostedSession {
     private var runs: [Int: UpstreamRun] = [:]
     private var actions: [SessionAction] = []
     private var isCommitting = false
+    private var isEnded = false
     private var timer: LoopTimer?
     /// What the shard has counted of this session's bytes.
     private var countedBytes = 0
-    /// The highest cursor there was, for backpressure while nobody is there.
+    /// The highest cursor of all readers; while nobody is there, what it was last.
     private var bestCursor = 0
 
     /// Whose session it is.
@@ -94,13 +95,7 @@ final class HostedSession {
     func receive(_ command: ClientCommand, from connection: ConnectionID) {
         let now = shard.loop.now
         switch command {
-        case .message(let message):
-            let before = machine.log.lastSequence
-            machine.receive(
-                message, from: connection, responseID: shard.makeResponseID(), now: now,
-                actions: &actions)
-            let isNew = machine.log.lastSequence > before
-            shard.metrics.messages[isNew ? .accepted : .attached].increment()
+        case .message(let message): receive(message, from: connection, now: now)
         case .cancel(let target):
             machine.cancel(target, from: connection, now: now, actions: &actions)
         case .toolOutput:
@@ -111,6 +106,22 @@ final class HostedSession {
         }
         commit()
         armTimer()
+    }
+
+    private func receive(
+        _ message: ClientCommand.Message, from connection: ConnectionID, now: Instant
+    ) {
+        guard !shard.isOverMemoryLimit else {
+            shard.metrics.messages[.limited].increment()
+            return send(
+                ServerFrames.error(
+                    .overloaded, "the logs of all sessions are full (replay.process_bytes)",
+                    retryAfter: .seconds(5), messageID: message.id), to: connection)
+        }
+        let outcome = machine.receive(
+            message, from: connection, responseID: shard.makeResponseID(), now: now,
+            actions: &actions)
+        shard.metrics.messages[MessageResult(outcome)].increment()
     }
 
     /// Ends all running responses because the gateway stops.
@@ -138,8 +149,9 @@ final class HostedSession {
         machine.upstream(response, output, data: data, now: now, actions: &actions)
     }
 
-    func upstreamFailed(_ response: Int, _ error: ResponseError) {
-        machine.upstreamFailed(response, error, now: shard.loop.now, actions: &actions)
+    func upstreamFailed(_ response: Int, _ error: ResponseError, openTools: [ToolUpdate]) {
+        machine.upstreamFailed(
+            response, error, openTools: openTools, now: shard.loop.now, actions: &actions)
         commit()
     }
 
@@ -164,6 +176,7 @@ final class HostedSession {
         }
         actions.removeAll(keepingCapacity: true)
         isCommitting = false
+        guard !isEnded else { return }
         for reader in readers { offer(to: reader) }
         updateFlow()
         if shard.isDraining { tellIdleReaders() }
@@ -176,8 +189,11 @@ final class HostedSession {
         switch action {
         case .openUpstream(let response, let request): open(response, request)
         case .closeUpstream(let response):
-            runs.removeValue(forKey: response)?.close()
-            machine.upstreamClosed(response, now: shard.loop.now, actions: &actions)
+            let run = runs.removeValue(forKey: response)
+            run?.close()
+            machine.upstreamClosed(
+                response, openTools: run?.takeOpenTools() ?? [], now: shard.loop.now,
+                actions: &actions)
         case .pauseUpstream: for run in runs.values { run.pause() }
         case .resumeUpstream: for run in runs.values { run.resume() }
         case .send(let connection, let frame): send(frame, to: connection)
@@ -282,7 +298,7 @@ final class HostedSession {
     }
 
     private func updateFlow() {
-        if let best = readers.map(\.cursor).max() { bestCursor = max(bestCursor, best) }
+        if let best = readers.map(\.cursor).max() { bestCursor = best }
         let before = actions.count
         machine.updateFlow(bestCursor: bestCursor, actions: &actions)
         if actions.count > before, !isCommitting {
@@ -308,15 +324,17 @@ final class HostedSession {
         if let deadline = machine.nextDeadline { timer.arm(at: deadline) } else { timer.cancel() }
     }
 
-    /// Gives memory back before its time; true when there was something to give.
-    func compactFinished() -> Bool {
-        let didCompact = machine.compactFinished()
+    /// Gives memory back before its time.
+    func compactFinished() {
+        guard !isCommitting, machine.compactFinished() else { return }
         commit()
-        return didCompact
     }
 
-    /// Forgets everything. Readers are told by whoever ends the session.
+    /// Forgets everything.
+    ///
+    /// Readers are told by whoever ends the session.
     func end() -> [SessionReader] {
+        isEnded = true
         timer?.cancel()
         timer = nil
         for run in runs.values { run.close() }

@@ -25,6 +25,8 @@ final class ShardCore: ServerHandler {
     /// Deserted sessions in order of their desertion; entries may be out of date.
     private var deserted: [String] = []
     private var storedBytes = 0
+    private var isRelieving = false
+    private var nextRelief = Instant(nanoseconds: .min)
     private var nextConnection: UInt64 = 0
     private var scratch = OutgoingFrame(capacity: 64 << 10)
     private var drainTimer: LoopTimer?
@@ -93,6 +95,10 @@ final class ShardCore: ServerHandler {
         connections[connection.id] = connection
         metrics.connections.increment()
         metrics.connectionsTotal.increment()
+    }
+
+    func connectionNeverOpened(_ connection: Connection) {
+        context.admission.leave(connection.address)
     }
 
     func connectionClosed(_ connection: Connection, code: CloseCode) {
@@ -302,15 +308,24 @@ final class ShardCore: ServerHandler {
         guard change != 0 else { return }
         storedBytes += change
         metrics.replayLogBytes.add(change)
-        guard change > 0, storedBytes > context.share(of: context.configuration.replay.processBytes)
-        else { return }
+        guard change > 0, isOverMemoryLimit, !isRelieving else { return }
+        isRelieving = true
         relieveMemory()
+        isRelieving = false
     }
 
-    /// All logs together are too large: deserted sessions go, then finished responses are compacted.
+    /// True when the shard's logs together exceed their share of `replay.process_bytes`.
+    var isOverMemoryLimit: Bool {
+        storedBytes > context.share(of: context.configuration.replay.processBytes)
+    }
+
+    /// All logs together are too large: deserted sessions end, then finished responses are compacted.
     private func relieveMemory() {
-        let limit = context.share(of: context.configuration.replay.processBytes)
-        while storedBytes > limit, endLongestDeserted() {}
+        while isOverMemoryLimit, endLongestDeserted() {}
+        // Looks at every session, so it is done once in a while only; new messages are refused meanwhile.
+        guard isOverMemoryLimit, loop.now >= nextRelief else { return }
+        nextRelief = loop.now + .seconds(1)
+        for session in Array(sessions.values) where isOverMemoryLimit { session.compactFinished() }
     }
 
     // MARK: Sending
@@ -324,6 +339,9 @@ final class ShardCore: ServerHandler {
         let reached = log.render(
             after: cursor, into: &scratch.bytes, maximumBytes: delivery.frameBytes,
             mergeAfter: delivery.mergeAfterEvents)
+        if reached - cursor > delivery.mergeAfterEvents {
+            metrics.mergedDeltas.increment(by: reached - cursor)
+        }
         send(&scratch)
         return reached
     }
@@ -380,6 +398,12 @@ final class ShardCore: ServerHandler {
         if let closed = summary.cancelToClose { metrics.cancelClose.observe(closed) }
         if summary.outcome == .cancelled, let source = CancelSource(reason: summary.reason) {
             metrics.cancels[source].increment()
+        }
+        if let usage = summary.usage {
+            metrics.tokenUsage[.input].increment(by: usage.input)
+            metrics.tokenUsage[.cachedInput].increment(by: usage.cachedInput)
+            metrics.tokenUsage[.output].increment(by: usage.output)
+            metrics.tokenUsage[.reasoning].increment(by: usage.reasoning)
         }
         var attributes: LogAttributes = [
             "gateway.session.id": .text(session.text),

@@ -137,6 +137,7 @@ final class UpstreamRun: UpstreamTransferDelegate {
         timer = nil
         shard.metrics.upstreamTransfers.decrement()
         shard.metrics.upstreamRequests[UpstreamResult(outcome)].increment()
+        if !transfer.timing.isConnectionReused { shard.metrics.upstreamConnections.increment() }
         if case .failed(let failure) = outcome {
             if failure.isUnreachable {
                 shard.context.upstreamHealth.unreachable(now: shard.loop.now)
@@ -152,7 +153,9 @@ final class UpstreamRun: UpstreamTransferDelegate {
         if !reducer.isFinished {
             switch outcome {
             case .finished: brokenOff()
-            case .failed(let failure): session.upstreamFailed(response, ResponseError(failure))
+            case .failed(let failure):
+                session.upstreamFailed(
+                    response, ResponseError(failure), openTools: takeOpenTools())
             }
         }
         session.runEnded(self)
@@ -161,7 +164,10 @@ final class UpstreamRun: UpstreamTransferDelegate {
     /// The body has ended without a terminal event: never a completion.
     private func brokenOff() {
         var error: GatewayCore.UpstreamError?
-        let end = reducer.endOfStream { _ in }
+        var tools: [ToolUpdate] = []
+        let end = reducer.endOfStream { output in
+            if case .tool(let update) = output { tools.append(update) }
+        }
         if case .truncated(let told) = end { error = told }
         let message =
             error?.message ?? "upstream ended the stream without saying how the response ended"
@@ -169,7 +175,17 @@ final class UpstreamRun: UpstreamTransferDelegate {
             response,
             ResponseError(
                 code: error == nil ? "upstream_truncated" : "upstream_failed", message: message,
-                isRetryable: true, upstreamCode: error?.code, requestID: requestID))
+                isRetryable: true, upstreamCode: error?.code, requestID: requestID),
+            openTools: tools)
+    }
+
+    /// The last updates of the tool calls that are open, for a response that ends before its upstream.
+    func takeOpenTools() -> [ToolUpdate] {
+        var tools: [ToolUpdate] = []
+        _ = reducer.endOfStream { output in
+            if case .tool(let update) = output { tools.append(update) }
+        }
+        return tools
     }
 
     /// Ends the response on our account and closes the transfer.
@@ -177,7 +193,8 @@ final class UpstreamRun: UpstreamTransferDelegate {
         session.upstreamFailed(
             response,
             ResponseError(
-                code: code, message: message, isRetryable: isRetryable, requestID: requestID))
+                code: code, message: message, isRetryable: isRetryable, requestID: requestID),
+            openTools: takeOpenTools())
         close()
         session.runEnded(self)
     }

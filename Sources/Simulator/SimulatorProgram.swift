@@ -130,7 +130,9 @@ package enum SimulatorProgram {
             }
         })
         simulator?.finishStopping()
-        return code
+        // Each watcher's action holds the watchers: let go of them here.
+        watchers = []
+        return loop.destroy() ? code : .failure
     }
 
     /// A stream is a descriptor: as many as the system allows.

@@ -81,7 +81,7 @@ package final class GatewayMetrics: Sendable {
             "gateway_snapshots_total", "Snapshots sent in place of compacted events.")
         mergedDeltas = registry.counter(
             "gateway_merged_deltas_total",
-            "Deltas that readers got as a part of a merged one, because they were behind.")
+            "Events that readers far behind got with adjacent deltas merged.")
         upstreamPaused = registry.counter(
             "gateway_upstream_paused_total", "Times a transfer was paused for its readers.")
         upstreamTransfers = registry.gauge(

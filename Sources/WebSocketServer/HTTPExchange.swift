@@ -37,6 +37,8 @@ package final class HTTPExchange {
     private var phase = Phase.receiving
     private var closesAfter = false
     private var wantsWritable = false
+    /// A write has failed: the peer's leaving is about to be told.
+    private var isBroken = false
     /// The head of the request.
     package let request: HTTPRequest
     /// The whole body.
@@ -55,14 +57,14 @@ package final class HTTPExchange {
 
     /// True when a piece would be written at once.
     package var isClear: Bool {
-        guard let wsi else { return false }
+        guard let wsi, !isBroken else { return false }
         return lws_partial_buffered(wsi) == 0
     }
 
     /// True while the peer is there and the response has not ended.
     package var isOpen: Bool {
         switch phase {
-        case .receiving, .waiting, .writing: wsi != nil
+        case .receiving, .waiting, .writing: wsi != nil && !isBroken
         case .ended, .gone: false
         }
     }
@@ -130,7 +132,7 @@ package final class HTTPExchange {
 
     /// Ends the response; the connection is kept for another request where HTTP allows it.
     package func end() {
-        guard case .writing(let length) = phase else { return }
+        guard !isBroken, case .writing(let length) = phase else { return }
         if case .chunked = length { writeRaw(Array("0\r\n\r\n".utf8)[...]) }
         phase = .ended
         observer = nil
@@ -153,13 +155,15 @@ package final class HTTPExchange {
     }
 
     private func writeRaw(_ bytes: ArraySlice<UInt8>) {
-        guard let wsi, !bytes.isEmpty else { return }
+        guard let wsi, !isBroken, !bytes.isEmpty else { return }
         // The library takes a mutable pointer and does not write to it for HTTP/1.
         let written = bytes.withUnsafeBufferPointer { buffer -> Int32 in
             guard let base = UnsafeMutablePointer(mutating: buffer.baseAddress) else { return -1 }
             return lws_write(wsi, base, buffer.count, LWS_WRITE_HTTP)
         }
-        if written < 0 { lws_callback_on_writable(wsi) }
+        guard written < 0 else { return }
+        isBroken = true
+        server.writeFailed(wsi)
     }
 
     // MARK: From the library's callback

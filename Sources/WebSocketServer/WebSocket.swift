@@ -80,8 +80,7 @@ package final class WebSocket {
                 isBinary ? LWS_WRITE_BINARY : LWS_WRITE_TEXT)
         }
         guard written >= 0 else {
-            // The connection is broken; the library closes it from its own callback.
-            lws_callback_on_writable(wsi)
+            server.writeFailed(wsi)
             return .closed
         }
         return .sent
@@ -156,10 +155,16 @@ package final class WebSocket {
     ///
     /// Returns false to close (the code is set then).
     func received(
-        _ piece: UnsafeRawBufferPointer, isFirst: Bool, isLast: Bool, isBinary: Bool
+        _ piece: UnsafeRawBufferPointer, fragmentRemaining: Int, isFirst: Bool, isLast: Bool,
+        isBinary: Bool
     ) -> Bool {
         lastHeard = server.loop.now
         guard isOpen else { return true }  // Sent before the peer saw our close: not for us.
+        guard piece.count + fragmentRemaining <= handler.maximumFragmentBytes else {
+            assembly = []
+            close(.messageTooBig, "fragment exceeds \(handler.maximumFragmentBytes) bytes")
+            return true
+        }
         guard assembly.count + piece.count <= handler.maximumMessageBytes else {
             assembly = []
             // Our own close frame: the library's way to close from here sends it seconds late.

@@ -20,6 +20,9 @@ package final class WebSocketServer {
     private var active: [OpaquePointer] = []
     /// Sockets to close as soon as their callback returns.
     private var doomed: Set<OpaquePointer> = []
+    /// Sockets whose write failed outside their callback, to close with the next turn of the loop.
+    private var broken: Set<OpaquePointer> = []
+    private var reaper: LoopTimer?
     private var peers: [OpaquePointer: Peer] = [:]
 
     /// What the server keeps about one accepted socket, from its first callback to its last.
@@ -94,6 +97,7 @@ package final class WebSocketServer {
     /// Call `finishDestroying` after the loop's `run` has returned.
     package func destroy() {
         stopListening()
+        reaper?.cancel()
         vhost = nil
         // The library itself would give sockets that wait for a close frame their full time.
         for wsi in Array(peers.keys) where peers[wsi] != nil { kill(wsi) }
@@ -134,6 +138,28 @@ package final class WebSocketServer {
             forget(wsi)
             millrace_lws_kill(wsi)
         }
+    }
+
+    /// Closes a socket whose write failed, but never within the call of the owner who wrote.
+    ///
+    /// The library would neither read from it nor call back any more, and its loop would spin on the
+    /// hang-up that `epoll` goes on reporting.
+    func writeFailed(_ wsi: OpaquePointer) {
+        if active.contains(wsi) {
+            doomed.insert(wsi)
+            return
+        }
+        broken.insert(wsi)
+        let reaper =
+            reaper
+            ?? loop.makeTimer { [unowned self] in
+                while let wsi = broken.first {
+                    broken.remove(wsi)
+                    kill(wsi)
+                }
+            }
+        self.reaper = reaper
+        reaper.arm(after: .zero)
     }
 
     // MARK: The library's callback
@@ -193,9 +219,11 @@ package final class WebSocketServer {
 
     private func forget(_ wsi: OpaquePointer) {
         doomed.remove(wsi)
+        broken.remove(wsi)
         guard let peer = peers.removeValue(forKey: wsi) else { return }
         peer.exchange?.gone()
         peer.socket?.gone()
+        peer.upgrade?.handler.webSocketNeverOpened()
     }
 
     // MARK: HTTP
@@ -309,9 +337,10 @@ package final class WebSocketServer {
 
     private func received(_ wsi: OpaquePointer, _ piece: UnsafeRawBufferPointer) -> Int32 {
         guard let socket = peers[wsi]?.socket else { return -1 }
-        let isLast = lws_is_final_fragment(wsi) != 0 && lws_remaining_packet_payload(wsi) == 0
+        let remaining = lws_remaining_packet_payload(wsi)
         let goesOn = socket.received(
-            piece, isFirst: lws_is_first_fragment(wsi) != 0, isLast: isLast,
+            piece, fragmentRemaining: remaining, isFirst: lws_is_first_fragment(wsi) != 0,
+            isLast: lws_is_final_fragment(wsi) != 0 && remaining == 0,
             isBinary: lws_frame_is_binary(wsi) != 0)
         return goesOn ? 0 : -1
     }

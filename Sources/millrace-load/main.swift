@@ -1,1 +1,4 @@
+import Glibc
 import LoadClient
+
+exit(LoadProgram.main())

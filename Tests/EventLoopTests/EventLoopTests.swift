@@ -46,6 +46,28 @@ struct EventLoopTests {
         #expect(fired == ["early", "moved", "late"])
     }
 
+    @Test("lets go of timers that are still armed when it closes")
+    func releasesArmedTimers() throws {
+        final class Owner { var timer: LoopTimer? }
+        let loop = try EventLoop()
+        weak var released: Owner?
+        let isClean = loop.run(afterAdopting: {
+            let owner = Owner()
+            released = owner
+            let other = loop.makeTimer {}
+            other.arm(after: .seconds(500))
+            owner.timer = loop.makeTimer { [owner] in
+                _ = owner
+                other.cancel()
+            }
+            owner.timer?.arm(after: .seconds(600))
+            owner.timer = nil
+            loop.close()
+        })
+        #expect(isClean)
+        #expect(released == nil)
+    }
+
     @Test("delivers a mailbox's messages in order, once each")
     func deliversMail() throws {
         let loop = try EventLoop()

@@ -2,13 +2,13 @@
 ///
 /// Refused: aliases, anchors, tags, a second document, keys that are not scalars, and whatever is
 /// above the limits. Repeated keys are kept: the caller knows their names.
-enum YAMLDocument {
+package enum YAMLDocument {
     static let maximumBytes = 1 << 20
     static let maximumDepth = 16
     static let maximumNodes = 20_000
 
     /// The root node; `nil` when the text holds nothing but comments.
-    static func parse(_ bytes: [UInt8]) throws(YAMLError) -> YAMLNode? {
+    package static func parse(_ bytes: [UInt8]) throws(YAMLError) -> YAMLNode? {
         guard bytes.count <= maximumBytes else {
             throw YAMLError(
                 line: 0, reason: "\(bytes.count) bytes exceed the limit of \(maximumBytes)")

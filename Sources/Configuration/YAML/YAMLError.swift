@@ -1,7 +1,7 @@
 /// Why a text is not a YAML document that we take.
-struct YAMLError: Error, Equatable {
+package struct YAMLError: Error, Equatable {
     /// From 1; 0 when the failure has no place.
-    let line: Int
+    package let line: Int
     /// One phrase: what is wrong, and the limit where one was met.
-    let reason: String
+    package let reason: String
 }

@@ -1,17 +1,17 @@
 /// One node of a YAML document, with the line it begins on.
-indirect enum YAMLNode: Sendable, Equatable {
+package indirect enum YAMLNode: Sendable, Equatable {
     case scalar(YAMLScalar)
     case sequence([YAMLNode], line: Int)
     case mapping([Entry], line: Int)
 
     /// One `key: value` pair; order and repetitions are kept as written.
-    struct Entry: Sendable, Equatable {
-        let key: YAMLScalar
-        let value: YAMLNode
+    package struct Entry: Sendable, Equatable {
+        package let key: YAMLScalar
+        package let value: YAMLNode
     }
 
     /// From 1.
-    var line: Int {
+    package var line: Int {
         switch self {
         case .scalar(let scalar): scalar.line
         case .sequence(_, let line), .mapping(_, let line): line
@@ -19,7 +19,7 @@ indirect enum YAMLNode: Sendable, Equatable {
     }
 
     /// What a person would call it in an error message.
-    var kindName: String {
+    package var kindName: String {
         switch self {
         case .scalar(let scalar): scalar.isNull ? "nothing" : "a single value"
         case .sequence: "a list"
@@ -29,13 +29,13 @@ indirect enum YAMLNode: Sendable, Equatable {
 }
 
 /// One scalar as written.
-struct YAMLScalar: Sendable, Equatable {
-    let text: String
+package struct YAMLScalar: Sendable, Equatable {
+    package let text: String
     /// Written without quotes and not as a block: may be a number, a boolean or nothing.
-    let isPlain: Bool
+    package let isPlain: Bool
     /// From 1.
-    let line: Int
+    package let line: Int
 
     /// `key:`, `key: ~` and `key: null` leave a key unset.
-    var isNull: Bool { isPlain && ["", "~", "null", "Null", "NULL"].contains(text) }
+    package var isNull: Bool { isPlain && ["", "~", "null", "Null", "NULL"].contains(text) }
 }

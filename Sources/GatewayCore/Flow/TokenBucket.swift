@@ -22,7 +22,9 @@ package struct TokenBucket: Equatable, Sendable {
         case abusive
     }
 
-    /// Counts one event. Refused ones count too, down to one burst below zero.
+    /// Counts one event.
+    ///
+    /// Refused ones count too, down to one burst below zero.
     package mutating func take(now: Instant) -> Outcome {
         tokens = min(burst, tokens + (now - filledAt).seconds * ratePerSecond)
         filledAt = now

@@ -62,6 +62,15 @@ struct LogSegment {
     /// The segment itself and its arrays' headers, roughly.
     static let overheadBytes = 200
 
+    /// Makes room for another piece, growing by a quarter: doubling would waste half of a long answer.
+    mutating func reserve(_ byteCount: Int) {
+        let needed = bytes.count + byteCount
+        if needed > bytes.capacity { bytes.reserveCapacity(needed + max(128, needed / 4)) }
+        if ends.count == ends.capacity {
+            ends.reserveCapacity(ends.count + max(16, ends.count / 4))
+        }
+    }
+
     /// Where in `bytes` the event at `sequence` begins; the count of bytes for the one after the last.
     func offset(of sequence: Int) -> Int {
         guard kind == .run else { return sequence > firstSequence ? bytes.count : 0 }

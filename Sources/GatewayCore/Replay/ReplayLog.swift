@@ -17,8 +17,8 @@ package struct ReplayLog {
 
     private(set) var segments: [LogSegment] = []
 
-    /// A run's text is cut after this many bytes, so that growing one stays cheap.
-    private static let maximumRunBytes = 32 << 10
+    /// A run is cut after this many bytes of text: what its arrays grow in advance stays small.
+    private static let maximumRunBytes = 4 << 10
 
     /// Begins an empty log.
     package init(epoch: String) { self.epoch = epoch }
@@ -38,6 +38,8 @@ package struct ReplayLog {
         response: Int, index: Int, item: Span<UInt8>, fields: (inout [UInt8]) -> Void
     ) {
         appendSegment(.item, type: "item", response: response) { bytes, payload, itemIndex in
+            // Exactly: one byte too few would make the array double for the closing brace.
+            bytes.reserveCapacity(item.count + 160)
             fields(&bytes)
             bytes.append(literal: ",\"item\":")
             let start = bytes.count
@@ -91,6 +93,7 @@ package struct ReplayLog {
             segments.append(segment)
         }
         let current = segments.count - 1
+        segments[current].reserve(range.count)
         segments[current].bytes.append(text, range)
         segments[current].ends.append(UInt32(segments[current].bytes.count))
         storedBytes += range.count + 4

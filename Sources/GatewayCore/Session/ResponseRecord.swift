@@ -1,7 +1,7 @@
 /// What a session knows of one response.
 ///
 ///     connecting ──connected──▶ waiting ──first event──▶ streaming ──terminal event──▶ finished
-///         └───────────────cancel, in any of them────────▶ cancelling ──closed──────────▲
+///         └──────cancel or a limit, in any of them──────▶ closing ─────closed──────────▲
 ///
 /// An upstream that fails or breaks off finishes the response from every state.
 /// - Invariant: a response enters `finished` once, and with it goes its one `complete`.
@@ -14,8 +14,15 @@ struct ResponseRecord {
         /// Events come.
         case streaming
         /// The transfer is being closed; what still arrives is dropped.
-        case cancelling(CancelReason, since: Instant)
+        case closing(ClosingReason, since: Instant)
         case finished(ResponseOutcome, at: Instant)
+    }
+
+    /// Why a transfer is closed before its end.
+    enum ClosingReason: Equatable {
+        case cancel(CancelReason)
+        /// A limit was exceeded: the response fails.
+        case failure(ResponseError)
     }
 
     /// The response's number within its session: 0, 1, 2 ….
@@ -37,6 +44,8 @@ struct ResponseRecord {
     var upstreamID: [UInt8]?
     /// Bytes of text and arguments so far, as written.
     var streamedBytes = 0
+    /// Events so far.
+    var streamedEvents = 0
     /// What was sent as input, while the conversation is kept here and the response may join it.
     var keptInput: [[UInt8]] = []
 
@@ -49,7 +58,7 @@ struct ResponseRecord {
     var isStreaming: Bool {
         switch phase {
         case .connecting, .waiting, .streaming: true
-        case .cancelling, .finished: false
+        case .closing, .finished: false
         }
     }
 
@@ -57,7 +66,7 @@ struct ResponseRecord {
     var statusName: StaticString {
         switch phase {
         case .connecting: "queued"
-        case .waiting, .streaming, .cancelling: "in_progress"
+        case .waiting, .streaming, .closing: "in_progress"
         case .finished(.completed, _): "completed"
         case .finished(.incomplete, _): "incomplete"
         case .finished(.failed, _): "failed"
@@ -70,7 +79,7 @@ struct ResponseRecord {
         switch phase {
         case .connecting: "connecting"
         case .waiting: "waiting"
-        case .streaming, .cancelling, .finished: nil
+        case .streaming, .closing, .finished: nil
         }
     }
 }

@@ -1,19 +1,31 @@
 extension SessionMachine {
+    /// What became of a message.
+    package enum MessageOutcome: Equatable, Sendable {
+        /// A response was opened.
+        case accepted
+        /// The id came before, with the same input.
+        case attached
+        /// The id came before, with another input.
+        case conflict
+        /// A limit is reached.
+        case limited
+    }
+
     /// Takes a user's message: opens its response, or attaches to the one it has opened before.
     ///
     /// `responseID` names the response if there will be a new one.
     package mutating func receive(
         _ message: ClientCommand.Message, from connection: ConnectionID, responseID: String,
         now: Instant, actions: inout [SessionAction]
-    ) {
+    ) -> MessageOutcome {
         let hash = FNV.hash(message.input)
         if let known = messages[message.id] {
             actions.append(.send(connection, frame: repeated(message.id, known, hash)))
-            return
+            return known.inputHash == hash ? .attached : .conflict
         }
         if let refusal = refusal(of: message, from: connection) {
             actions.append(.send(connection, frame: refusal))
-            return
+            return .limited
         }
         let number = nextNumber
         nextNumber += 1
@@ -38,10 +50,11 @@ extension SessionMachine {
         if let ahead = cancelledAhead.firstIndex(of: message.id) {
             cancelledAhead.remove(at: ahead)
             finish(number, .cancelled, reason: "client", now: now, actions: &actions)
-            return
+            return .accepted
         }
         actions.append(.openUpstream(response: number, request: request))
         actions.append(.broadcast(frame: stateFrame(record, "connecting", now: nil)))
+        return .accepted
     }
 
     /// The answer to an id that came before.
@@ -175,7 +188,7 @@ extension SessionMachine {
         _ number: Int, _ reason: CancelReason, now: Instant, actions: inout [SessionAction]
     ) {
         guard let index = recordIndex(number), responses[index].isStreaming else { return }
-        responses[index].phase = .cancelling(reason, since: now)
+        responses[index].phase = .closing(.cancel(reason), since: now)
         actions.append(.closeUpstream(response: number))
     }
 }

@@ -68,23 +68,39 @@ extension SessionMachine {
     }
 
     /// Ends a response whose upstream cannot go on: refused, broken off, broken, silent.
+    ///
+    /// `openTools` are the last updates of the tool calls that upstream has left open.
     package mutating func upstreamFailed(
-        _ number: Int, _ error: ResponseError, now: Instant, actions: inout [SessionAction]
+        _ number: Int, _ error: ResponseError, openTools: [ToolUpdate] = [], now: Instant,
+        actions: inout [SessionAction]
     ) {
         guard let index = recordIndex(number), responses[index].isStreaming else { return }
+        closeTools(index, openTools)
         finish(number, .failed, error: error, now: now, actions: &actions)
     }
 
-    /// The transfer of a cancelled response is closed: the response ends.
+    /// The transfer of a response that is closing is closed: the response ends.
     package mutating func upstreamClosed(
-        _ number: Int, now: Instant, actions: inout [SessionAction]
+        _ number: Int, openTools: [ToolUpdate] = [], now: Instant, actions: inout [SessionAction]
     ) {
         guard let index = recordIndex(number),
-            case .cancelling(let reason, let since) = responses[index].phase
+            case .closing(let reason, let since) = responses[index].phase
         else { return }
-        finish(
-            number, .cancelled, reason: reason.rawValue, cancelledSince: since, now: now,
-            actions: &actions)
+        closeTools(index, openTools)
+        switch reason {
+        case .cancel(let reason):
+            finish(
+                number, .cancelled, reason: reason.rawValue, cancelledSince: since, now: now,
+                actions: &actions)
+        case .failure(let error):
+            finish(number, .failed, error: error, now: now, actions: &actions)
+        }
+    }
+
+    /// Gives every open tool call its one last status.
+    private mutating func closeTools(_ index: Int, _ updates: [ToolUpdate]) {
+        let none: [UInt8] = []
+        for update in updates { appendTool(index, update, none.span) }
     }
 
     // MARK: Entries
@@ -108,13 +124,20 @@ extension SessionMachine {
         _ bytes: Int, _ index: Int, now: Instant, actions: inout [SessionAction]
     ) -> Bool {
         responses[index].streamedBytes += bytes
-        guard responses[index].streamedBytes > settings.responseBytes else { return true }
+        responses[index].streamedEvents += 1
+        let exceeded: String
+        if responses[index].streamedBytes > settings.responseBytes {
+            exceeded = "\(settings.responseBytes) bytes (limits.response_bytes)"
+        } else if responses[index].streamedEvents > settings.responseEvents {
+            exceeded = "\(settings.responseEvents) events (limits.response_events)"
+        } else {
+            return true
+        }
         let number = responses[index].number
         let error = ResponseError(
             code: GatewayErrorCode.responseTooLarge.rawValue,
-            message: "the answer exceeds \(settings.responseBytes) bytes (limits.response_bytes)",
-            isRetryable: false)
-        finish(number, .failed, error: error, now: now, actions: &actions)
+            message: "the answer exceeds \(exceeded)", isRetryable: false)
+        responses[index].phase = .closing(.failure(error), since: now)
         actions.append(.closeUpstream(response: number))
         return false
     }
@@ -245,6 +268,7 @@ extension SessionMachine {
                     firstText: record.firstTextAt.map { $0 - record.acceptedAt },
                     total: now - record.acceptedAt,
                     cancelToClose: cancelledSince.map { now - $0 }, textBytes: text.count,
+                    usage: usage.map(TokenUsage.init(parsing:)),
                     model: Self.plain(record.model), upstreamID: Self.plain(record.upstreamID))))
         enforceBounds()
     }

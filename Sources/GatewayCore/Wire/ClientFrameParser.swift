@@ -167,7 +167,8 @@ package struct ClientFrameParser: Sendable {
                 kind: .string, range: member.key.lowerBound - 1..<member.key.upperBound + 1)
             let name = String(decoding: quoted.decoded(in: bytes) ?? [], as: UTF8.self)
             if let allowedOptions, !allowedOptions.contains(name) { refused = refused ?? name }
-            options.removeAll { $0.name == name }  // The last of equal keys counts, as in JSON.parse.
+            // The last of equal keys counts, as in JSON.parse.
+            options.removeAll { $0.name == name }
             options.append(
                 RequestOption(name: name, value: Self.copy(member.value.range, of: bytes)))
         }

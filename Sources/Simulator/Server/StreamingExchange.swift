@@ -75,7 +75,8 @@ package final class StreamingExchange: HTTPExchangeObserver {
         guard !isOver else { return }
         for _ in 0..<Self.maximumWritesPerTurn {
             let isWaiting = fill()
-            guard flush() else { return }
+            // Where a write has failed, `exchangePeerClosed` follows.
+            guard flush(), exchange.isOpen else { return }
             if let ending {
                 finish(ending)
                 return

@@ -1,0 +1,99 @@
+/// Everything a run counts and times.
+package struct Measurements {
+    /// A duration that is measured, in the order of the report.
+    package enum Latency: String, CaseIterable {
+        case connect
+        case ready
+        case firstText = "first_text"
+        case delivery
+        case response
+        case cancel
+        case upstreamClosed = "upstream_closed"
+        case reconnect
+        case catchUp = "catch_up"
+        case sendLag = "send_lag"
+
+        package var meaning: String {
+            switch self {
+            case .connect: "connect started → upgraded"
+            case .ready: "connect started → ready, first time"
+            case .firstText: "message due → first text"
+            case .delivery: "upstream's write → read here"
+            case .response: "message due → complete"
+            case .cancel: "cancel sent → complete"
+            case .upstreamClosed: "cancel arrived → upstream closed, says the gateway"
+            case .reconnect: "connect started → ready, resuming"
+            case .catchUp: "hello sent → last missed event"
+            case .sendLag: "message due → sent"
+            }
+        }
+    }
+
+    package struct Counters: Equatable {
+        package var connects = 0
+        package var reconnects = 0
+        package var connectFailures = 0
+        package var drops = 0
+        package var unexpectedCloses = 0
+        package var messages = 0
+        package var responses = 0
+        package var cancels = 0
+        package var leftBehind = 0
+        package var errors = 0
+        package var deltas = 0
+        package var events = 0
+        package var frames = 0
+        package var bytes = 0
+        package var timestamps = 0
+        package var foreignTimestamps = 0
+    }
+
+    package var counters = Counters()
+    /// How often each close code, error code or terminal status was seen.
+    package private(set) var tallies: [String: Int] = [:]
+    private var histograms: [Histogram]
+    /// The newest second's, for progress and the timeline.
+    package var recent = Histogram()
+    package var isMeasuring = false
+
+    package init() {
+        histograms = Latency.allCases.map { _ in Histogram() }
+    }
+
+    package mutating func tally(_ name: String) {
+        // Names come from a server: bounded in number.
+        guard tallies[name] != nil || tallies.count < 64 else { return }
+        tallies[name, default: 0] += 1
+    }
+
+    package mutating func record(_ latency: Latency, _ nanoseconds: UInt64) {
+        guard isMeasuring || latency == .connect || latency == .ready else { return }
+        histograms[latency.position].record(nanoseconds)
+    }
+
+    /// The hot one: also into the newest second.
+    package mutating func recordDelivery(_ nanoseconds: UInt64) {
+        guard isMeasuring else { return }
+        histograms[Latency.delivery.position].record(nanoseconds)
+        recent.record(nanoseconds)
+    }
+
+    package subscript(latency: Latency) -> Histogram { histograms[latency.position] }
+}
+
+extension Measurements.Latency {
+    fileprivate var position: Int {
+        switch self {
+        case .connect: 0
+        case .ready: 1
+        case .firstText: 2
+        case .delivery: 3
+        case .response: 4
+        case .cancel: 5
+        case .upstreamClosed: 6
+        case .reconnect: 7
+        case .catchUp: 8
+        case .sendLag: 9
+        }
+    }
+}

@@ -1,0 +1,60 @@
+/// One WebSocket of one reader: its socket and what is between bytes and frames.
+final class Connection {
+    enum Phase {
+        case connecting
+        case securing
+        case upgrading
+        case awaitingReady
+        case open
+        /// Our close frame is out; the server's is awaited.
+        case closing
+    }
+
+    let socket: Socket
+    var tls: TLSStream?
+    var phase = Phase.connecting
+    var handshake: Handshake
+    var parser: FrameParser
+    var outbound: [UInt8] = []
+    var outboundStart = 0
+    var interest: Poller.Interest = .write
+    let token: UInt64
+    let requestKey: String
+    unowned let reader: Reader
+    /// When the attempt was asked for, waiting for its turn included.
+    let askedAt: UInt64
+    var helloAt: UInt64 = 0
+    let isResuming: Bool
+    let isSlow: Bool
+
+    init(
+        socket: consuming Socket, reader: Reader, requestKey: String, serial: UInt32,
+        askedAt: UInt64, isResuming: Bool, isSlow: Bool, maximumFrameBytes: Int
+    ) {
+        token = UInt64(serial) << 32 | UInt64(socket.fd)
+        self.socket = socket
+        self.reader = reader
+        self.requestKey = requestKey
+        self.askedAt = askedAt
+        self.isResuming = isResuming
+        self.isSlow = isSlow
+        handshake = Handshake(key: requestKey, sha1: Digest.sha1)
+        parser = FrameParser(maximumMessageBytes: maximumFrameBytes)
+    }
+
+    /// Counts against the limit of connects in flight.
+    var isOpening: Bool {
+        switch phase {
+        case .connecting, .securing, .upgrading, .awaitingReady: true
+        case .open, .closing: false
+        }
+    }
+
+    func receive(into buffer: UnsafeMutableRawBufferPointer) -> Socket.Transfer {
+        tls?.receive(into: buffer) ?? socket.receive(into: buffer)
+    }
+
+    func send(_ bytes: UnsafeRawBufferPointer) -> Socket.Transfer {
+        tls?.send(bytes) ?? socket.send(bytes)
+    }
+}

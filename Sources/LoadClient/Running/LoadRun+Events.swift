@@ -1,0 +1,230 @@
+extension LoadRun {
+    /// One line of a text frame: asks the checker, then does what follows from its verdict.
+    func line(_ line: Span<UInt8>, _ connection: Connection) {
+        let reader = connection.reader
+        let session = reader.session
+        let before = reader.checker.lastSeq
+        let verdict = reader.checker.handle(line)
+        measurements.counters.events += reader.checker.lastSeq - before
+        switch verdict {
+        case .delta(let delta): received(delta, line, reader)
+        case .event, .notice, .attached, .started: break
+        case .message(let id):
+            if let place = session.inFlight.firstIndex(where: { $0.id == id }) {
+                session.inFlight[place].isAccepted = true
+            }
+        case .ready(let ready): becameReady(ready, connection)
+        case .completed(let completion): completed(completion, reader)
+        case .token(let token): session.resumeToken = token
+        case .goingAway(let milliseconds):
+            measurements.tally("going_away")
+            end(connection, .close)
+            if reader.isPrimary { session.isReady = false }
+            // A server's number: bounded, so that it cannot overflow.
+            reconnect(reader, after: UInt64(min(milliseconds, 3_600_000)) * 1_000_000)
+        case .error(let code, let message): failed(code, message, reader)
+        case .snapshot(let completions):
+            measurements.tally("snapshots")
+            for completion in completions { completed(completion, reader) }
+        case .violation(let violation): violated(reader, violation)
+        }
+        if let target = reader.catchUp, reader.checker.lastSeq >= target.seq {
+            measurements.record(.catchUp, now - target.since)
+            reader.catchUp = nil
+        }
+    }
+
+    private func received(_ delta: StreamChecker.Delta, _ line: Span<UInt8>, _ reader: Reader) {
+        measurements.counters.deltas += delta.events
+        let session = reader.session
+        if scenario.request.timestamps, !delta.text.isEmpty { readTimestamps(line, delta, reader) }
+        let message = reader.checker.running[delta.slot].message
+        let deltas = reader.checker.running[delta.slot].deltas
+        guard let place = session.inFlight.firstIndex(where: { $0.id == message }) else { return }
+        if reader.isPrimary, session.inFlight[place].firstTextAt == nil, !delta.text.isEmpty {
+            session.inFlight[place].firstTextAt = now
+            measurements.record(.firstText, now - session.inFlight[place].due)
+        }
+        if reader.isPrimary, let at = session.inFlight[place].cancelAtDeltas, deltas >= at,
+            session.inFlight[place].cancelledAt == nil
+        {
+            return cancel(session, message: message)
+        }
+        guard !session.inFlight[place].dropAtDeltas.isEmpty else { return }
+        let done = session.inFlight[place].dropsDone[reader.index]
+        let points = session.inFlight[place].dropAtDeltas
+        guard done < points.count, deltas >= points[done] else { return }
+        // A merged delta may have passed several points: one drop stands for them.
+        session.inFlight[place].dropsDone[reader.index] =
+            points.firstIndex { $0 > deltas } ?? points.count
+        drop(reader, scenario.drop.how, away: scenario.drop.awayMilliseconds)
+    }
+
+    private func readTimestamps(
+        _ line: Span<UInt8>, _ delta: StreamChecker.Delta, _ reader: Reader
+    ) {
+        // What was missed while away was late by intention: it counts as catching up.
+        let isLate = reader.catchUp != nil || reader.isSlow
+        DeliveryTimestamps.forEach(in: line.extracting(delta.text)) { written in
+            measurements.counters.timestamps += 1
+            guard written <= now, now - written < 3_600_000_000_000 else {
+                measurements.counters.foreignTimestamps += 1
+                return
+            }
+            if !isLate { measurements.recordDelivery(now - written) }
+        }
+    }
+
+    private func becameReady(_ ready: StreamChecker.Ready, _ connection: Connection) {
+        let reader = connection.reader
+        let session = reader.session
+        openingCount -= 1
+        openCount += 1
+        connection.phase = .open
+        reader.failures = 0
+        reader.wasReady = true
+        everReady = true
+        let wasResuming = session.resumeToken != nil
+        session.resumeToken = ready.resumeToken
+        measurements.record(connection.isResuming ? .reconnect : .ready, now - connection.askedAt)
+        if connection.isResuming { measurements.counters.reconnects += 1 }
+        measurements.counters.connects += 1
+        if wasResuming, !ready.isRecovered {
+            return violated(reader, Violation(.notRecovered, "resume refused: \(ready.reason)"))
+        }
+        if ready.seq > reader.checker.lastSeq {
+            reader.catchUp = (ready.seq, connection.helloAt)
+        }
+        if isPaced(connection) {
+            updateInterest(connection)
+            timers.add(.slowRead(token: connection.token), at: now + 100_000_000)
+        }
+        guard reader.isPrimary else { return }
+        session.isReady = true
+        for other in session.readers.dropFirst()
+        where other.connection == nil && other.absence == .none && !other.wasReady {
+            ask(toConnect: other, askedAt: now)
+        }
+        // What the log does not have was lost on the way: the same id again starts nothing twice.
+        for sent in session.inFlight where !sent.isAccepted { sendText(sent.frame, on: connection) }
+        for sent in session.inFlight where sent.cancelledAt != nil {
+            sendText(composer.cancel(message: sent.id), on: connection)
+        }
+        sendDue(session)
+    }
+
+    private func completed(_ completion: StreamChecker.Completion, _ reader: Reader) {
+        let session = reader.session
+        guard reader.isPrimary,
+            let place = session.inFlight.firstIndex(where: { $0.id == completion.message })
+        else { return }
+        let sent = session.inFlight.remove(at: place)
+        activeCount -= 1
+        measurements.counters.responses += 1
+        measurements.tally("status.\(completion.status)")
+        measurements.record(.response, now - sent.due)
+        switch (completion.status, sent.cancelledAt) {
+        case ("cancelled", let cancelledAt?):
+            measurements.record(.cancel, now - cancelledAt)
+            if let closed = completion.upstreamClosedMicroseconds {
+                measurements.record(.upstreamClosed, UInt64(clamping: closed) &* 1_000)
+            }
+        case ("completed", _): break
+        default:
+            measurements.counters.errors += 1
+            let code = completion.errorCode.isEmpty ? completion.reason : completion.errorCode
+            measurements.tally("response.\(code)")
+        }
+        let expected = scenario.request.expectedDeltas
+        if expected > 0, completion.status == "completed", let deltas = completion.deltas,
+            deltas != expected
+        {
+            return violated(
+                reader,
+                Violation(.deltaCount, "\(deltas) deltas, \(expected) expected, in \(sent.id)"))
+        }
+        moveOn(session, after: sent)
+    }
+
+    private func moveOn(_ session: LoadSession, after sent: LoadSession.Sent) {
+        if !schedule.isOpen {
+            session.due.append(schedule.next(due: sent.due, completed: now))
+            session.due.sort()
+        }
+        sendDue(session)
+    }
+
+    private func failed(_ code: String, _ message: String?, _ reader: Reader) {
+        measurements.counters.errors += 1
+        measurements.tally("error.\(code)")
+        let session = reader.session
+        guard let message, let place = session.inFlight.firstIndex(where: { $0.id == message })
+        else { return }
+        let sent = session.inFlight.remove(at: place)
+        activeCount -= 1
+        moveOn(session, after: sent)
+    }
+
+    /// Remembers a violation with its transcript and goes on with a fresh session.
+    func violated(_ reader: Reader, _ violation: Violation) {
+        violationCount += 1
+        measurements.tally("violation.\(violation.rule.rawValue)")
+        if violations.count < scenario.limits.violations {
+            violations.append(
+                RunReport.ViolationRecord(
+                    violation: violation, session: reader.session.index, reader: reader.index,
+                    seconds: Double(now - startedAt) / 1e9, transcript: reader.transcript.lines))
+        }
+        if violationCount >= scenario.limits.violations { stop = stop ?? .violations }
+        let session = reader.session
+        let isOver = stop != nil || stage == .drain
+        let due = session.inFlight.map(\.due)
+        restart(session, .reset)
+        guard !isOver, !schedule.isOpen else { return }
+        session.due = due.map { schedule.next(due: $0, completed: now) } + session.due
+    }
+
+    /// Once a second: responses and connects that take too long.
+    func sweep() {
+        let responseLimit = UInt64(scenario.limits.responseTimeoutSeconds * 1e9)
+        let connectLimit = UInt64(scenario.limits.connectTimeoutSeconds * 1e9)
+        for session in sessions {
+            for reader in session.readers {
+                guard let connection = reader.connection, connection.isOpening,
+                    now - connection.askedAt > connectLimit
+                else { continue }
+                lost(connection, code: 1_006, reason: "timed out")
+            }
+            guard let sent = session.inFlight.first(where: { now - $0.due > responseLimit }),
+                !session.readers[0].isSlow, now > sent.due
+            else { continue }
+            violated(
+                session.readers[0],
+                Violation(
+                    .unfinished,
+                    "\(sent.id) has no complete after \(Decimal.text(scenario.limits.responseTimeoutSeconds)) s"
+                ))
+        }
+    }
+
+    /// At the end of the drain: what has not ended.
+    func reportUnfinished() {
+        for session in sessions where !session.isQuiet {
+            let late = session.readers.first { reader in
+                !reader.isOpen || !reader.checker.running.isEmpty || reader.catchUp != nil
+            }
+            let names = session.inFlight.map(\.id).joined(separator: ", ")
+            let reader = late ?? session.readers[0]
+            violationCount += 1
+            guard violations.count < scenario.limits.violations else { continue }
+            violations.append(
+                RunReport.ViolationRecord(
+                    violation: Violation(
+                        .unfinished,
+                        "after a drain of \(Decimal.text(scenario.drainSeconds)) s; running: \(names)"
+                    ),
+                    session: session.index, reader: reader.index,
+                    seconds: Double(now - startedAt) / 1e9, transcript: reader.transcript.lines))
+        }
+    }
+}

@@ -1,0 +1,125 @@
+import LoadClient
+import Testing
+
+@Suite("A whole run against a fake gateway", .serialized, .timeLimit(.minutes(1)))
+struct LoadRunTests {
+    private func run(_ gateway: FakeGateway, _ settings: [String]) throws -> RunReport {
+        defer { gateway.stop() }
+        var scenario = Scenario()
+        let entries = settings.compactMap { ScenarioEntry(assignment: $0) }
+        try scenario.apply(
+            [
+                .init(key: "url", values: [gateway.url]), .init(key: "ramp_s", values: ["0"]),
+                .init(key: "sessions", values: ["3"]), .init(key: "duration_s", values: ["20"]),
+                .init(key: "messages.per_session", values: ["4"]),
+                .init(key: "drain_s", values: ["1"]),
+                .init(key: "messages.spread_ms", values: ["0"]),
+            ] + entries)
+        try scenario.validate()
+        return try LoadRun(scenario, RunSettings()).run()
+    }
+
+    @Test("every message is answered and checked", arguments: [false, true])
+    func whole(merging: Bool) throws {
+        let report = try run(FakeGateway(merging: merging), ["request.expect_deltas=10"])
+        #expect(report.passed, "\(ReportTable.render(report))")
+        #expect(report.metric("totals.responses") == 12)
+        #expect(report.metric("totals.deltas") == 120)
+        #expect(report.metric("totals.timestamps") == 120)
+        #expect(report.metric("latency.first_text.count") == 12)
+    }
+
+    @Test("drops resume without loss", arguments: ["close", "reset"])
+    func drops(how: String) throws {
+        let report = try run(
+            FakeGateway(),
+            ["drop.share=1", "drop.at_deltas=[2,7]", "drop.away_ms=3", "drop.how=\(how)"])
+        #expect(report.passed, "\(ReportTable.render(report))")
+        #expect(report.metric("totals.responses") == 12)
+        #expect(report.metric("totals.drops") == 24)
+        #expect(report.metric("totals.reconnects") == 24)
+        #expect(report.metric("latency.catch_up.count") ?? 0 > 0)
+    }
+
+    @Test("several readers see the same log")
+    func fanOut() throws {
+        let report = try run(FakeGateway(), ["readers=3"])
+        #expect(report.passed, "\(ReportTable.render(report))")
+        #expect(report.metric("totals.connects") == 9)
+        #expect(report.metric("totals.deltas") == 360)
+    }
+
+    @Test("cancelling by message measures until the complete")
+    func cancel() throws {
+        let report = try run(FakeGateway(deltas: 100), ["cancel.share=1", "cancel.at_deltas=3"])
+        #expect(report.passed, "\(ReportTable.render(report))")
+        #expect(report.tallies.first { $0.name == "status.cancelled" }?.count == 12)
+        #expect(report.metric("latency.cancel.count") == 12)
+    }
+
+    @Test("cancelling by leaving goes on in a new session", arguments: ["close", "reset"])
+    func leave(how: String) throws {
+        let report = try run(
+            FakeGateway(), ["cancel.share=1", "cancel.at_deltas=3", "cancel.how=\(how)"])
+        #expect(report.passed, "\(ReportTable.render(report))")
+        #expect(report.metric("totals.left_behind") == 12)
+        #expect(report.metric("totals.connects") == 15)
+    }
+
+    @Test("reconnect storms lose nothing")
+    func storm() throws {
+        let report = try run(
+            FakeGateway(deltas: 60),
+            ["storm.every_s=0.05", "storm.share=0.7", "storm.away_ms=[0,5]", "readers=2"])
+        #expect(report.passed, "\(ReportTable.render(report))")
+        #expect(report.metric("totals.drops") ?? 0 > 3)
+        #expect(report.metric("totals.responses") == 12)
+    }
+
+    @Test("slow readers are checked to their end")
+    func slow() throws {
+        let report = try run(
+            FakeGateway(), ["slow.share=1", "slow.bytes_per_s=2000", "duration_s=1"])
+        #expect(report.passed, "\(ReportTable.render(report))")
+        #expect(report.metric("latency.delivery.count") == nil, "late by intention")
+    }
+
+    @Test(
+        "each broken promise fails the run, with a transcript",
+        arguments: [
+            (FakeGateway.Fault.gap, Violation.Rule.gap), (.wrongHash, .textHash),
+            (.secondComplete, .completedTwice), (.afterComplete, .afterComplete),
+            (.binaryFrame, .frame), (.neverComplete, .unfinished),
+        ])
+    func violated(fault: FakeGateway.Fault, rule: Violation.Rule) throws {
+        let report = try run(
+            FakeGateway(fault: fault),
+            ["sessions=1", "limits.violations=1", "limits.response_timeout_s=0.5"])
+        #expect(!report.passed)
+        #expect(report.violations.first?.violation.rule == rule)
+        #expect(report.violations.first?.transcript.contains { $0.hasPrefix("< ") } == true)
+        #expect(ReportTable.render(report).contains("VIOLATIONS"))
+        #expect(ReportHTML.render(report).contains("<details>"))
+    }
+
+    @Test("a gateway that refuses is unavailable, and said so")
+    func refused() throws {
+        let report = try run(
+            FakeGateway(refusing: true), ["sessions=1", "limits.reconnects=1"])
+        #expect(report.stop == .unavailable)
+        #expect(report.tallies.contains { $0.name == "http.503" })
+        #expect(!report.passed)
+    }
+
+    @Test("the report is its own baseline")
+    func baseline() throws {
+        let report = try run(FakeGateway(), ["thresholds=totals.responses == 12"])
+        let baseline = try Baseline(json: Array(ReportJSON.render(report).utf8))
+        let table = baseline.compare(with: report)
+        #expect(table.contains("latency.first_text.p50_us"))
+        #expect(table.contains("× 1.00"))
+        #expect(!ReportHTML.render(report).contains("<script"))
+        #expect(report.verdicts.map(\.holds) == [true])
+        #expect(throws: Baseline.Failure.notAReport) { try Baseline(json: Array("{}".utf8)) }
+    }
+}

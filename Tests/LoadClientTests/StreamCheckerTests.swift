@@ -1,0 +1,185 @@
+import LoadClient
+import Testing
+
+@Suite("What a stream promises")
+struct StreamCheckerTests {
+    private var checker = StreamChecker(maximumResponseBytes: 1_000, sha256: Digest.sha256)
+
+    static let ready =
+        #"{"type":"ready","session":"s","epoch":"e","seq":0,"resume_token":"t","recovered":false}"#
+    static let began = [
+        #"{"type":"message","seq":1,"id":"m1","input":"x"}"#,
+        #"{"type":"response","seq":2,"response":"r","message":"m1","status":"in_progress"}"#,
+    ]
+
+    static func delta(_ seq: Int, _ text: String, from: Int? = nil, index: Int = 0) -> String {
+        let range = from.map { #""from":\#($0),"# } ?? ""
+        return
+            #"{"type":"delta",\#(range)"seq":\#(seq),"response":"r","index":\#(index),"kind":"text","text":"\#(text)"}"#
+    }
+
+    static func complete(_ seq: Int, _ text: String, status: String = "completed") -> String {
+        let hash = Hexadecimal.encode(Digest.sha256(Array(text.utf8)))
+        return
+            #"{"type":"complete","seq":\#(seq),"response":"r","message":"m1","status":"\#(status)","text_sha256":"\#(hash)","text_bytes":\#(text.utf8.count)}"#
+    }
+
+    private mutating func feed(_ lines: [String]) -> [StreamChecker.Verdict] {
+        lines.map { checker.handle(Array($0.utf8).span) }
+    }
+
+    /// The rule of the first violation in `lines`.
+    private mutating func rule(_ lines: [String]) -> Violation.Rule? {
+        for case .violation(let violation) in feed(lines) { return violation.rule }
+        return nil
+    }
+
+    @Test("a whole response passes")
+    mutating func whole() {
+        let verdicts = feed(
+            [Self.ready] + Self.began
+                + [
+                    Self.delta(3, "Hel"), Self.delta(6, "lo, wor", from: 4), Self.delta(7, "ld"),
+                    Self.complete(8, "Hello, world"),
+                ])
+        #expect(verdicts[1] == .message(id: "m1"))
+        #expect(verdicts[2] == .started(message: "m1"))
+        guard case .delta(let merged) = verdicts[4] else { return #expect(Bool(false)) }
+        #expect(merged.events == 3)
+        guard case .completed(let completion) = verdicts[6] else { return #expect(Bool(false)) }
+        #expect(completion.deltas == 5)
+        #expect(completion.status == "completed")
+        #expect(checker.lastSeq == 8)
+    }
+
+    @Test("text is joined by output index before it is hashed, other kinds are not")
+    mutating func byIndex() {
+        let reasoning =
+            #"{"type":"delta","seq":5,"response":"r","index":2,"kind":"reasoning","text":"no"}"#
+        let lines =
+            [Self.ready] + Self.began
+            + [
+                Self.delta(3, "b", index: 1), Self.delta(4, "a"), reasoning,
+                Self.delta(6, "c", index: 1), Self.complete(7, "abc"),
+            ]
+        #expect(rule(lines) == nil)
+    }
+
+    @Test("a surrogate pair may be split between two deltas")
+    mutating func splitPair() {
+        let lines =
+            [Self.ready] + Self.began
+            + [Self.delta(3, #"\ud83d"#), Self.delta(4, #"\ude00\n"#), Self.complete(5, "😀\n")]
+        #expect(rule(lines) == nil)
+    }
+
+    static let faults: [(Violation.Rule, [String])] = [
+        (.beforeReady, began),
+        (.notJSON, [ready, "{\"type\":"]),
+        (.gap, [ready, began[1]]),
+        (.gap, [ready] + began + [delta(5, "x", from: 4)]),
+        (.repeated, [ready, began[0], began[0]]),
+        (.repeated, [ready] + began + [delta(3, "a"), delta(4, "b", from: 3)]),
+        (.unknownResponse, [ready, #"{"type":"tool","seq":1,"response":"z"}"#]),
+        (.afterComplete, [ready] + began + [complete(3, ""), delta(4, "late")]),
+        (.completedTwice, [ready] + began + [complete(3, ""), complete(4, "")]),
+        (
+            .completedTwice,
+            [ready] + began + [
+                complete(3, ""), #"{"type":"response","seq":4,"response":"r2","message":"m1"}"#,
+            ]
+        ),
+        (.textHash, [ready] + began + [delta(3, "a"), complete(4, "b")]),
+        (
+            .textHash,
+            [ready] + began + [#"{"type":"complete","seq":3,"response":"r","status":"completed"}"#]
+        ),
+        (.textTooLong, [ready] + began + [delta(3, String(repeating: "a", count: 1_001))]),
+        (.resumed, [ready, ready]),
+    ]
+
+    @Test("each broken promise is found", arguments: faults.indices)
+    mutating func fault(_ number: Int) {
+        let (expected, lines) = Self.faults[number]
+        #expect(rule(lines) == expected)
+    }
+
+    @Test("a resumed stream goes on where it was")
+    mutating func resume() {
+        let again =
+            #"{"type":"ready","session":"s","epoch":"e","seq":4,"resume_token":"u","recovered":true}"#
+        #expect(rule([Self.ready] + Self.began + [Self.delta(3, "a")]) == nil)
+        checker.connected()
+        #expect(rule([again, Self.delta(4, "b"), Self.complete(5, "ab")]) == nil)
+    }
+
+    @Test("a log that shrank or changed is no recovery")
+    mutating func shrunk() {
+        let again =
+            #"{"type":"ready","session":"s","epoch":"f","seq":4,"resume_token":"u","recovered":true}"#
+        #expect(rule([Self.ready] + Self.began) == nil)
+        checker.connected()
+        #expect(rule([again]) == .resumed)
+    }
+
+    @Test("a snapshot stands for what it says")
+    mutating func snapshot() {
+        let end = Self.complete(3, "done")
+        let snapshot = """
+            {"type":"snapshot","through":6,"truncated":false,"responses":[{"response":"q","message":"m0",\
+            "status":"completed","items":[{"index":0,"item":{"type":"message","content":[{"type":\
+            "output_text","text":"done"}]}}],"partial":[],"complete":\(end)},{"response":"r","message":\
+            "m1","status":"in_progress","items":[],"partial":[{"index":0,"kind":"text","text":"H\\ud83d"}]}]}
+            """
+        let verdicts = feed([Self.ready, snapshot])
+        guard case .snapshot(let completed) = verdicts[1] else { return #expect(Bool(false)) }
+        #expect(completed.map(\.message) == ["m0"])
+        #expect(rule([Self.delta(7, #"\ude00"#), Self.complete(8, "H😀")]) == nil)
+    }
+
+    @Test("frames without a place in the log")
+    mutating func notices() {
+        let verdicts = feed([
+            Self.ready, #"{"type":"pong"}"#, #"{"type":"state","state":"waiting"}"#,
+            #"{"type":"state","state":"attached","message":"m1"}"#, #"{"type":"future"}"#,
+            #"{"type":"going_away","reconnect_after_ms":7}"#,
+            #"{"type":"token","resume_token":"n"}"#,
+            #"{"type":"error","code":"rate_limited","message":"slow","message_id":"m7"}"#,
+        ])
+        #expect(
+            verdicts.dropFirst() == [
+                .notice, .notice, .attached(message: "m1"), .notice,
+                .goingAway(afterMilliseconds: 7), .token("n"),
+                .error(code: "rate_limited", message: "m7"),
+            ])
+    }
+
+    @Test("no server can stop the client with bytes", arguments: 0..<8 as Range<UInt64>)
+    mutating func damaged(seed: UInt64) {
+        var random = SplitMix64(seed: seed)
+        let snapshot =
+            #"{"type":"snapshot","through":1e300,"responses":[{"partial":[{"index":1e99,"kind":"text"}]}]}"#
+        let lines =
+            [Self.ready] + Self.began
+            + [
+                Self.delta(3, #"\ud83d"#), Self.complete(4, "x"), snapshot,
+                #"{"type":"going_away","reconnect_after_ms":999999999999999999}"#,
+            ]
+        for _ in 0..<3_000 {
+            var bytes = Array(lines[Int(random.next() % UInt64(lines.count))].utf8)
+            for _ in 0...(random.next() % 3) {
+                let place = Int(random.next() % UInt64(bytes.count))
+                switch random.next() % 3 {
+                case 0: bytes[place] = UInt8(truncatingIfNeeded: random.next())
+                case 1: bytes.removeSubrange(place..<min(place + 3, bytes.count))
+                default: bytes.insert(contentsOf: bytes.prefix(place), at: place)
+                }
+                if bytes.isEmpty { bytes = [0x7B] }
+            }
+            if random.chance(0.05) { checker.connected() }
+            _ = checker.handle(bytes.span)
+            DeliveryTimestamps.forEach(in: bytes.span) { _ in }
+        }
+        #expect(checker.lastSeq >= 0)
+    }
+}
