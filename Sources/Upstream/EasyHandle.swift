@@ -70,7 +70,9 @@ final class EasyHandle {
         try set(CURLOPT_QUICK_EXIT, 1)
         try set(CURLOPT_BUFFERSIZE, options.receiveBufferBytes)
         try set(CURLOPT_UPLOAD_BUFFERSIZE, 16 * 1_024)
-        try set(CURLOPT_CONNECTTIMEOUT_MS, Int(clamping: milliseconds(server.connectTimeout)))
+        // One timeout for both in libcurl: where they are two, the transfer watches each.
+        let untilConnected = server.connectTimeout + (server.tlsTimeout ?? .zero)
+        try set(CURLOPT_CONNECTTIMEOUT_MS, Int(clamping: milliseconds(untilConnected)))
         try set(CURLOPT_MAXAGE_CONN, Int(options.idleConnectionLifetime.components.seconds))
         try set(CURLOPT_TCP_NODELAY, 1)
         try set(CURLOPT_TCP_KEEPALIVE, 1)

@@ -45,6 +45,9 @@ package struct SessionMachine {
         let responseID: String
         let sequence: Int
         let inputHash: UInt64
+
+        /// Zero stands for an input that an earlier process took.
+        func hasInput(_ hash: UInt64) -> Bool { inputHash == hash || inputHash == 0 }
     }
 
     /// Cancels of unknown messages that are remembered.
@@ -179,6 +182,14 @@ package struct SessionMachine {
             frame.field("state", "\(state)")
             if let now {
                 frame.field("since_ms", Int((now - record.acceptedAt).milliseconds))
+                switch record.phase {
+                case .queued(let until):
+                    frame.field("until_ms", Int(max(.zero, until - now).milliseconds))
+                case .retrying(let at, let attempt):
+                    frame.field("retry_in_ms", Int(max(.zero, at - now).milliseconds))
+                    frame.field("attempt", attempt)
+                case .connecting, .waiting, .streaming, .closing, .finished: break
+                }
             }
         }
     }

@@ -145,6 +145,6 @@ extension ResponseError {
                 : failure.message,
             isRetryable: failure.isRetryable, upstreamStatus: failure.status,
             upstreamCode: failure.upstreamError.flatMap { $0.code ?? $0.type },
-            requestID: failure.requestID)
+            requestID: failure.requestID, retryAfter: failure.retryAfter)
     }
 }
