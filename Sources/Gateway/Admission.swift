@@ -24,10 +24,29 @@ final class Admission: Sendable {
         return nil
     }
 
+    /// A place among the connections, given back when it is released: also after a handshake that came to nothing.
+    final class Place {
+        private let admission: Admission
+        private let address: String
+
+        fileprivate init(_ admission: Admission, _ address: String) {
+            self.admission = admission
+            self.address = address
+        }
+
+        deinit { admission.leave(address) }
+    }
+
     /// Counts a connection in, or says why there is no room.
-    ///
-    /// `leave` counts it out.
-    func enter(_ address: String) -> HTTPResponse? {
+    func enter(_ address: String) -> Result<Place, Refusal> {
+        if let response = count(address) { return .failure(Refusal(response: response)) }
+        return .success(Place(self, address))
+    }
+
+    /// Why there is no room.
+    struct Refusal: Error { let response: HTTPResponse }
+
+    private func count(_ address: String) -> HTTPResponse? {
         counts.withLock { counts in
             guard counts.total < configuration.connections else {
                 return .error(
@@ -47,7 +66,7 @@ final class Admission: Sendable {
         }
     }
 
-    func leave(_ address: String) {
+    private func leave(_ address: String) {
         counts.withLock { counts in
             counts.total -= 1
             let left = counts.byAddress[address, default: 1] - 1

@@ -34,7 +34,8 @@ final class Connection: WebSocketHandler {
     private static let maximumWaitingCommands = 16
 
     let id: ConnectionID
-    let address: String
+    /// Held as long as the socket is there.
+    var place: Admission.Place?
     private unowned let shard: ShardCore
     private var socket: WebSocket?
     private var phase = Phase.greeting
@@ -54,10 +55,10 @@ final class Connection: WebSocketHandler {
     private var leavesAt: Instant?
     private var isSessionIdle = false
 
-    init(shard: ShardCore, id: ConnectionID, address: String, request: HTTPRequest) {
+    init(shard: ShardCore, id: ConnectionID, place: Admission.Place, request: HTTPRequest) {
         self.shard = shard
         self.id = id
-        self.address = address
+        self.place = place
         let limits = shard.context.configuration.limits
         bucket = TokenBucket(
             ratePerSecond: limits.framesPerSecond, burst: limits.framesBurst,
@@ -74,8 +75,7 @@ final class Connection: WebSocketHandler {
     }
 
     var maximumMessageBytes: Int { shard.context.configuration.limits.messageBytes }
-
-    var maximumFragmentBytes: Int { shard.context.configuration.limits.frameBytes }
+    var maximumFrameBytes: Int { shard.context.configuration.limits.frameBytes }
 
     // MARK: From the socket
 
@@ -113,8 +113,6 @@ final class Connection: WebSocketHandler {
             }
         }
     }
-
-    func webSocketNeverOpened() { shard.connectionNeverOpened(self) }
 
     func webSocketIsClear(_ socket: WebSocket) {
         guard flushOutbox() else { return }

@@ -4,7 +4,6 @@ import WebSocketServer
 final class EchoConnection: WebSocketHandler {
     /// Conformance suites send messages of 16 MiB.
     let maximumMessageBytes = 64 << 20
-    let maximumFragmentBytes = 64 << 20
     /// What waits while the socket is not clear; bounded by what one peer on loopback has in flight.
     private var waiting: [(bytes: [UInt8], isBinary: Bool)] = []
 
@@ -17,8 +16,6 @@ final class EchoConnection: WebSocketHandler {
         waiting.append((bytes, isBinary))
         flush(socket)
     }
-
-    func webSocketNeverOpened() {}
 
     func webSocketIsClear(_ socket: WebSocket) { flush(socket) }
 

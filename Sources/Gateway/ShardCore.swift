@@ -89,12 +89,15 @@ final class ShardCore: ServerHandler {
         }
         if let refusal = context.admission.refusal(of: request) { return .refuse(refusal) }
         let address = context.admission.clientAddress(of: request)
-        if let refusal = context.admission.enter(address) { return .refuse(refusal) }
-        nextConnection += 1
-        return .accept(
-            Connection(
-                shard: self, id: ConnectionID(shard: index, counter: nextConnection),
-                address: address, request: request))
+        switch context.admission.enter(address) {
+        case .failure(let refusal): return .refuse(refusal.response)
+        case .success(let place):
+            nextConnection += 1
+            return .accept(
+                Connection(
+                    shard: self, id: ConnectionID(shard: index, counter: nextConnection),
+                    place: place, request: request))
+        }
     }
 
     func respond(to exchange: HTTPExchange) { HTTPRoutes(context: context).respond(to: exchange) }
@@ -105,13 +108,9 @@ final class ShardCore: ServerHandler {
         metrics.connectionsTotal.increment()
     }
 
-    func connectionNeverOpened(_ connection: Connection) {
-        context.admission.leave(connection.address)
-    }
-
     func connectionClosed(_ connection: Connection, code: CloseCode) {
         guard connections.removeValue(forKey: connection.id) != nil else { return }
-        context.admission.leave(connection.address)
+        connection.place = nil
         metrics.connections.decrement()
         metrics.closes[String(code.rawValue)].increment()
         finishDrainIfIdle()

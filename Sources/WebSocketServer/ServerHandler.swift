@@ -26,17 +26,19 @@ package protocol WebSocketHandler: AnyObject {
     /// Everything written is with the kernel again, after a send that was refused.
     func webSocketIsClear(_ socket: WebSocket)
 
-    /// The handshake was accepted and did not come about: the only call then.
-    func webSocketNeverOpened()
-
     /// The socket is gone; nothing follows.
     func webSocketClosed(_ socket: WebSocket)
 
     /// Bytes of one message that this socket may receive; one more closes with 1009.
     var maximumMessageBytes: Int { get }
 
-    /// Bytes of one fragment of a message; a longer one closes with 1009 as soon as its header is read.
-    var maximumFragmentBytes: Int { get }
+    /// Bytes of one frame of it; one more closes with 1009.
+    var maximumFrameBytes: Int { get }
+}
+
+extension WebSocketHandler {
+    /// As many as a message may have.
+    package var maximumFrameBytes: Int { maximumMessageBytes }
 }
 
 /// A whole HTTP response.

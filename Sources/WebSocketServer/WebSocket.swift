@@ -96,10 +96,12 @@ package final class WebSocket {
     /// Sends a ping when the socket is clear; one that is not shows by its unread bytes that it lags.
     package func ping() {
         guard let wsi, isClear else { return }
-        var payload = [UInt8](repeating: 0, count: OutgoingFrame.headroom)
-        payload.withUnsafeMutableBufferPointer { buffer in
+        // The library tells of a pong only when it has a payload.
+        var frame = OutgoingFrame(capacity: 1)
+        frame.bytes.append(UInt8(ascii: "h"))
+        frame.bytes.withUnsafeMutableBufferPointer { buffer in
             guard let base = buffer.baseAddress else { return }
-            _ = lws_write(wsi, base + OutgoingFrame.headroom, 0, LWS_WRITE_PING)
+            _ = lws_write(wsi, base + OutgoingFrame.headroom, 1, LWS_WRITE_PING)
         }
     }
 
@@ -151,25 +153,22 @@ package final class WebSocket {
 
     func opened() { handler.webSocketOpened(self) }
 
-    /// Takes one piece of a message.
+    /// Takes one piece of a message, of whose frame `remaining` bytes are still to come.
     ///
     /// Returns false to close (the code is set then).
     func received(
-        _ piece: UnsafeRawBufferPointer, fragmentRemaining: Int, isFirst: Bool, isLast: Bool,
+        _ piece: UnsafeRawBufferPointer, remaining: Int, isFirst: Bool, isLast: Bool,
         isBinary: Bool
     ) -> Bool {
         lastHeard = server.loop.now
         guard isOpen else { return true }  // Sent before the peer saw our close: not for us.
-        guard piece.count + fragmentRemaining <= handler.maximumFragmentBytes else {
-            assembly = []
-            close(.messageTooBig, "fragment exceeds \(handler.maximumFragmentBytes) bytes")
-            return true
+        // What a frame's header announces counts at once.
+        let announced = piece.count + remaining
+        guard announced <= handler.maximumFrameBytes else {
+            return refuseTooBig("frame exceeds \(handler.maximumFrameBytes) bytes")
         }
-        guard assembly.count + piece.count <= handler.maximumMessageBytes else {
-            assembly = []
-            // Our own close frame: the library's way to close from here sends it seconds late.
-            close(.messageTooBig, "message exceeds \(handler.maximumMessageBytes) bytes")
-            return true
+        guard assembly.count + announced <= handler.maximumMessageBytes else {
+            return refuseTooBig("message exceeds \(handler.maximumMessageBytes) bytes")
         }
         if isFirst, isLast {
             handler.webSocket(
@@ -182,6 +181,13 @@ package final class WebSocket {
         assembly = []
         handler.webSocket(self, received: message.span, isBinary: isBinary)
         return wsi != nil
+    }
+
+    private func refuseTooBig(_ reason: String) -> Bool {
+        assembly = []
+        // Our own close frame: the library's way to close from here sends it seconds late.
+        close(.messageTooBig, reason)
+        return true
     }
 
     func heard() { lastHeard = server.loop.now }

@@ -223,7 +223,6 @@ package final class WebSocketServer {
         guard let peer = peers.removeValue(forKey: wsi) else { return }
         peer.exchange?.gone()
         peer.socket?.gone()
-        peer.upgrade?.handler.webSocketNeverOpened()
     }
 
     // MARK: HTTP
@@ -338,9 +337,10 @@ package final class WebSocketServer {
     private func received(_ wsi: OpaquePointer, _ piece: UnsafeRawBufferPointer) -> Int32 {
         guard let socket = peers[wsi]?.socket else { return -1 }
         let remaining = lws_remaining_packet_payload(wsi)
+        let isLast = lws_is_final_fragment(wsi) != 0 && remaining == 0
         let goesOn = socket.received(
-            piece, fragmentRemaining: remaining, isFirst: lws_is_first_fragment(wsi) != 0,
-            isLast: lws_is_final_fragment(wsi) != 0 && remaining == 0,
+            piece, remaining: Int(remaining), isFirst: lws_is_first_fragment(wsi) != 0,
+            isLast: isLast,
             isBinary: lws_frame_is_binary(wsi) != 0)
         return goesOn ? 0 : -1
     }

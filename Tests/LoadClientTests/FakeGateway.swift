@@ -163,7 +163,11 @@ private final class FakeGatewayLoop: @unchecked Sendable {
                 client)
         case "message":
             let id = json?["id"]?.string ?? ""
-            guard let chat = client.chat, chat.seen.insert(id).inserted else { return }
+            guard let chat = client.chat else { return }
+            guard chat.seen.insert(id).inserted else {
+                return send(
+                    #"{"type":"state","state":"attached","message":"\#(id)","seq":1}"#, client)
+            }
             responses += 1
             append(#""type":"message","id":"\#(id)","input":"""#, chat)
             append(#""type":"response","response":"r\#(responses)","message":"\#(id)""#, chat)

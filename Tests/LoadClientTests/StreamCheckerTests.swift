@@ -141,7 +141,7 @@ struct StreamCheckerTests {
     mutating func notices() {
         let verdicts = feed([
             Self.ready, #"{"type":"pong"}"#, #"{"type":"state","state":"waiting"}"#,
-            #"{"type":"state","state":"attached","message":"m1"}"#, #"{"type":"future"}"#,
+            #"{"type":"state","state":"attached","message":"m1","seq":106}"#, #"{"type":"future"}"#,
             #"{"type":"going_away","reconnect_after_ms":7}"#,
             #"{"type":"token","resume_token":"n"}"#,
             #"{"type":"error","code":"rate_limited","message":"slow","message_id":"m7"}"#,

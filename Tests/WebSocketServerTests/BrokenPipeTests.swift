@@ -15,7 +15,6 @@ private let cpuMilliseconds = Atomic<Int>(-1)
 /// Writes to peers that have reset their connection while the loop was busy elsewhere.
 private final class LateWriter: ServerHandler, WebSocketHandler, HTTPExchangeObserver {
     let maximumMessageBytes = 1024
-    let maximumFragmentBytes = 1024
     private var timer: LoopTimer?
     private var loop: EventLoop?
 
@@ -29,8 +28,6 @@ private final class LateWriter: ServerHandler, WebSocketHandler, HTTPExchangeObs
         exchange.begin(status: 200, headers: [], length: .chunked)
         later { frame in _ = exchange.write(&frame) }
     }
-
-    func webSocketNeverOpened() {}
 
     func webSocketOpened(_ socket: WebSocket) {
         later { frame in _ = socket.send(&frame) }

@@ -110,8 +110,6 @@ private final class EchoHandler: ServerHandler, WebSocketHandler, HTTPExchangeOb
     private(set) var leftEarly = 0
     private var kept: [HTTPExchange] = []
 
-    var maximumFragmentBytes: Int { maximumMessageBytes }
-
     init(limit: Int = 1 << 20) { maximumMessageBytes = limit }
 
     func upgrade(_ request: HTTPRequest) -> UpgradeDecision {
@@ -141,7 +139,6 @@ private final class EchoHandler: ServerHandler, WebSocketHandler, HTTPExchangeOb
     func exchangeIsClear(_ exchange: HTTPExchange) {}
     func exchangePeerClosed(_ exchange: HTTPExchange) { leftEarly += 1 }
     func webSocketOpened(_ socket: WebSocket) {}
-    func webSocketNeverOpened() {}
     func webSocketIsClear(_ socket: WebSocket) {}
     func webSocketClosed(_ socket: WebSocket) {}
 

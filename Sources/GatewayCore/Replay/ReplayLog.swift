@@ -112,9 +112,11 @@ package struct ReplayLog {
 
     /// The log's position behind the event `cursor`.
     private func position(after cursor: Int) -> Int {
-        guard cursor < lastSequence else { return totalBytes }
-        let segment = segments[segmentIndex(holding: max(cursor, compactedThrough) + 1)]
-        return segment.startPosition + segment.offset(of: max(cursor, compactedThrough) + 1)
+        // What was compacted is no longer unread bytes; all of it may be, while a reader is behind.
+        let known = max(cursor, compactedThrough)
+        guard known < lastSequence else { return totalBytes }
+        let segment = segments[segmentIndex(holding: known + 1)]
+        return segment.startPosition + segment.offset(of: known + 1)
     }
 
     /// The index of the segment that holds `sequence`, which must be in the log.

@@ -58,6 +58,8 @@ struct ResponsesTextPart: Sendable {
     let kind: DeltaKind?
     let part: Int
     var fingerprint = TextFingerprint()
+    /// The whole text that was found to hold just that, and how long that was then.
+    var seenWhole: (mark: WholeTextMark, units: Int)?
     var isMismatched = false
     /// Its deltas had no part index, so that it may hold several parts.
     var isUnindexed = false

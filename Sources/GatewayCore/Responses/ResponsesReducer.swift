@@ -224,7 +224,9 @@ extension ResponsesReducer {
         _ part: Int, _ texts: [Range<Int>], _ data: Span<UInt8>,
         _ emit: (ResponsesOutput) -> Void
     ) {
+        let mark = texts.count == 1 ? WholeTextMark(data, texts[0]) : nil
         let given = parts[part].fingerprint
+        if let mark, let seen = parts[part].seenWhole, seen == (mark, given.units) { return }
         var read = TextFingerprint()
         var rest: [Range<Int>] = []
         for text in texts {
@@ -237,6 +239,9 @@ extension ResponsesReducer {
             if !parts[part].isMismatched { counters.textMismatches += 1 }
             parts[part].isMismatched = true
             return
+        }
+        if rest.isEmpty, !parts[part].isMismatched {
+            parts[part].seenWhole = mark.map { ($0, given.units) }
         }
         guard !rest.isEmpty, !parts[part].isMismatched else { return }
         counters.textsCompleted += 1

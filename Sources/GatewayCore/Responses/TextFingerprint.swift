@@ -1,3 +1,33 @@
+/// The length and a hash of a whole text as upstream wrote it, to recognise its repetition.
+///
+/// The closing events of an item carry its whole text up to four times; what was compared unit by unit
+/// once is recognised eight bytes at a time after that.
+struct WholeTextMark: Equatable, Sendable {
+    private var byteCount = 0
+    private var hash: UInt64 = 0
+
+    /// Marks the raw string contents at `range`.
+    init(_ bytes: Span<UInt8>, _ range: Range<Int>) {
+        byteCount = range.count
+        hash = 0xCBF2_9CE4_8422_2325
+        var index = range.lowerBound
+        while range.upperBound - index >= 8 {
+            add(ByteScan.word(bytes, index))
+            index += 8
+        }
+        while index < range.upperBound {
+            add(UInt64(bytes[index]))
+            index += 1
+        }
+    }
+
+    @inline(__always)
+    private mutating func add(_ word: UInt64) {
+        hash = (hash ^ word) &* 0x9E37_79B9_7F4A_7C15
+        hash ^= hash >> 32
+    }
+}
+
 /// The length and a hash of a text that is not kept, to recognise it as the beginning of another.
 ///
 /// Counts UTF-16 units of the decoded text, so that it does not matter how upstream escaped it and

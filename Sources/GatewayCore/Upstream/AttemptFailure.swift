@@ -134,12 +134,17 @@ extension AttemptFailure {
 }
 
 extension ResponseError {
+    /// The name under which a client learns of a failure to reach upstream or of its refusal.
+    package static func code(of failure: UpstreamFailure.Code) -> String {
+        "upstream_" + failure.rawValue
+    }
+
     /// What a client is told of a failure to reach upstream or of its refusal.
     package init(_ failure: UpstreamFailure) {
         // What concerns the gateway's key is the operator's business, and upstream quotes part of the key.
         let isCredential = failure.status == 401 || failure.status == 403
         self.init(
-            code: "upstream_" + failure.code.rawValue,
+            code: Self.code(of: failure.code),
             message: isCredential
                 ? "upstream refused the gateway's credentials (status \(failure.status ?? 401))"
                 : failure.message,

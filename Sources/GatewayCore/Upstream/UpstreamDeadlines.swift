@@ -18,7 +18,7 @@ package struct UpstreamDeadlines: Equatable, Sendable {
     }
 
     /// Which limit was met.
-    package enum Expiry: Equatable, Sendable {
+    package enum Expiry: CaseIterable, Equatable, Sendable {
         case responseHeader, firstEvent, firstText, silence
         /// Nothing but comments and keepalives came.
         case keepalive
@@ -120,36 +120,35 @@ package struct UpstreamDeadlines: Equatable, Sendable {
 }
 
 extension UpstreamDeadlines.Expiry {
-    /// What the client is told, and whether another attempt may do better.
+    /// The name under which a client learns of it.
+    package var code: String {
+        switch self {
+        case .responseHeader: "upstream_header_timeout"
+        case .firstEvent: "upstream_first_event_timeout"
+        case .firstText: "upstream_first_text_timeout"
+        case .silence: "upstream_silence_timeout"
+        case .keepalive: "upstream_keepalive_timeout"
+        case .total: "upstream_total_timeout"
+        }
+    }
+
+    /// What it means, with the key that sets it.
+    package var message: String {
+        switch self {
+        case .responseHeader:
+            "upstream sent no answer in time (upstream.response_header_timeout_ms)"
+        case .firstEvent: "upstream sent no event in time (upstream.first_event_timeout_ms)"
+        case .firstText: "upstream sent no text in time (upstream.first_text_timeout_ms)"
+        case .silence: "upstream fell silent (upstream.silence_timeout_ms)"
+        case .keepalive:
+            "upstream sent nothing but signs of life (upstream.keepalive_silence_ms)"
+        case .total: "the response took too long (upstream.total_timeout_ms)"
+        }
+    }
+
+    /// The attempt's end; only when the whole response took too long, no other attempt may do better.
     package var failure: AttemptFailure {
-        let (code, message) =
-            switch self {
-            case .responseHeader:
-                (
-                    "upstream_header_timeout",
-                    "upstream sent no answer in time (upstream.response_header_timeout_ms)"
-                )
-            case .firstEvent:
-                (
-                    "upstream_first_event_timeout",
-                    "upstream sent no event in time (upstream.first_event_timeout_ms)"
-                )
-            case .firstText:
-                (
-                    "upstream_first_text_timeout",
-                    "upstream sent no text in time (upstream.first_text_timeout_ms)"
-                )
-            case .silence:
-                ("upstream_silence_timeout", "upstream fell silent (upstream.silence_timeout_ms)")
-            case .keepalive:
-                (
-                    "upstream_keepalive_timeout",
-                    "upstream sent nothing but signs of life (upstream.keepalive_silence_ms)"
-                )
-            case .total:
-                ("upstream_total_timeout", "the response took too long (upstream.total_timeout_ms)")
-            }
-        return AttemptFailure(
+        AttemptFailure(
             .timeout, self == .total ? .final : .again,
             ResponseError(code: code, message: message, isRetryable: true))
     }

@@ -15,6 +15,17 @@ package struct FrameFields {
     package enum FrameType: Equatable {
         case delta, tool, item, upstreamEvent, message, response, complete
         case ready, state, snapshot, error, token, goingAway, pong, unknown
+
+        /// Whether its `seq` is a place in the log; `ready` and `state` only speak of one.
+        ///
+        /// Types of a later version are events where they have a `seq`.
+        package var isLogged: Bool {
+            switch self {
+            case .delta, .tool, .item, .upstreamEvent, .message, .response, .complete, .unknown:
+                true
+            case .ready, .state, .snapshot, .error, .token, .goingAway, .pong: false
+            }
+        }
     }
 
     package private(set) var type = FrameType.unknown

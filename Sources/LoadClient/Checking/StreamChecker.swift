@@ -101,7 +101,7 @@ package struct StreamChecker {
                     Violation(.beforeReady, "\(string(line, fields.typeName)) before ready"))
             }
         }
-        guard let seq = fields.seq, fields.type != .ready else { return notice(fields, line) }
+        guard let seq = fields.seq, fields.type.isLogged else { return notice(fields, line) }
         if let violation = advance(to: seq, from: fields.from ?? seq) {
             return .violation(violation)
         }

@@ -4,6 +4,9 @@ package struct RunReport {
         case finished
         case interrupted
         case violations
+        /// Every session gave up after some had been there: the gateway went away.
+        case lost
+        /// Nothing was ever reached.
         case unavailable
     }
 
@@ -76,7 +79,7 @@ package struct RunReport {
 
     /// No violation, every threshold held, and something was reached.
     package var passed: Bool {
-        violationCount == 0 && stop != .unavailable && verdicts.allSatisfy(\.holds)
+        violationCount == 0 && stop != .unavailable && stop != .lost && verdicts.allSatisfy(\.holds)
     }
 }
 

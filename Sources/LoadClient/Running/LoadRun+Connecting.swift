@@ -89,7 +89,7 @@ extension LoadRun {
             reader.session.inFlight = []
             reader.session.due = []
         }
-        if sessions.allSatisfy({ $0.hasGivenUp }) { stop = .unavailable }
+        if sessions.allSatisfy({ $0.hasGivenUp }) { stop = everReady ? .lost : .unavailable }
     }
 
     /// Takes a connection out of everything; the socket closes when its last owner lets go.

@@ -29,7 +29,7 @@ extension LoadRun {
         case .violation(let violation): violated(reader, violation)
         }
         if let target = reader.catchUp, reader.checker.lastSeq >= target.seq {
-            measurements.record(.catchUp, now - target.since)
+            if !reader.isSlow { measurements.record(.catchUp, now - target.since) }
             reader.catchUp = nil
         }
     }
@@ -43,7 +43,10 @@ extension LoadRun {
         guard let place = session.inFlight.firstIndex(where: { $0.id == message }) else { return }
         if reader.isPrimary, session.inFlight[place].firstTextAt == nil, !delta.text.isEmpty {
             session.inFlight[place].firstTextAt = now
-            measurements.record(.firstText, now - session.inFlight[place].due)
+            // Slow readers are late by intention: they are checked, not timed.
+            if !reader.isSlow {
+                measurements.record(.firstText, now - session.inFlight[place].due)
+            }
         }
         if reader.isPrimary, let at = session.inFlight[place].cancelAtDeltas, deltas >= at,
             session.inFlight[place].cancelledAt == nil
@@ -122,10 +125,10 @@ extension LoadRun {
         activeCount -= 1
         measurements.counters.responses += 1
         measurements.tally("status.\(completion.status)")
-        measurements.record(.response, now - sent.due)
+        if !reader.isSlow { measurements.record(.response, now - sent.due) }
         switch (completion.status, sent.cancelledAt) {
         case ("cancelled", let cancelledAt?):
-            measurements.record(.cancel, now - cancelledAt)
+            if !reader.isSlow { measurements.record(.cancel, now - cancelledAt) }
             if let closed = completion.upstreamClosedMicroseconds {
                 measurements.record(.upstreamClosed, UInt64(clamping: closed) &* 1_000)
             }
