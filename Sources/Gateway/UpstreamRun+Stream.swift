@@ -48,12 +48,15 @@ extension UpstreamRun {
 
     /// Takes one event; true when it means something.
     private func take(_ data: Span<UInt8>, now: Instant) throws(ResponsesFailure) -> Bool {
-        if isBackground, isRepeated(data) { return false }
+        let number = isBackground ? sequenceNumber(of: data) : nil
+        if isBackground, isRepeated(number) { return false }
         var isEvent = false
         try reducer.reduce(data) { output in
             isEvent = true
             deliver(output, data, now: now)
         }
+        // Not before the event was taken: a broken one is asked for again.
+        if isBackground { noteTaken(number) }
         if isEvent {
             if firstEventAt == nil { firstEventAt = now }
             if !hasProgressed {
@@ -179,24 +182,26 @@ extension UpstreamRun {
     }
 
     /// Whether an event came before on another connection, by its number, else by its place.
-    private func isRepeated(_ data: Span<UInt8>) -> Bool {
+    private func isRepeated(_ number: Int64?) -> Bool {
+        if let number { return lastUpstreamSequence.map { number <= $0 } ?? false }
+        guard lastUpstreamSequence == nil, eventsToSkip > 0 else { return false }
+        eventsToSkip -= 1
+        return true
+    }
+
+    private func noteTaken(_ number: Int64?) {
+        if let number { lastUpstreamSequence = number }
+        eventsTaken += 1
+    }
+
+    private func sequenceNumber(of data: Span<UInt8>) -> Int64? {
         var number: Int64?
         _ = try? JSONReader(maximumDepth: 128).read(data) { member in
             if member.hasKey("sequence_number", in: data) {
                 number = member.value.integer(in: data)
             }
         }
-        if let number {
-            if let last = lastUpstreamSequence, number <= last { return true }
-            lastUpstreamSequence = number
-            return false
-        }
-        if lastUpstreamSequence == nil, eventsToSkip > 0 {
-            eventsToSkip -= 1
-            return true
-        }
-        eventsTaken += 1
-        return false
+        return number
     }
 
     /// The id of the response that a lifecycle event is about.

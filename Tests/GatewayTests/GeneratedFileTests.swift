@@ -76,7 +76,7 @@ struct GeneratedFileTests {
         let table = ErrorReference.render()
         let used = try Self.literals(
             #"(?:fail\(|code: |nil \? |: )"(upstream_[a-z_]+)""#,
-            in: ["Sources/Gateway", "Sources/GatewayCore"])
+            in: ["Sources/Gateway", "Sources/GatewayCore/Upstream"])
         #expect(used.contains("upstream_silence_timeout") && used.contains("upstream_failed"))
         for code in used {
             #expect(table.contains("| `\(code)` |"), "\(code)")
