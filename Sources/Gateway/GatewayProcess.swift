@@ -143,8 +143,12 @@ package final class GatewayProcess {
     }
 
     private func end() {
-        for signal in signals { signal.close() }
-        signals = []
+        if !signals.isEmpty {
+            for watcher in signals { watcher.close() }
+            signals = []
+            // All is done but for the threads' last steps: an impatient signal is not to spoil the exit code.
+            for number in [SIGTERM, SIGINT] { signal(number, SIG_IGN) }
+        }
         loop.close()
     }
 }

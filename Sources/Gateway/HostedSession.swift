@@ -21,12 +21,15 @@ final class HostedSession {
     private var conversationMember: Int?
     private var actions: [SessionAction] = []
     private var isCommitting = false
-    private var isEnded = false
     private var timer: LoopTimer?
     /// What the shard has counted of this session's bytes.
     private var countedBytes = 0
     /// The highest cursor of all readers; while nobody is there, what it was last.
     private var bestCursor = 0
+    /// Responses that were opened and have not ended.
+    private var inFlight: Set<Int> = []
+    private var isFlowPaused = false
+    private var hasEnded = false
 
     /// Whose session it is.
     let subject: String
@@ -52,6 +55,7 @@ final class HostedSession {
         let reader = SessionReader(
             connection: connection, destination: destination, cursor: cursor)
         readers.append(reader)
+        if case .there = destination { shard.remoteReadersChanged(by: 1) }
         greet()
         machine.attach(connection, now: shard.loop.now, actions: &actions)
         commit()
@@ -59,11 +63,21 @@ final class HostedSession {
     }
 
     func detach(_ connection: ConnectionID) {
-        readers.removeAll { $0.connection == connection }
+        guard let position = readers.firstIndex(where: { $0.connection == connection }) else {
+            return
+        }
+        let reader = readers.remove(at: position)
         machine.detach(connection, now: shard.loop.now)
-        if readers.isEmpty { shard.sessionDeserted(self) }
+        if readers.isEmpty {
+            shard.sessionDeserted(self)
+            // Nobody can come back: the listener is closed.
+            if shard.isDraining {
+                machine.cancelAll(.draining, now: shard.loop.now, actions: &actions)
+            }
+        }
         commit()
         armTimer()
+        if case .there = reader.destination { shard.remoteReadersChanged(by: -1) }
     }
 
     /// A reader's socket takes bytes again.
@@ -103,8 +117,12 @@ final class HostedSession {
         switch command {
         case .message(let message): receive(message, from: connection, now: now)
         case .cancel(let target):
-            machine.cancel(target, from: connection, now: now, actions: &actions)
+            if !machine.cancel(target, from: connection, now: now, actions: &actions) {
+                let code = GatewayErrorCode.responseNotFound
+                shard.metrics.errors[code.rawValue].increment()
+            }
         case .toolOutput:
+            shard.metrics.errors[GatewayErrorCode.toolOutputUnsupported.rawValue].increment()
             send(
                 ServerFrames.error(
                     .toolOutputUnsupported, "this gateway runs no client tools"), to: connection)
@@ -119,6 +137,7 @@ final class HostedSession {
     ) {
         guard !shard.isOverMemoryLimit else {
             shard.metrics.messages[.limited].increment()
+            shard.metrics.errors[GatewayErrorCode.overloaded.rawValue].increment()
             return send(
                 ServerFrames.error(
                     .overloaded, "the logs of all sessions are full (replay.process_bytes)",
@@ -128,6 +147,9 @@ final class HostedSession {
             message, from: connection, responseID: shard.makeResponseID(), now: now,
             actions: &actions)
         shard.metrics.messages[MessageResult(outcome)].increment()
+        if outcome == .conflict {
+            shard.metrics.errors[GatewayErrorCode.messageIDConflict.rawValue].increment()
+        }
     }
 
     /// Ends all running responses because the gateway stops.
@@ -209,13 +231,13 @@ final class HostedSession {
         }
         actions.removeAll(keepingCapacity: true)
         isCommitting = false
-        guard !isEnded else { return }
+        guard !hasEnded else { return }
         for reader in readers { offer(to: reader) }
         updateFlow()
         if shard.isDraining { tellIdleReaders() }
-        let bytes = machine.storedBytes
-        shard.sessionBytesChanged(by: bytes - countedBytes)
-        countedBytes = bytes
+        let change = machine.storedBytes - countedBytes
+        countedBytes += change
+        shard.sessionBytesChanged(by: change)
     }
 
     private func carryOut(_ action: SessionAction) {
@@ -228,8 +250,12 @@ final class HostedSession {
             machine.upstreamClosed(
                 response, openTools: run?.takeOpenTools() ?? [], now: shard.loop.now,
                 actions: &actions)
-        case .pauseUpstream: for run in runs.values { run.pause() }
-        case .resumeUpstream: for run in runs.values { run.resume() }
+        case .pauseUpstream:
+            isFlowPaused = true
+            for run in runs.values { run.pause() }
+        case .resumeUpstream:
+            isFlowPaused = false
+            for run in runs.values { run.resume() }
         case .send(let connection, let frame): send(frame, to: connection)
         case .broadcast(let frame):
             for reader in readers { send(frame, to: reader) }
@@ -239,12 +265,14 @@ final class HostedSession {
     }
 
     private func open(_ response: Int, _ request: UpstreamRequestBody) {
+        inFlight.insert(response)
         shard.metrics.responsesInFlight.increment()
         let run = UpstreamRun(
             response: response, body: request,
             pinned: request.isTied ? conversationMember ?? 0 : nil, session: self, shard: shard)
         runs[response] = run
         run.start()
+        if isFlowPaused { run.pause() }
     }
 
     /// Goes on with a background response of an earlier process.
@@ -253,6 +281,7 @@ final class HostedSession {
         let response = machine.adopt(
             message: adopted.message, responseID: shard.makeResponseID(), now: shard.loop.now)
         running[response] = adopted
+        inFlight.insert(response)
         shard.metrics.responsesInFlight.increment()
         let run = UpstreamRun(
             response: response, reattachingTo: adopted.response, at: member, session: self,
@@ -265,6 +294,7 @@ final class HostedSession {
 
     private func responseEnded(_ summary: ResponseSummary) {
         let number = summary.response
+        if inFlight.remove(number) != nil { shard.metrics.responsesInFlight.decrement() }
         let story = runs[number]?.story ?? stories[number]
         runs[number]?.isReported = true
         stories[number] = nil
@@ -399,16 +429,20 @@ final class HostedSession {
     ///
     /// Readers are told by whoever ends the session.
     func end() -> [SessionReader] {
-        isEnded = true
+        hasEnded = true
         timer?.cancel()
         timer = nil
         for run in runs.values { run.close(leavesRunning: true) }
-        for _ in machine.runningResponses { shard.metrics.responsesInFlight.decrement() }
+        for _ in inFlight { shard.metrics.responsesInFlight.decrement() }
+        inFlight = []
         runs = [:]
         shard.sessionBytesChanged(by: -countedBytes)
         countedBytes = 0
         let left = readers
         readers = []
+        for reader in left {
+            if case .there = reader.destination { shard.remoteReadersChanged(by: -1) }
+        }
         return left
     }
 }

@@ -402,7 +402,7 @@ final class UpstreamRun: UpstreamTransferDelegate {
 
     /// The attempt has ended without an answer.
     func failed(_ failure: AttemptFailure) {
-        closeTransfer()
+        closeTransfer(failure.reason == .timeout ? .timedOut : .invalid)
         waiting = .nothing
         timer?.cancel()
         let now = shard.loop.now
@@ -471,11 +471,12 @@ final class UpstreamRun: UpstreamTransferDelegate {
         shard.context.pool.release(grant, outcome, retryAfter: retryAfter, now: shard.loop.now)
     }
 
-    private func closeTransfer() {
+    private func closeTransfer(_ result: UpstreamResult = .cancelled) {
         guard let transfer else { return }
         self.transfer = nil
         transfer.cancel()
         shard.metrics.upstreamTransfers.decrement()
+        shard.metrics.upstreamRequests[reducer.isFinished ? .finished : result].increment()
     }
 
     private func logFailure(_ failure: AttemptFailure) {
@@ -684,7 +685,6 @@ final class UpstreamRun: UpstreamTransferDelegate {
             timer.arm(at: until)
             session.upstreamSilent(response)
         case .expired(let expiry):
-            shard.metrics.upstreamRequests[.timedOut].increment()
             var failure = expiry.failure
             failure.error.requestID = requestID
             failed(failure)

@@ -23,7 +23,8 @@ struct GeneratedFileTests {
             try Data(render().utf8).write(to: file)
         }
         let text = try String(contentsOf: file, encoding: .utf8)
-        #expect(text == render(), "\(path) is out of date: run 'make generated'")
+        let isCurrent = text == render()
+        #expect(isCurrent, "\(path) is out of date: run 'make generated'")
     }
 }
 

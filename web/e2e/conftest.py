@@ -116,7 +116,8 @@ def browser():
         browser.close()
 
 
-NETWORK_NOISE = re.compile(r"WebSocket connection to|net::ERR_|Failed to load resource")
+# A development build of Vue, put in to read its warnings, first says what it is.
+NETWORK_NOISE = re.compile(r"development build of Vue|WebSocket connection to|net::ERR_|Failed to load resource")
 
 
 class Chat:

@@ -187,8 +187,10 @@ def test_a_drain_is_announced_and_survived(chat_of):
         chat.ask(LONG.format(300, 100), wait=False)
         chat.text_grows()
         own.gateway.send_signal(signal.SIGTERM)
+        expect(chat.page.locator(".bar")).to_contain_text("The gateway restarts")
         chat.settled(40_000)
-        expect(chat.page.locator(".turn").last).to_have_attribute(
-            "data-status", re.compile("completed|cancelled|interrupted"))
+        expect(chat.page.locator(".turn").last).to_have_attribute("data-status", "completed")
+        chat.assert_exact()
+        assert own.gateway.wait(30) == 0
     finally:
         own.close()

@@ -4,6 +4,7 @@ set -eu
 cd "$(dirname "$0")/../dist"
 budget_bytes=122880 # 120 KiB of JavaScript, gzip -9, without KaTeX
 for file in *; do
+    [ -f "$file" ] || continue
     printf '%10d bytes %8d gzip  %s\n' "$(wc -c <"$file")" "$(gzip -9nc "$file" | wc -c)" "dist/$file"
 done
 app_bytes=$(gzip -9nc app.js | wc -c)

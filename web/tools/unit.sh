@@ -4,7 +4,7 @@ set -u
 cd "$(dirname "$0")/.."
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-DENO_NO_UPDATE_CHECK=1 NO_COLOR=1 .venv/bin/deno test --quiet --allow-net=127.0.0.1 --allow-read=. \
+DENO_NO_UPDATE_CHECK=1 NO_COLOR=1 .venv/bin/deno test --allow-net=127.0.0.1 --allow-read=.,../docs,/usr/share/doc/cmark-gfm \
     --allow-run=cmark-gfm --allow-env unit >"$log" 2>&1
 status=$?
 cat "$log"

@@ -257,7 +257,7 @@ Deno.test("close codes: who comes back and who does not", () => {
   }
 });
 
-Deno.test("a drain is read to its moment, then left", () => {
+Deno.test("a drain: the running answer is read to its end, then the connection is left", () => {
   const { world, gateway, begin } = setUp();
   gateway.pieces = 300;
   const client = begin();
@@ -265,13 +265,24 @@ Deno.test("a drain is read to its moment, then left", () => {
   world.run(200);
   world.sockets[0]!.say({ type: "going_away", reconnect_after_ms: 1_500 });
   ok(client.connection.draining);
-  const before = client.position.seq;
-  world.run(1_400);
-  ok(client.position.seq > before);
+  world.run(1_600);
   equal(world.sockets.length, 1);
+  equal(client.turns[0]!.answer?.status, "in_progress");
   world.run(30_000);
   equal(world.sockets.length, 2);
   assertTrue(client, gateway, 1);
+});
+
+Deno.test("a drain without a running answer is left at the moment it names", () => {
+  const { world, begin } = setUp();
+  const client = begin();
+  world.run(200);
+  world.sockets[0]!.say({ type: "going_away", reconnect_after_ms: 1_500 });
+  world.run(1_400);
+  equal(world.sockets.length, 1);
+  world.run(200);
+  equal(world.sockets.length, 2);
+  equal(client.connection.draining, undefined);
 });
 
 Deno.test("a stop before, during and after; withdrawn, cancelled, nothing", () => {

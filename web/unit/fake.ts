@@ -142,8 +142,8 @@ export class FakeGateway {
   readonly started: string[] = [];
   readonly cancelled = new Set<string>();
   faults: Faults = {};
-  epoch = "e_1";
-  session = "s_1";
+  epoch = "e_aaaa";
+  session = "s_000001aaaaaaaaaaaaaaaa";
   pieces = 12;
   every_ms = 10;
   refuse: Record<string, unknown> | undefined;
@@ -176,8 +176,14 @@ export class FakeGateway {
               resume_token: `t_${this.session}_${this.epoch}`,
               recovered: same,
               ...(frame.resume && !same ? { reason: "session_not_found" } : {}),
+              expires_in_s: 86_400,
               heartbeat_s: 25,
-              limits: { message_bytes: 1_000_000 },
+              limits: {
+                message_bytes: 1_000_000,
+                frames_per_s: 50,
+                responses_per_connection: 4,
+                responses_per_session: 4,
+              },
             });
             pump();
           });
@@ -255,14 +261,24 @@ export class FakeGateway {
 
   message(socket: FakeSocket, frame: Extract<ClientFrame, { type: "message" }>): void {
     if (this.started.includes(frame.id)) {
-      return socket.say({ type: "state", state: "attached", message: frame.id });
+      const place = this.log.findIndex((event) =>
+        event.type === "message" && event.id === frame.id
+      );
+      return socket.say({
+        type: "state",
+        state: "attached",
+        message: frame.id,
+        response: String(this.log[place + 1]?.response ?? "r_a"),
+        seq: place + 1,
+        status: "in_progress",
+      });
     }
     if (this.refuse !== undefined) {
       return socket.say({ type: "error", message_id: frame.id, ...this.refuse });
     }
     this.started.push(frame.id);
     this.append({ type: "message", id: frame.id, input: frame.input });
-    const response = `r_${this.started.length}`;
+    const response = `r_${"abcdefghijklmnopqrstuvwxyz"[this.started.length % 26]}`;
     this.append({ type: "response", response, message: frame.id, status: "in_progress" });
     let text = "";
     const step = (number: number) => {
@@ -278,7 +294,10 @@ export class FakeGateway {
         response,
         message: frame.id,
         status: ended ? "cancelled" : "completed",
+        ...(ended ? { reason: "client", upstream_closed_us: 300 } : {}),
+        timing: { total_ms: number * this.every_ms },
         text_sha256: sha256Hex(text),
+        text_bytes: new TextEncoder().encode(text).length,
       });
     };
     this.world.later(this.every_ms, () => step(0));
@@ -289,7 +308,8 @@ export class FakeGateway {
     for (const event of this.log) {
       if (event.type === "message") continue;
       const id = String(event.response);
-      const told = responses.get(id) ?? { response: id, status: "in_progress", partial: [] };
+      const told = responses.get(id) ??
+        { response: id, status: "in_progress", items: [], partial: [] };
       responses.set(id, told);
       if (event.type === "response") {
         told.message = event.message;
@@ -313,6 +333,11 @@ export class FakeGateway {
         told.partial = [];
       }
     }
-    return { type: "snapshot", through: this.log.length, responses: [...responses.values()] };
+    return {
+      type: "snapshot",
+      through: this.log.length,
+      truncated: false,
+      responses: [...responses.values()],
+    };
   }
 }

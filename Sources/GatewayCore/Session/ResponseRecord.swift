@@ -48,10 +48,10 @@ struct ResponseRecord {
     var model: [UInt8]?
     /// Upstream's id as raw JSON.
     var upstreamID: [UInt8]?
+    /// Events of upstream so far.
+    var eventCount = 0
     /// Bytes of text and arguments so far, as written.
     var streamedBytes = 0
-    /// Events so far.
-    var streamedEvents = 0
     /// What was sent as input, while the conversation is kept here and the response may join it.
     var keptInput: [[UInt8]] = []
 

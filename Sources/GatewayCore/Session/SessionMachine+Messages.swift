@@ -170,10 +170,13 @@ extension SessionMachine {
     // MARK: Cancel
 
     /// Ends responses on a client's word; the transfer is closed by the action that follows.
+    ///
+    /// Returns false when there is no such response.
+    @discardableResult
     package mutating func cancel(
         _ target: ClientCommand.CancelTarget, from connection: ConnectionID, now: Instant,
         actions: inout [SessionAction]
-    ) {
+    ) -> Bool {
         switch target {
         case .response(let id):
             if let record = responses.first(where: { $0.id == id }) {
@@ -182,6 +185,7 @@ extension SessionMachine {
                 let frame = ServerFrames.error(
                     .responseNotFound, "this session has no response \(id.prefix(64))")
                 actions.append(.send(connection, frame: frame))
+                return false
             }
         case .message(let id):
             if let known = messages[id] {
@@ -196,6 +200,7 @@ extension SessionMachine {
             }
             for record in own { beginCancel(record.number, .client, now: now, actions: &actions) }
         }
+        return true
     }
 
     private mutating func cancelAhead(_ id: String) {

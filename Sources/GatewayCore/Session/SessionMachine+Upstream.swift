@@ -63,6 +63,11 @@ extension SessionMachine {
             responses[index].firstEventAt = now
             responses[index].phase = .streaming
         }
+        responses[index].eventCount += 1
+        if responses[index].eventCount > settings.responseEvents {
+            let limit = "\(settings.responseEvents) events (limits.response_events)"
+            return exceed(limit, index, now: now, actions: &actions)
+        }
         switch output {
         case .delta(let output, let kind, let part, let text):
             if kind == .text, responses[index].firstTextAt == nil {
@@ -161,22 +166,22 @@ extension SessionMachine {
         _ bytes: Int, _ index: Int, now: Instant, actions: inout [SessionAction]
     ) -> Bool {
         responses[index].streamedBytes += bytes
-        responses[index].streamedEvents += 1
-        let exceeded: String
-        if responses[index].streamedBytes > settings.responseBytes {
-            exceeded = "\(settings.responseBytes) bytes (limits.response_bytes)"
-        } else if responses[index].streamedEvents > settings.responseEvents {
-            exceeded = "\(settings.responseEvents) events (limits.response_events)"
-        } else {
-            return true
-        }
+        guard responses[index].streamedBytes > settings.responseBytes else { return true }
+        let limit = "\(settings.responseBytes) bytes (limits.response_bytes)"
+        exceed(limit, index, now: now, actions: &actions)
+        return false
+    }
+
+    /// Ends a response that is too large once its transfer is closed.
+    private mutating func exceed(
+        _ limit: String, _ index: Int, now: Instant, actions: inout [SessionAction]
+    ) {
         let number = responses[index].number
         let error = ResponseError(
             code: GatewayErrorCode.responseTooLarge.rawValue,
-            message: "the answer exceeds \(exceeded)", isRetryable: false)
+            message: "the answer exceeds \(limit)", isRetryable: false)
         responses[index].phase = .closing(.failure(error), since: now)
         actions.append(.closeUpstream(response: number))
-        return false
     }
 
     private mutating func appendTool(_ index: Int, _ update: ToolUpdate, _ data: Span<UInt8>) {

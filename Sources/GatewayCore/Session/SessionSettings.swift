@@ -24,7 +24,7 @@ package struct SessionSettings: Sendable {
     package var messagesPerSession = 1000
     /// Bytes of text and arguments of one response.
     package var responseBytes = 2 << 20
-    /// Events of one response.
+    /// Events of upstream that one response may bring.
     package var responseEvents = 1_000_000
     /// Bytes of one session's log and summaries.
     package var sessionBytes = 4 << 20

@@ -312,8 +312,8 @@ export class ChatStreamClient {
     if (options !== undefined && Object.keys(options).length > 0) turn.options = options;
     this.#transcript.add(turn);
     this.#emit({ type: "turns" });
-    this.#scheduleSave();
     this.#flush();
+    this.#save(); // At once: what was written must not depend on what happens next.
     return turn;
   }
 
@@ -832,8 +832,9 @@ export class ChatStreamClient {
     }
     if (this.#readySeq > 0) this.#caughtUp();
     else if (frame.type === "complete" || frame.type === "message") this.#flush();
-    if (frame.type === "complete") this.#scheduleSave(true);
-    else this.#scheduleSave();
+    if (frame.type !== "complete") return this.#scheduleSave();
+    this.#save();
+    this.#leaveDraining();
   }
 
   #onUnknown(frame: UnknownFrame): void {
@@ -892,17 +893,23 @@ export class ChatStreamClient {
     });
   }
 
-  /** The gateway drains: read on until the moment it names, then move over to wherever the name leads by then. */
+  /**
+   * The gateway drains: leave at the moment it names, which is spread over its clients.
+   *
+   * A response that still runs is read to its end first: it lives where this connection leads, and nowhere else.
+   */
   #onGoingAway(delay_ms: number): void {
     this.#drainUntil = this.#environment.now() + delay_ms;
     this.#setConnection({ ...this.#connection, draining: true });
-    const life = this.#life;
-    this.#reconnectAlarm.set(delay_ms, () => {
-      if (life !== this.#life) return;
-      this.#drainUntil = undefined;
-      this.#dropSocket(1000);
-      this.#connect();
-    });
+    this.#reconnectAlarm.set(delay_ms, () => this.#leaveDraining());
+  }
+
+  #leaveDraining(): void {
+    if (this.#drainUntil === undefined || this.#environment.now() < this.#drainUntil) return;
+    if (!this.#ready || this.#transcript.running().length > 0) return;
+    this.#drainUntil = undefined;
+    this.#dropSocket(1000);
+    this.#connect();
   }
 
   /** Leaves this connection and resumes: the only answer to an event that is not the next one. */
@@ -1004,10 +1011,8 @@ export class ChatStreamClient {
 
   // MARK: keeping
 
-  #scheduleSave(soon = false): void {
-    if (this.#disposed) return;
-    if (soon) this.#saveAlarm.clear();
-    if (this.#saveAlarm.isSet) return;
+  #scheduleSave(): void {
+    if (this.#disposed || this.#saveAlarm.isSet) return;
     const delay = this.#transcript.turns.some(isRunning) ? SAVE_WHILE_RUNNING_MS : SAVE_MS;
     this.#saveAlarm.set(delay, () => {
       this.#save();

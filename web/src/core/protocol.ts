@@ -376,6 +376,9 @@ function isPosition(value: unknown): value is number {
 
 // MARK: close codes
 
+/** Hello timeout, heartbeat timeout, slow reader. */
+const RESUMED = new Set([4408, 4409, 4410]);
+
 export type ReconnectRule = "resume" | "after_pause" | "never";
 
 /** What to do after a close: docs/protocol.md §6. */
@@ -392,6 +395,6 @@ export function reconnectRule(code: number): ReconnectRule {
     case 4429:
       return "after_pause";
     default:
-      return code >= 4000 && code !== 4408 && code !== 4409 ? "never" : "resume";
+      return code >= 4000 && !RESUMED.has(code) ? "never" : "resume";
   }
 }

@@ -603,7 +603,11 @@ function autolink(nodes: readonly Inline[], insideLink = false): Inline[] {
     } else {
       result.push(node);
     }
-    previous = "text" in node ? node.text.slice(-1) : ")";
+    previous = "text" in node
+      ? node.text.slice(-1)
+      : node.type === "newline" || node.type === "break"
+      ? "\n"
+      : ")";
   }
   return joinTexts(result);
 }
@@ -615,7 +619,7 @@ function autolinkText(text: string, before: string): Inline[] {
   for (let match = AUTOLINK.exec(text); match !== null; match = AUTOLINK.exec(text)) {
     const mail = !/^(?:https?:|ftp:|www\.)/.test(match[0]);
     const lead = match.index === 0 ? before : text[match.index - 1]!;
-    if (!mail && !/[\s*_~(]/.test(lead)) continue;
+    if (match[0].startsWith("www.") && !/[\s*_~(]/.test(lead)) continue;
     const link = mail ? trimMail(match[0]) : trimLink(match[0]);
     if (link === undefined) continue;
     if (match.index > place) nodes.push({ type: "text", text: text.slice(place, match.index) });

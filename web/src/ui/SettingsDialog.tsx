@@ -80,7 +80,7 @@ export const SettingsDialog = defineComponent<SettingsProps>((props) => {
                   spellcheck="false"
                   placeholder={props.gateway?.model ?? ui.t("settings.modelDefault")}
                   value={options.model ?? ""}
-                  onChange={(event: Event) => set("model", valueOf(event).trim())}
+                  onInput={(event: Event) => set("model", valueOf(event).trim())}
                 />,
               )
               : null}
@@ -99,7 +99,7 @@ export const SettingsDialog = defineComponent<SettingsProps>((props) => {
                   dir="auto"
                   placeholder={ui.t("settings.instructionsHint")}
                   value={options.instructions ?? ""}
-                  onChange={(event: Event) => set("instructions", valueOf(event))}
+                  onInput={(event: Event) => set("instructions", valueOf(event))}
                 />,
               )
               : null}

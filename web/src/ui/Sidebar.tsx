@@ -1,4 +1,12 @@
-import { defineComponent, h, nextTick, shallowRef, type VNodeChild } from "vue";
+import {
+  defineComponent,
+  h,
+  nextTick,
+  onBeforeUnmount,
+  onMounted,
+  shallowRef,
+  type VNodeChild,
+} from "vue";
 import type { Conversation } from "../core/conversations.ts";
 import type { Conversations } from "../vue/useConversations.ts";
 import { useUi } from "./context.ts";
@@ -40,6 +48,17 @@ export const Sidebar = defineComponent<SidebarProps>((props) => {
     renaming.value = "";
     if (title.trim() !== "") conversations.update(id, { title: title.trim(), renamed: true });
   };
+  const onPointer = (event: Event) => {
+    if (menu.value === "" || (event.target as Element).closest(".menu, .more") !== null) return;
+    menu.value = "";
+  };
+  onMounted(() => document.addEventListener("pointerdown", onPointer));
+  onBeforeUnmount(() => document.removeEventListener("pointerdown", onPointer));
+
+  const exportAs = (each: Conversation, format: "markdown" | "json") => {
+    menu.value = "";
+    props.onExport(each, format);
+  };
   const remove = (id: string) => {
     if (!sure.value) {
       sure.value = true;
@@ -69,17 +88,10 @@ export const Sidebar = defineComponent<SidebarProps>((props) => {
       extra = "",
     ) => <button type="button" class={extra} onClick={run}>{icon(name)}{label}</button>;
     return (
-      <div
-        class="menu"
-        onKeydown={(event: KeyboardEvent) => {
-          if (event.key !== "Escape") return;
-          event.preventDefault();
-          menu.value = "";
-        }}
-      >
+      <div class="menu">
         {entry("edit", ui.t("list.rename"), () => rename(each.id))}
-        {entry("save", ui.t("list.exportMarkdown"), () => props.onExport(each, "markdown"))}
-        {entry("save", ui.t("list.exportJson"), () => props.onExport(each, "json"))}
+        {entry("save", ui.t("list.exportMarkdown"), () => exportAs(each, "markdown"))}
+        {entry("save", ui.t("list.exportJson"), () => exportAs(each, "json"))}
         {entry(
           "trash",
           ui.t(sure.value ? "list.deleteSure" : "list.delete"),
@@ -116,7 +128,15 @@ export const Sidebar = defineComponent<SidebarProps>((props) => {
       );
     }
     return (
-      <li key={each.id} class={each.id === props.current ? "current" : ""}>
+      <li
+        key={each.id}
+        class={each.id === props.current ? "current" : ""}
+        onKeydown={(event: KeyboardEvent) => {
+          if (event.key !== "Escape" || menu.value !== each.id) return;
+          event.preventDefault();
+          menu.value = "";
+        }}
+      >
         <button
           type="button"
           class="chat-link"
