@@ -29,12 +29,15 @@ final class EasyHandle {
     }
 
     /// Forgets the request; connections, names and TLS sessions stay known.
-    func reset() {
+    ///
+    /// False when it cannot serve another one.
+    func reset(receiveBufferBytes: Int) -> Bool {
         curl_easy_reset(raw)
         headers = HeaderList()
         body?.deallocate()
         body = nil
         errorText[0] = 0
+        return millrace_easy_set_long(raw, CURLOPT_BUFFERSIZE, receiveBufferBytes) == CURLE_OK
     }
 
     /// Frees the request's body once all of it is sent and the response has begun.
