@@ -79,7 +79,12 @@ package final class EventLoop: @unchecked Sendable {
         timerQueue?.close()
         timerQueue = nil
         let handle = UnsafeMutableRawPointer(wakeUp).assumingMemoryBound(to: uv_handle_t.self)
-        inbox.withLock { $0.isClosed = true }
+        // What waits is dropped now: it may hold this loop, which would then never be freed.
+        var dropped: [Work] = []
+        inbox.withLock { inbox in
+            inbox.isClosed = true
+            swap(&dropped, &inbox.work)
+        }
         if uv_is_closing(handle) == 0 { uv_close(handle, nil) }
     }
 

@@ -278,7 +278,9 @@ final class Connection: WebSocketHandler {
                         ("responses_per_session", configuration.limits.responsesPerSession),
                         ("resume_window_s", Int(configuration.resume.window.seconds)),
                     ],
-                    heartbeatSeconds: Int(configuration.server.heartbeat.seconds))))
+                    heartbeatSeconds: Int(configuration.server.heartbeat.seconds),
+                    allowedOptions: configuration.options.allow,
+                    defaultModel: configuration.options.defaultModel)))
     }
 
     // MARK: Tokens

@@ -124,8 +124,8 @@ struct GatewayTests {
     func portInUse() throws {
         try GatewayFixture.run(shards: 1) { gateway in
             let yaml = "server: {listen: \"127.0.0.1:\(gateway.port)\", shards: 2}"
-            let hasStarted = try GatewayFixture.starts(yaml)
-            #expect(!hasStarted)
+            let starts = try GatewayFixture.starts(yaml)
+            #expect(!starts)
         }
     }
 }

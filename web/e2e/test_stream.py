@@ -136,6 +136,22 @@ def test_two_tabs_stay_in_step(chat, chat_of, server):
     expect(chat.page.locator(".turn").last).to_have_attribute("data-status", "cancelled")
 
 
+def test_an_edit_in_one_tab_reaches_the_other(chat, chat_of, server):
+    chat.ask("first [sim:hello]")
+    chat.stored()
+    other = chat_of(server, context=chat.page.context, path=re.sub(r"^[^#]*", "", chat.page.url))
+    expect(other.page.locator(".turn[data-status=completed]")).to_have_count(1)
+    turn = chat.page.locator(".turn").last
+    turn.hover()
+    turn.get_by_role("button", name="Edit").click()
+    turn.get_by_role("textbox", name="Edit").fill("differently [sim:long deltas=300 rate=100]")
+    turn.get_by_role("textbox", name="Edit").press("Enter")
+    expect(other.page.locator(".bubble").last).to_contain_text("differently")
+    chat.settled()
+    other.settled()
+    assert chat.answer().inner_text() == other.answer().inner_text()
+
+
 def test_messages_wait_for_the_running_answer(chat):
     chat.ask(LONG.format(300, 100), wait=False)
     chat.text_grows(100)

@@ -13,12 +13,17 @@ package enum ServerFrames {
         package var reason: GatewayErrorCode?
         package var limits: [(name: String, value: Int)]
         package var heartbeatSeconds: Int
+        /// Names that a message's `options` may have.
+        package var allowedOptions: [String]
+        /// The model of messages that name none.
+        package var defaultModel: String?
 
         /// States a greeting.
         package init(
             session: String, epoch: String, sequence: Int, resumeToken: String,
             expiresInSeconds: Int, recovered: Bool, reason: GatewayErrorCode?,
-            limits: [(name: String, value: Int)], heartbeatSeconds: Int
+            limits: [(name: String, value: Int)], heartbeatSeconds: Int,
+            allowedOptions: [String] = [], defaultModel: String? = nil
         ) {
             self.session = session
             self.epoch = epoch
@@ -29,6 +34,8 @@ package enum ServerFrames {
             self.reason = reason
             self.limits = limits
             self.heartbeatSeconds = heartbeatSeconds
+            self.allowedOptions = allowedOptions
+            self.defaultModel = defaultModel
         }
     }
 
@@ -50,6 +57,13 @@ package enum ServerFrames {
                 frame.append(UInt8(ascii: ":"))
                 frame.append(decimal: limit.value)
             }
+            frame.append(literal: "},\"options\":{\"allow\":[")
+            for (position, name) in ready.allowedOptions.enumerated() {
+                if position > 0 { frame.append(UInt8(ascii: ",")) }
+                frame.append(jsonString: name)
+            }
+            frame.append(UInt8(ascii: "]"))
+            if let model = ready.defaultModel { frame.field("model", model) }
             frame.append(UInt8(ascii: "}"))
         }
     }

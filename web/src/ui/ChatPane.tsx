@@ -50,7 +50,6 @@ export const ChatPane = defineComponent<ChatPaneProps>((props) => {
         break;
       case "session_lost":
         ui.toast(ui.t("notice.lost"), "warning");
-        tell.postMessage("fresh");
         break;
       case "superseded":
         ui.toast(ui.t("notice.superseded"));
@@ -71,7 +70,24 @@ export const ChatPane = defineComponent<ChatPaneProps>((props) => {
     onNotice,
   });
   tell.onmessage = () => void chat.client.reload();
-  onBeforeUnmount(() => tell.close());
+  let gone = false;
+  onBeforeUnmount(() => {
+    gone = true;
+    tell.close();
+  });
+
+  // A fresh session (an edit, another answer, a lost one) is news for the other tabs once the store has it.
+  let lastSession: string | undefined;
+  watch(() => chat.connection.value.session, (session) => {
+    if (session === undefined) return;
+    if (lastSession !== undefined && session !== lastSession) {
+      setTimeout(() => gone || tell.postMessage("fresh"), 300);
+    }
+    lastSession = session;
+  });
+  watch(() => props.conversation?.title, (title) => {
+    document.title = title ? `${title} – Millrace` : "Millrace";
+  }, { immediate: true });
 
   let wasLost = false;
   watch(() => chat.connection.value.phase, (phase) => {
