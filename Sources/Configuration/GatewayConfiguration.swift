@@ -11,6 +11,8 @@ package struct GatewayConfiguration: Sendable {
     package let conversation: ConversationConfiguration
     package let options: OptionsConfiguration
     package let upstream: UpstreamConfiguration
+    package let fallback: FallbackConfiguration
+    package let breaker: BreakerConfiguration
     package let drain: DrainConfiguration
     package let log: LogConfiguration
     package let metrics: MetricsConfiguration
@@ -31,6 +33,8 @@ package struct GatewayConfiguration: Sendable {
         conversation = ConversationConfiguration(&reader)
         options = OptionsConfiguration(&reader)
         upstream = UpstreamConfiguration(&reader)
+        fallback = FallbackConfiguration(&reader)
+        breaker = BreakerConfiguration(&reader)
         drain = DrainConfiguration(&reader)
         log = LogConfiguration(&reader)
         metrics = MetricsConfiguration(&reader)

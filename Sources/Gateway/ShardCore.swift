@@ -32,6 +32,11 @@ final class ShardCore: ServerHandler {
     /// Readers of this shard's sessions whose connections are on other shards.
     private var remoteReaders = 0
     private var drainTimer: LoopTimer?
+    /// Bounds this shard's retries to a part of its requests.
+    var retryBudget: RetryBudget
+    /// Responses that wait for a place at an upstream.
+    private var waitingRuns: [UpstreamPoolState.Ticket: UpstreamRun] = [:]
+    private var nextTicket: UInt64 = 0
     private var isPastDeadline = false
     private var isStopping = false
 
@@ -42,7 +47,10 @@ final class ShardCore: ServerHandler {
         logger = context.logger.with(["gateway.shard": .integer(index)])
         metrics = GatewayMetrics(
             context.registry, errorCodes: GatewayErrorCode.allCases.map(\.rawValue),
-            closeCodes: CloseCode.documented)
+            closeCodes: CloseCode.documented,
+            retryReasons: AttemptFailure.Reason.allCases.map(\.rawValue))
+        retryBudget = RetryBudget(
+            percent: context.configuration.upstream.retryBudgetPercent, now: loop.now)
         var options = UpstreamOptions()
         options.maximumTransfers = context.share(of: context.configuration.upstream.connections)
         options.maximumConnections = options.maximumTransfers
@@ -128,18 +136,21 @@ final class ShardCore: ServerHandler {
     }
 
     func sign(
-        session: SessionID, epoch: String, subject: String, last: String?, lifetime: Duration
+        session: SessionID, epoch: String, subject: String, last: String?,
+        running: ResumeClaims.Running?, lifetime: Duration
     ) -> String {
         do {
             let claims = try ResumeClaims(
                 session: session.text, epoch: epoch, subject: subject, rights: .all,
-                lastUpstreamResponse: last, expiresAt: Int64(time(nil)) + Int64(lifetime.seconds))
+                lastUpstreamResponse: last, running: running,
+                expiresAt: Int64(time(nil)) + Int64(lifetime.seconds))
             return try context.signer.sign(claims)
         } catch {
             // An upstream id too long for a token: the session resumes without it.
-            guard last != nil else { return "" }
+            guard last != nil || running != nil else { return "" }
             return sign(
-                session: session, epoch: epoch, subject: subject, last: nil, lifetime: lifetime)
+                session: session, epoch: epoch, subject: subject, last: nil, running: nil,
+                lifetime: lifetime)
         }
     }
 
@@ -153,6 +164,7 @@ final class ShardCore: ServerHandler {
         let session: SessionID
         let epoch: String
         let lastUpstreamResponse: String?
+        let running: ResumeClaims.Running?
     }
 
     func admit(_ resume: ClientCommand.Resume, subject: String) -> ResumeVerdict {
@@ -169,7 +181,7 @@ final class ShardCore: ServerHandler {
         return .admitted(
             AdmittedClaims(
                 session: session, epoch: claims.epoch,
-                lastUpstreamResponse: claims.lastUpstreamResponse))
+                lastUpstreamResponse: claims.lastUpstreamResponse, running: claims.running))
     }
 
     private func refused(_ code: GatewayErrorCode) -> ResumeVerdict {
@@ -261,6 +273,9 @@ final class ShardCore: ServerHandler {
             guard session.subject == request.subject else {
                 return .failure(ResumeRefusal(code: .tokenSubject))
             }
+            if session.machine.log.lastSequence == 0, let running = request.running {
+                session.adopt(running)
+            }
             return .success((session, describe(session, reason: .epochMismatch)))
         }
         guard let session = sessions[request.session.text] else {
@@ -275,7 +290,8 @@ final class ShardCore: ServerHandler {
     private func describe(_ session: HostedSession, reason: GatewayErrorCode?) -> AttachedSession {
         AttachedSession(
             session: session.machine.id, sequence: session.machine.log.lastSequence,
-            reason: reason, lastUpstreamResponse: session.lastUpstreamResponse)
+            reason: reason, lastUpstreamResponse: session.lastUpstreamResponse,
+            running: session.runningResponse)
     }
 
     func sessionDeserted(_ session: HostedSession) {
@@ -395,8 +411,14 @@ final class ShardCore: ServerHandler {
         case .sessionIsIdle(let connection): connections[connection]?.sessionIsIdle()
         case .sessionEnded(let connection):
             connections[connection]?.close(.serviceRestart, "the session is over")
-        case .refreshToken(let connection, let last):
-            connections[connection]?.refreshToken(lastUpstreamResponse: last)
+        case .refreshToken(let connection, let last, let running):
+            connections[connection]?.refreshToken(lastUpstreamResponse: last, running: running)
+        case .upstreamGranted(let ticket, let grant):
+            if let run = waitingRuns.removeValue(forKey: ticket) {
+                run.granted(grant)
+            } else {
+                context.pool.release(grant, .neutral, now: loop.now)
+            }
         case .drain: drain()
         case .stop: stop()
         }
@@ -404,7 +426,19 @@ final class ShardCore: ServerHandler {
 
     // MARK: Responses
 
-    func responseEnded(_ summary: ResponseSummary, session: SessionID) {
+    /// Names one response in the queue of the upstreams.
+    func makeTicket() -> UpstreamPoolState.Ticket {
+        nextTicket += 1
+        return UpstreamPoolState.Ticket(shard: index, number: nextTicket)
+    }
+
+    func wait(_ run: UpstreamRun, for ticket: UpstreamPoolState.Ticket) {
+        waitingRuns[ticket] = run
+    }
+
+    func stopWaiting(_ ticket: UpstreamPoolState.Ticket) { waitingRuns[ticket] = nil }
+
+    func responseEnded(_ summary: ResponseSummary, story: UpstreamStory?, session: SessionID) {
         metrics.responses[Telemetry.ResponseOutcome(summary.outcome)].increment()
         metrics.responseDuration.observe(summary.total)
         if let first = summary.firstEvent { metrics.firstEvent.observe(first) }
@@ -433,6 +467,10 @@ final class ShardCore: ServerHandler {
         attributes.set(
             "gateway.response.first_text_ms",
             summary.firstText.map { .integer(Int($0.milliseconds)) })
+        attributes.set(
+            "gateway.response.first_event_ms",
+            summary.firstEvent.map { .integer(Int($0.milliseconds)) })
+        story?.describe(in: &attributes)
         logger.info("response ended", attributes)
     }
 

@@ -22,8 +22,11 @@ enum ShardMessage: Sendable {
     case sessionIsIdle(ConnectionID)
     /// The session of a connection of this shard is over.
     case sessionEnded(ConnectionID)
-    /// The upstream id that a session's next token is to name.
-    case refreshToken(ConnectionID, lastUpstreamResponse: String?)
+    /// The upstream ids that a session's next token is to name.
+    case refreshToken(
+        ConnectionID, lastUpstreamResponse: String?, running: ResumeClaims.Running?)
+    /// A response of this shard, which waited for it, has a place at an upstream.
+    case upstreamGranted(UpstreamPoolState.Ticket, UpstreamPoolState.Grant)
     /// Take no new work, finish what runs, then stop.
     case drain
     /// Stop now.
@@ -38,6 +41,7 @@ struct AttachRequest: Sendable {
     let epoch: String
     let after: Int
     let lastUpstreamResponse: String?
+    let running: ResumeClaims.Running?
     /// Whom the token and the connection belong to; checked to be the same.
     let subject: String
 }
@@ -50,6 +54,7 @@ struct AttachedSession: Sendable {
     /// Nil when everything after the position follows; else why the log begins anew.
     let reason: GatewayErrorCode?
     let lastUpstreamResponse: String?
+    var running: ResumeClaims.Running?
 }
 
 /// What shards tell the process.

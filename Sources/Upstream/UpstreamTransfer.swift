@@ -65,6 +65,7 @@ package final class UpstreamTransfer {
         case contentEncoding(String)
         case documentTooLarge(limitBytes: Int)
         case errorBodyCut
+        case connectTimeout
         case watcher(String)
     }
 
@@ -86,6 +87,8 @@ package final class UpstreamTransfer {
     /// TCP stands and TLS has begun.
     private var isSecuring = false
     private var errorBodyTimer: LoopTimer?
+    /// Until the connection stands, where TLS has a timeout of its own.
+    private var connectTimer: LoopTimer?
     private var finalTiming = UpstreamTiming()
 
     /// The delegate wants no bytes.
@@ -148,7 +151,23 @@ package final class UpstreamTransfer {
 
     // MARK: For the worker
 
-    func started() { state = .running }
+    func started() {
+        state = .running
+        guard server.isSecure, server.options.tlsTimeout != nil else { return }
+        let timer = worker.makeTimer { [unowned self] in
+            stop = .connectTimeout
+            worker.stop(self)
+        }
+        timer.arm(after: server.options.connectTimeout)
+        connectTimer = timer
+    }
+
+    private func cancelTimers() {
+        errorBodyTimer?.cancel()
+        errorBodyTimer = nil
+        connectTimer?.cancel()
+        connectTimer = nil
+    }
 
     /// libcurl has returned: what it read is all there was.
     func wasRead() {
@@ -169,8 +188,7 @@ package final class UpstreamTransfer {
         if state == .running, let easy { finalTiming = easy.timing }
         state = .ended
         delegate = nil
-        errorBodyTimer?.cancel()
-        errorBodyTimer = nil
+        cancelTimers()
         defer { easy = nil }
         return easy
     }
@@ -180,8 +198,7 @@ package final class UpstreamTransfer {
         if state == .running, let easy { finalTiming = easy.timing }
         state = .ended
         delegate = nil
-        errorBodyTimer?.cancel()
-        errorBodyTimer = nil
+        cancelTimers()
     }
 
     /// The loop cannot watch the transfer's socket.
@@ -236,6 +253,7 @@ package final class UpstreamTransfer {
                     "\(server.endpoint) sent a document of more than \(limit) bytes")
             }
         case .errorBodyCut: head.map(httpFailure)
+        case .connectTimeout: transportFailure(CURLE_OPERATION_TIMEDOUT)
         case .watcher(let reason):
             .init(.internalError, .gateway, isRetryable: true, "\(server.endpoint): \(reason)")
         }
@@ -256,7 +274,9 @@ package final class UpstreamTransfer {
         var failure = TransferDiagnosis(
             code: code.rawValue, systemError: easy?.systemError ?? 0,
             detail: easy?.errorDetail ?? "", endpoint: server.endpoint, phase: phase,
-            connectTimeout: server.options.connectTimeout
+            connectTimeout: phase == .securing
+                ? server.options.tlsTimeout ?? server.options.connectTimeout
+                : server.options.connectTimeout
         ).failure
         failure.status = head?.status
         failure.requestID = head?.requestID
@@ -278,12 +298,16 @@ package final class UpstreamTransfer {
     ///
     /// Its own time of connecting is still zero then (7.88).
     func waitsForBytes() {
-        if server.isSecure, !isSecuring, !isConnected, isResolved { isSecuring = true }
+        guard server.isSecure, !isSecuring, !isConnected, isResolved else { return }
+        isSecuring = true
+        if let tlsTimeout = server.options.tlsTimeout { connectTimer?.arm(after: tlsTimeout) }
     }
 
     fileprivate func ready() -> Bool {
         guard state == .running, let delegate else { return false }
         isConnected = true
+        connectTimer?.cancel()
+        connectTimer = nil
         delegate.transferConnected(self)
         return state == .running
     }

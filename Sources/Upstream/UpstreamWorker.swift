@@ -270,7 +270,9 @@ package final class UpstreamWorker {
         guard let easy, !isShutDownWanted, idleHandles.count < options.maximumIdleHandles else {
             return
         }
-        easy.reset()
+        // One whose exchange ended before its connection stood may keep its buffer, and then takes no
+        // size for it any more (7.88): it would refuse its next request.
+        guard easy.reset(receiveBufferBytes: options.receiveBufferBytes) else { return }
         idleHandles.append(easy)
     }
 

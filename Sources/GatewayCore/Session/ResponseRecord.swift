@@ -1,12 +1,18 @@
 /// What a session knows of one response.
 ///
-///     connecting ──connected──▶ waiting ──first event──▶ streaming ──terminal event──▶ finished
+///     queued ─▶ connecting ──connected──▶ waiting ──first event──▶ streaming ──terminal event──▶ finished
+///                 ▲    └──────failed──┐      │
+///                 └──── retrying ◀────┴──────┘
 ///         └──────cancel or a limit, in any of them──────▶ closing ─────closed──────────▲
 ///
 /// An upstream that fails or breaks off finishes the response from every state.
 /// - Invariant: a response enters `finished` once, and with it goes its one `complete`.
 struct ResponseRecord {
     enum Phase: Equatable {
+        /// Every upstream is at its limit.
+        case queued(until: Instant)
+        /// An attempt has failed, and another one follows.
+        case retrying(at: Instant, attempt: Int)
         /// The request is on its way to a connection.
         case connecting
         /// Upstream has the request.
@@ -59,7 +65,7 @@ struct ResponseRecord {
     /// True while upstream's events count.
     var isStreaming: Bool {
         switch phase {
-        case .connecting, .waiting, .streaming: true
+        case .queued, .retrying, .connecting, .waiting, .streaming: true
         case .closing, .finished: false
         }
     }
@@ -79,7 +85,7 @@ struct ResponseRecord {
     /// The word for the phase in `state`, `attached` and `snapshot` frames.
     var statusName: String {
         switch phase {
-        case .connecting: "queued"
+        case .queued, .retrying, .connecting: "queued"
         case .waiting, .streaming, .closing: "in_progress"
         case .finished(let outcome, _): outcome.wireName
         }
@@ -88,6 +94,8 @@ struct ResponseRecord {
     /// What the client is told to wait for, while there is nothing else to show.
     var waitingFor: String? {
         switch phase {
+        case .queued: "queued"
+        case .retrying: "retrying"
         case .connecting: "connecting"
         case .waiting: "waiting"
         case .streaming, .closing, .finished: nil

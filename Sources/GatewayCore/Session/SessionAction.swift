@@ -74,11 +74,13 @@ package struct ResponseError: Equatable, Sendable {
     package var upstreamCode: String?
     /// Upstream's name for the request.
     package var requestID: String?
+    /// When it may be worth another try.
+    package var retryAfter: Duration?
 
     /// States an error.
     package init(
         code: String, message: String, isRetryable: Bool, upstreamStatus: Int? = nil,
-        upstreamCode: String? = nil, requestID: String? = nil
+        upstreamCode: String? = nil, requestID: String? = nil, retryAfter: Duration? = nil
     ) {
         self.code = code
         self.message = message
@@ -86,6 +88,7 @@ package struct ResponseError: Equatable, Sendable {
         self.upstreamStatus = upstreamStatus
         self.upstreamCode = upstreamCode
         self.requestID = requestID
+        self.retryAfter = retryAfter
     }
 }
 

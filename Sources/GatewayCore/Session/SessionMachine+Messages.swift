@@ -21,7 +21,7 @@ extension SessionMachine {
         let hash = FNV.hash(message.input)
         if let known = messages[message.id] {
             actions.append(.send(connection, frame: repeated(message.id, known, hash)))
-            return known.inputHash == hash ? .attached : .conflict
+            return known.hasInput(hash) ? .attached : .conflict
         }
         if let refusal = refusal(of: message, from: connection) {
             actions.append(.send(connection, frame: refusal))
@@ -56,9 +56,38 @@ extension SessionMachine {
         return .accepted
     }
 
+    /// Opens a response that an earlier process has begun; returns its number.
+    ///
+    /// Of its message only the id is known, so its input cannot be echoed, nor compared.
+    package mutating func adopt(
+        message id: String, responseID: String, now: Instant
+    ) -> Int {
+        let number = nextNumber
+        nextNumber += 1
+        let record = ResponseRecord(
+            number: number, id: responseID, messageID: id, connection: .nobody, acceptedAt: now,
+            firstSequence: log.lastSequence + 1, lastSequence: log.lastSequence + 1)
+        remember(id, as: number, responseID, Self.unknownInput)
+        log.append(.message, type: "message", response: number) { frame in
+            frame.field("id", id)
+            frame.field("input_bytes", 0)
+        }
+        responses.append(record)
+        appendResponseEvent(number, status: "queued")
+        return number
+    }
+
+    /// Stands for the hash of an input that is not known.
+    private static let unknownInput: UInt64 = 0
+
+    /// The id of the message that a response answers; nil when it is archived.
+    package func messageID(of number: Int) -> String? {
+        recordIndex(number).map { responses[$0].messageID }
+    }
+
     /// The answer to an id that came before.
     private func repeated(_ id: String, _ known: AcceptedMessage, _ hash: UInt64) -> [UInt8] {
-        guard known.inputHash == hash else {
+        guard known.hasInput(hash) else {
             return ServerFrames.error(
                 .messageIDConflict, "message \(id) was sent before with another input",
                 messageID: id)
@@ -186,9 +215,10 @@ extension SessionMachine {
 
     /// Ends every running response because the gateway shuts down.
     package mutating func cancelAll(
-        _ reason: CancelReason, now: Instant, actions: inout [SessionAction]
+        _ reason: CancelReason, except spared: Set<Int> = [], now: Instant,
+        actions: inout [SessionAction]
     ) {
-        for number in runningResponses {
+        for number in runningResponses where !spared.contains(number) {
             beginCancel(number, reason, now: now, actions: &actions)
         }
     }

@@ -8,6 +8,43 @@ extension SessionMachine {
         actions.append(.broadcast(frame: stateFrame(responses[index], "waiting", now: now)))
     }
 
+    /// Another attempt begins.
+    package mutating func upstreamConnecting(
+        _ number: Int, now: Instant, actions: inout [SessionAction]
+    ) {
+        guard let index = recordIndex(number) else { return }
+        switch responses[index].phase {
+        case .queued, .retrying: break
+        case .waiting: break
+        case .connecting, .streaming, .closing, .finished: return
+        }
+        responses[index].phase = .connecting
+        actions.append(.broadcast(frame: stateFrame(responses[index], "connecting", now: now)))
+    }
+
+    /// The response waits for a place at an upstream, at most until `until`.
+    package mutating func upstreamQueued(
+        _ number: Int, until: Instant, now: Instant, actions: inout [SessionAction]
+    ) {
+        guard let index = recordIndex(number), responses[index].isStreaming,
+            responses[index].phase != .streaming
+        else { return }
+        responses[index].phase = .queued(until: until)
+        actions.append(.broadcast(frame: stateFrame(responses[index], "queued", now: now)))
+    }
+
+    /// An attempt has failed; number `attempt` begins at `at`.
+    package mutating func upstreamRetrying(
+        _ number: Int, at: Instant, attempt: Int, now: Instant, actions: inout [SessionAction]
+    ) {
+        guard let index = recordIndex(number), responses[index].isStreaming else { return }
+        // What has streamed stays streamed: a background response is only being reattached to.
+        var record = responses[index]
+        record.phase = .retrying(at: at, attempt: attempt)
+        if responses[index].phase != .streaming { responses[index].phase = record.phase }
+        actions.append(.broadcast(frame: stateFrame(record, "retrying", now: now)))
+    }
+
     /// Nothing has come from upstream for a while.
     package mutating func upstreamSilent(
         _ number: Int, now: Instant, actions: inout [SessionAction]
@@ -307,6 +344,9 @@ extension SessionMachine {
         frame.append(jsonString: error.code)
         frame.field("message", error.message)
         frame.field("retryable", error.isRetryable)
+        if let retryAfter = error.retryAfter {
+            frame.field("retry_after_ms", Int(retryAfter.milliseconds))
+        }
         if let status = error.upstreamStatus { frame.field("upstream_status", status) }
         if let code = error.upstreamCode { frame.field("upstream_code", code) }
         if let requestID = error.requestID { frame.field("request_id", requestID) }

@@ -39,7 +39,8 @@ package struct SessionMachine {
     private var deserted: Instant?
     /// When the newest end of a response was.
     var lastEnd: Instant?
-    private(set) var isPaused = false
+    /// True while upstream is held back because the readers are behind.
+    package private(set) var isPaused = false
     private var hasExpired = false
 
     /// What is remembered of a message for idempotence.
@@ -50,6 +51,9 @@ package struct SessionMachine {
         let inputHash: UInt64
         /// How its response ended; nil while it runs.
         var outcome: ResponseOutcome?
+
+        /// Zero stands for an input that an earlier process took.
+        func hasInput(_ hash: UInt64) -> Bool { inputHash == hash || inputHash == 0 }
     }
 
     /// Cancels of unknown messages that are remembered.
@@ -190,6 +194,14 @@ package struct SessionMachine {
             frame.field("state", state)
             if let now {
                 frame.field("since_ms", Int((now - record.acceptedAt).milliseconds))
+                switch record.phase {
+                case .queued(let until):
+                    frame.field("until_ms", Int(max(.zero, until - now).milliseconds))
+                case .retrying(let at, let attempt):
+                    frame.field("retry_in_ms", Int(max(.zero, at - now).milliseconds))
+                    frame.field("attempt", attempt)
+                case .connecting, .waiting, .streaming, .closing, .finished: break
+                }
             }
         }
     }

@@ -47,7 +47,7 @@ struct UpstreamDeadlinesTests {
         for second in stride(from: 100, through: 150, by: 25) {
             deadlines.received(isEvent: false, now: Self.at(second))
         }
-        expect(175, .silence, deadlines)
+        expect(175, .keepalive, deadlines)
     }
 
     @Test("the whole takes no longer than its limit, whatever comes")
