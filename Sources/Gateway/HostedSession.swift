@@ -22,7 +22,6 @@ final class HostedSession {
     private var bestCursor = 0
     /// Responses that were opened and have not ended.
     private var inFlight: Set<Int> = []
-    private var isFlowPaused = false
     private var hasEnded = false
 
     /// Whose session it is.
@@ -171,9 +170,8 @@ final class HostedSession {
         machine.upstream(response, output, data: data, now: now, actions: &actions)
     }
 
-    func upstreamFailed(_ response: Int, _ error: ResponseError, openTools: [ToolUpdate]) {
-        machine.upstreamFailed(
-            response, error, openTools: openTools, now: shard.loop.now, actions: &actions)
+    func upstreamFailed(_ response: Int, _ error: ResponseError) {
+        machine.upstreamFailed(response, error, now: shard.loop.now, actions: &actions)
         commit()
     }
 
@@ -211,17 +209,10 @@ final class HostedSession {
         switch action {
         case .openUpstream(let response, let request): open(response, request)
         case .closeUpstream(let response):
-            let run = runs.removeValue(forKey: response)
-            run?.close()
-            machine.upstreamClosed(
-                response, openTools: run?.takeOpenTools() ?? [], now: shard.loop.now,
-                actions: &actions)
-        case .pauseUpstream:
-            isFlowPaused = true
-            for run in runs.values { run.pause() }
-        case .resumeUpstream:
-            isFlowPaused = false
-            for run in runs.values { run.resume() }
+            runs.removeValue(forKey: response)?.close()
+            machine.upstreamClosed(response, now: shard.loop.now, actions: &actions)
+        case .pauseUpstream: for run in runs.values { run.pause() }
+        case .resumeUpstream: for run in runs.values { run.resume() }
         case .send(let connection, let frame): send(frame, to: connection)
         case .broadcast(let frame):
             for reader in readers { send(frame, to: reader) }
@@ -235,9 +226,7 @@ final class HostedSession {
         shard.metrics.responsesInFlight.increment()
         let run = UpstreamRun(response: response, session: self, shard: shard)
         runs[response] = run
-        if run.start(request) {
-            if isFlowPaused { run.pause() }
-        } else {
+        if !run.start(request) {
             runs[response] = nil
             machine.upstreamFailed(
                 response,

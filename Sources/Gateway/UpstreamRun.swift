@@ -23,9 +23,14 @@ final class UpstreamRun: UpstreamTransferDelegate {
     private var seenEvents = 0
     private var requestID: String?
     private var lastDelta: Instant?
+    /// Bytes whose events are in the log and were not offered to the readers yet.
+    private var unsentBytes = 0
 
     /// After the terminal event the body usually ends at once, and its connection serves the next request.
     private static let lingerTime = Duration.seconds(2)
+
+    /// A busy socket's bytes that go on together at most; watermarks are looked at no later either.
+    private static let batchBytes = 16 << 10
 
     init(response: Int, session: HostedSession, shard: ShardCore) {
         self.response = response
@@ -128,8 +133,19 @@ final class UpstreamRun: UpstreamTransferDelegate {
         } else {
             noteDeadline(now: now)
         }
-        session.commit()
+        unsentBytes += bytes.count
+        if reducer.isFinished || unsentBytes >= Self.batchBytes { handOn() }
         return isPaused ? .pause : .proceed
+    }
+
+    func transferWasRead(_ transfer: UpstreamTransfer) {
+        if unsentBytes > 0 { handOn() }
+    }
+
+    /// Offers what was logged to the readers: what one turn brings a session leaves as one frame.
+    private func handOn() {
+        unsentBytes = 0
+        session.commit()
     }
 
     func transfer(_ transfer: UpstreamTransfer, ended outcome: UpstreamOutcome) {
@@ -155,8 +171,7 @@ final class UpstreamRun: UpstreamTransferDelegate {
             switch outcome {
             case .finished: brokenOff()
             case .failed(let failure):
-                session.upstreamFailed(
-                    response, ResponseError(failure), openTools: takeOpenTools())
+                session.upstreamFailed(response, ResponseError(failure))
             }
         }
         session.runEnded(self)
@@ -165,10 +180,8 @@ final class UpstreamRun: UpstreamTransferDelegate {
     /// The body has ended without a terminal event: never a completion.
     private func brokenOff() {
         var error: GatewayCore.UpstreamError?
-        var tools: [ToolUpdate] = []
-        let end = reducer.endOfStream { output in
-            if case .tool(let update) = output { tools.append(update) }
-        }
+        // The session closes what tools are open.
+        let end = reducer.endOfStream { _ in }
         if case .truncated(let told) = end { error = told }
         let message =
             error?.message ?? "upstream ended the stream without saying how the response ended"
@@ -176,17 +189,7 @@ final class UpstreamRun: UpstreamTransferDelegate {
             response,
             ResponseError(
                 code: error == nil ? "upstream_truncated" : "upstream_failed", message: message,
-                isRetryable: true, upstreamCode: error?.code, requestID: requestID),
-            openTools: tools)
-    }
-
-    /// The last updates of the tool calls that are open, for a response that ends before its upstream.
-    func takeOpenTools() -> [ToolUpdate] {
-        var tools: [ToolUpdate] = []
-        _ = reducer.endOfStream { output in
-            if case .tool(let update) = output { tools.append(update) }
-        }
-        return tools
+                isRetryable: true, upstreamCode: error?.code, requestID: requestID))
     }
 
     /// Ends the response on our account and closes the transfer.
@@ -196,8 +199,7 @@ final class UpstreamRun: UpstreamTransferDelegate {
         session.upstreamFailed(
             response,
             ResponseError(
-                code: code, message: message, isRetryable: isRetryable, requestID: requestID),
-            openTools: takeOpenTools())
+                code: code, message: message, isRetryable: isRetryable, requestID: requestID))
         close(result)
         session.runEnded(self)
     }
