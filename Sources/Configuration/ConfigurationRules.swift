@@ -13,6 +13,7 @@ struct ConfigurationRules {
         checkSizes()
         checkTimes()
         checkNames()
+        checkFallback()
         checkAccess()
     }
 
@@ -86,6 +87,43 @@ struct ConfigurationRules {
                 "upstream.store",
                 "expected auto or true: conversation.state is upstream, which stores responses")
         }
+    }
+
+    private mutating func checkFallback() {
+        let fallback = configuration.fallback
+        let names = fallback.upstreams.map(\.name)
+        if names.contains(FallbackConfiguration.primary) {
+            refuse("fallback.urls", "primary is the name of the section upstream")
+        }
+        let placed = fallback.equals + fallback.order
+        for (key, used) in [
+            ("fallback.equals", fallback.equals), ("fallback.order", fallback.order),
+            ("fallback.api_keys", fallback.namesWithKeys),
+        ] {
+            for name in used where !names.contains(name) {
+                refuse(key, "\(quoted(name)) has no URL in fallback.urls")
+            }
+        }
+        for name in fallback.namesWithWeights + fallback.models.map(\.upstream)
+        where !names.contains(name) && name != FallbackConfiguration.primary {
+            refuse(
+                fallback.namesWithWeights.contains(name) ? "fallback.weights" : "fallback.models",
+                "\(quoted(name)) has no URL in fallback.urls")
+        }
+        for name in names where !placed.contains(name) && name != FallbackConfiguration.primary {
+            refuse(
+                "fallback.urls",
+                "\(quoted(name)) stands neither in fallback.order nor in fallback.equals")
+        }
+        if let name = firstRepeated(placed) {
+            refuse("fallback.order", "\(quoted(name)) has two places")
+        }
+        require(
+            configuration.breaker.openTime <= configuration.breaker.maximumOpenTime,
+            "breaker.open_ms", "at most", "breaker.open_max_ms")
+        require(
+            configuration.upstream.retryDelay <= configuration.upstream.maximumRetryDelay,
+            "upstream.retry_delay_ms", "at most", "upstream.retry_delay_max_ms")
     }
 
     private mutating func checkAccess() {

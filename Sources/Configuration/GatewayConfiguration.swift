@@ -12,6 +12,8 @@ package struct GatewayConfiguration: Sendable {
     package let options: OptionsConfiguration
     package let dialect: DialectConfiguration
     package let upstream: UpstreamConfiguration
+    package let fallback: FallbackConfiguration
+    package let breaker: BreakerConfiguration
     package let drain: DrainConfiguration
     package let log: LogConfiguration
     package let metrics: MetricsConfiguration
@@ -33,6 +35,8 @@ package struct GatewayConfiguration: Sendable {
         options = OptionsConfiguration(&reader)
         dialect = DialectConfiguration(&reader)
         upstream = UpstreamConfiguration(&reader)
+        fallback = FallbackConfiguration(&reader)
+        breaker = BreakerConfiguration(&reader)
         drain = DrainConfiguration(&reader)
         log = LogConfiguration(&reader)
         metrics = MetricsConfiguration(&reader)

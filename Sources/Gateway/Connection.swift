@@ -50,7 +50,8 @@ final class Connection: WebSocketHandler, SessionClient {
     /// Bytes in it that are no deliveries.
     private var ownOutboxBytes = 0
     private var tokenRefreshAt = Instant(nanoseconds: .max)
-    private var session: (id: SessionID, epoch: String, last: String?)?
+    private var session:
+        (id: SessionID, epoch: String, last: String?, running: ResumeClaims.Running?)?
     private let resumeInURL: ClientCommand.Resume?
     /// While the gateway drains: when this connection is to go, if nothing runs on it.
     private var leavesAt: Instant?
@@ -203,7 +204,8 @@ final class Connection: WebSocketHandler, SessionClient {
         case .admitted(let claims):
             let request = AttachRequest(
                 connection: id, session: claims.session, epoch: claims.epoch, after: resume.after,
-                lastUpstreamResponse: claims.lastUpstreamResponse, subject: subject)
+                lastUpstreamResponse: claims.lastUpstreamResponse, running: claims.running,
+                subject: subject)
             phase = .attaching(request, waiting: [])
             if claims.session.shard == shard.index {
                 shard.attach(request, from: shard.index)
@@ -258,7 +260,9 @@ final class Connection: WebSocketHandler, SessionClient {
 
     private func sendReady(_ attached: AttachedSession, recovered: Bool) {
         let configuration = shard.context.configuration
-        session = (attached.session, shard.context.epoch, attached.lastUpstreamResponse)
+        session = (
+            attached.session, shard.context.epoch, attached.lastUpstreamResponse, attached.running
+        )
         let (token, expires) = makeToken()
         send(
             ServerFrames.ready(
@@ -289,14 +293,16 @@ final class Connection: WebSocketHandler, SessionClient {
         armTimer()
         let token = shard.sign(
             session: session.id, epoch: session.epoch, subject: subject, last: session.last,
-            lifetime: lifetime)
+            running: session.running, lifetime: lifetime)
         return (token, Int(lifetime.seconds))
     }
 
     /// The conversation goes on from another upstream response: the token is to say so.
-    func refreshToken(lastUpstreamResponse: String?) {
-        guard session != nil, session?.last != lastUpstreamResponse else { return }
-        session?.last = lastUpstreamResponse
+    func refreshToken(lastUpstreamResponse: String?, running: ResumeClaims.Running?) {
+        guard let session, session.last != lastUpstreamResponse || session.running != running
+        else { return }
+        self.session?.last = lastUpstreamResponse
+        self.session?.running = running
         sendToken()
     }
 

@@ -106,6 +106,7 @@ extension UpstreamDeadlines.Limits {
         self.init()
         responseHeader = upstream.responseHeaderTimeout
         firstEvent = upstream.firstEventTimeout
+        firstText = upstream.firstTextTimeout
         silence = upstream.silenceTimeout
         keepaliveSilence = upstream.keepaliveSilence
         total = upstream.totalTimeout
@@ -124,5 +125,6 @@ extension UpstreamServer.Options {
         allowsHTTP2 = upstream.http2 == .auto
         proxy = upstream.proxy
         connectTimeout = upstream.connectTimeout
+        tlsTimeout = upstream.tlsTimeout
     }
 }

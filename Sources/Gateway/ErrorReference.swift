@@ -17,6 +17,19 @@ enum ErrorReference {
             text += row(expiry.code, "yes", "`complete.error`: " + expiry.message)
         }
         text += row(
+            "upstream_busy", "yes",
+            "`complete.error`: `upstream.concurrency` is reached, and so is `upstream.queue`")
+        text += row(
+            "upstream_queue_timeout", "yes",
+            "`complete.error`: no place at an upstream within `upstream.queue_timeout_ms`")
+        text += row(
+            "upstream_unavailable", "yes",
+            "`complete.error`: no upstream is usable, because their last requests have failed; `retry_after_ms` says when one is tried again"
+        )
+        text += row(
+            "upstream_response_lost", "yes",
+            "`complete.error`: upstream does not have the background response any more")
+        text += row(
             "upstream_failed", "as upstream's code says",
             "`complete.error`: upstream ended the response with an error of its own; `upstream_code` names it"
         )
@@ -50,7 +63,7 @@ extension UpstreamFailure.Code {
         case .connectFailed: "upstream's host cannot be reached"
         case .connectTimeout: "no connection within `upstream.connect_timeout_ms`"
         case .tlsFailed: "the TLS handshake failed, or the certificate is not to be trusted"
-        case .tlsTimeout: "no TLS within `upstream.connect_timeout_ms`"
+        case .tlsTimeout: "no TLS within `upstream.tls_timeout_ms`"
         case .proxyFailed: "the proxy (`upstream.proxy`) refused or is not there"
         case .httpStatus:
             "upstream refused the request; `upstream_status` and `upstream_code` say how"

@@ -13,7 +13,8 @@ final class GatewayContext: Sendable {
     let configuration: GatewayConfiguration
     let logger: Logger
     let signer: TokenSigner
-    let upstream: UpstreamServer
+    let pool: UpstreamPool
+    let retries: RetryPolicy
     let sessions: SessionSettings
     let requests: UpstreamRequestBuilder
     let frames: ClientFrameParser
@@ -21,7 +22,6 @@ final class GatewayContext: Sendable {
     let registry: MetricRegistry
     let staticFiles: StaticFiles
     let admission: Admission
-    let upstreamHealth = UpstreamHealth()
     /// Where the responses of the OpenAI dialect are.
     let responses: ResponseIndex
     /// This life of every log: positions of an earlier process mean nothing here.
@@ -50,10 +50,12 @@ final class GatewayContext: Sendable {
         do {
             epoch = "e_" + Base32.encode(try SecureRandom.bytes(5))
             signer = try TokenSigner(keys: try Self.tokenKeys(configuration.resume))
-            upstream = try UpstreamServer(UpstreamServer.Options(configuration.upstream))
+            pool = try UpstreamPool(configuration, mailboxes: mailboxes)
         } catch {
             throw GatewayStartError("\(error)")
         }
+        retries = RetryPolicy(configuration.upstream)
+        pool.register(in: registry)
         sessions = SessionSettings(configuration)
         requests = UpstreamRequestBuilder(configuration)
         frames = ClientFrameParser(configuration)

@@ -43,10 +43,11 @@ struct HTTPRoutes {
         if context.isDraining.load(ordering: .relaxed) {
             return .error(503, "draining", "the gateway is shutting down")
         }
-        guard context.upstreamHealth.isUsable(now: now) else {
-            return .error(503, "upstream_unusable", "upstream could not be reached lately")
+        guard context.pool.isUsable(now: now) else {
+            return .error(
+                503, "upstream_unusable", "the last requests to every upstream have failed")
         }
-        return plain(200, "ready\n")
+        return plain(200, "ready\n" + context.pool.report(now: now))
     }
 
     private func plain(_ status: Int, _ text: String) -> HTTPResponse {

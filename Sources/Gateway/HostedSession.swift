@@ -15,6 +15,12 @@ final class HostedSession {
     /// Names of the session's responses in the process's index.
     private var names: [String] = []
     private var runs: [Int: UpstreamRun] = [:]
+    /// What became of runs that ended before their response was told to have.
+    private var stories: [Int: UpstreamStory] = [:]
+    /// Background responses that go on at upstream, whatever becomes of this process.
+    private var running: [Int: ResumeClaims.Running] = [:]
+    /// The upstream that knows the conversation, where upstream keeps it.
+    private var conversationMember: Int?
     private var actions: [SessionAction] = []
     private var isCommitting = false
     private var timer: LoopTimer?
@@ -24,7 +30,6 @@ final class HostedSession {
     private var bestCursor = 0
     /// Responses that were opened and have not ended.
     private var inFlight: Set<Int> = []
-    private var isFlowPaused = false
     private var hasEnded = false
 
     /// Whose session it is.
@@ -165,7 +170,9 @@ final class HostedSession {
 
     /// Ends all running responses because the gateway stops.
     func drain() {
-        machine.cancelAll(.draining, now: shard.loop.now, actions: &actions)
+        // Background responses outlive us: the next process goes on with them.
+        machine.cancelAll(
+            .draining, except: Set(running.keys), now: shard.loop.now, actions: &actions)
         commit()
     }
 
@@ -174,6 +181,30 @@ final class HostedSession {
     func upstreamConnected(_ response: Int) {
         machine.upstreamConnected(response, now: shard.loop.now, actions: &actions)
         commit()
+    }
+
+    func upstreamConnecting(_ response: Int) {
+        machine.upstreamConnecting(response, now: shard.loop.now, actions: &actions)
+        commit()
+    }
+
+    func upstreamQueued(_ response: Int, until: Instant) {
+        machine.upstreamQueued(response, until: until, now: shard.loop.now, actions: &actions)
+        commit()
+    }
+
+    func upstreamRetrying(_ response: Int, at: Instant, attempt: Int) {
+        machine.upstreamRetrying(
+            response, at: at, attempt: attempt, now: shard.loop.now, actions: &actions)
+        commit()
+    }
+
+    /// A background response has its id: from now on a resume token names it.
+    func upstreamNamed(_ response: Int, id: String, upstream: String) {
+        guard let message = machine.messageID(of: response) else { return }
+        running[response] = ResumeClaims.Running(
+            response: id, message: message, upstream: upstream)
+        refreshTokens()
     }
 
     func upstreamSilent(_ response: Int) {
@@ -198,13 +229,13 @@ final class HostedSession {
         machine.upstreamEvent(response, data: data, now: now, actions: &actions)
     }
 
-    func upstreamFailed(_ response: Int, _ error: ResponseError, openTools: [ToolUpdate]) {
-        machine.upstreamFailed(
-            response, error, openTools: openTools, now: shard.loop.now, actions: &actions)
+    func upstreamFailed(_ response: Int, _ error: ResponseError) {
+        machine.upstreamFailed(response, error, now: shard.loop.now, actions: &actions)
         commit()
     }
 
     func runEnded(_ run: UpstreamRun) {
+        if !run.isReported { stories[run.response] = run.story }
         if runs[run.response] === run { runs[run.response] = nil }
         // The session's deadline depends on what still runs.
         armTimer()
@@ -240,15 +271,10 @@ final class HostedSession {
         case .closeUpstream(let response):
             let run = runs.removeValue(forKey: response)
             run?.close()
-            machine.upstreamClosed(
-                response, openTools: run?.takeOpenTools() ?? [], now: shard.loop.now,
-                actions: &actions)
-        case .pauseUpstream:
-            isFlowPaused = true
-            for run in runs.values { run.pause() }
-        case .resumeUpstream:
-            isFlowPaused = false
-            for run in runs.values { run.resume() }
+            stories[response] = run?.story
+            machine.upstreamClosed(response, now: shard.loop.now, actions: &actions)
+        case .pauseUpstream: for run in runs.values { run.pause() }
+        case .resumeUpstream: for run in runs.values { run.resume() }
         case .send(let connection, let frame): send(frame, to: connection)
         case .broadcast(let frame):
             for reader in readers { send(frame, to: reader) }
@@ -265,41 +291,70 @@ final class HostedSession {
     private func open(_ response: Int, _ request: UpstreamRequestBody) {
         inFlight.insert(response)
         shard.metrics.responsesInFlight.increment()
-        let run = UpstreamRun(response: response, session: self, shard: shard)
+        let run = UpstreamRun(
+            response: response, body: request,
+            pinned: request.isTied ? conversationMember ?? 0 : nil, session: self, shard: shard)
         runs[response] = run
-        if run.start(request) {
-            if isFlowPaused { run.pause() }
-        } else {
-            runs[response] = nil
-            machine.upstreamFailed(
-                response,
-                ResponseError(
-                    code: GatewayErrorCode.overloaded.rawValue,
-                    message: "no room for another upstream transfer (upstream.connections)",
-                    isRetryable: true),
-                now: shard.loop.now, actions: &actions)
-        }
+        run.start()
+        if machine.isPaused { run.pause() }
+    }
+
+    /// Goes on with a background response of an earlier process.
+    func adopt(_ adopted: ResumeClaims.Running) {
+        guard let member = shard.context.pool.member(named: adopted.upstream) else { return }
+        let response = machine.adopt(
+            message: adopted.message, responseID: shard.makeResponseID(), now: shard.loop.now)
+        running[response] = adopted
+        inFlight.insert(response)
+        shard.metrics.responsesInFlight.increment()
+        let run = UpstreamRun(
+            response: response, reattachingTo: adopted.response, at: member, session: self,
+            shard: shard)
+        runs[response] = run
+        run.start()
+        commit()
+        armTimer()
     }
 
     private func responseEnded(_ summary: ResponseSummary) {
-        if inFlight.remove(summary.response) != nil {
-            shard.metrics.responsesInFlight.decrement()
+        let number = summary.response
+        if inFlight.remove(number) != nil { shard.metrics.responsesInFlight.decrement() }
+        let story = runs[number]?.story ?? stories[number]
+        runs[number]?.isReported = true
+        stories[number] = nil
+        running[number] = nil
+        if summary.outcome == .completed || summary.outcome == .incomplete {
+            conversationMember = story?.member ?? conversationMember
         }
-        shard.responseEnded(summary, session: machine.id)
-        let last = machine.lastUpstreamID.flatMap(Self.plain)
+        shard.responseEnded(summary, story: story, session: machine.id)
+        refreshTokens()
+    }
+
+    /// Gives every reader a token that says from where the session can go on, if its own does not.
+    private func refreshTokens() {
+        let last = lastUpstreamResponse
+        let running = runningResponse
         for reader in readers {
             offer(to: reader)
             switch reader.destination {
-            case .here(let connection): connection.refreshToken(lastUpstreamResponse: last)
+            case .here(let connection):
+                connection.refreshToken(lastUpstreamResponse: last, running: running)
             case .there(let other):
                 shard.send(
-                    .refreshToken(reader.connection, lastUpstreamResponse: last), to: other)
+                    .refreshToken(
+                        reader.connection, lastUpstreamResponse: last, running: running),
+                    to: other)
             }
         }
     }
 
     /// The upstream id that the conversation goes on from, for a resume token.
     var lastUpstreamResponse: String? { machine.lastUpstreamID.flatMap(Self.plain) }
+
+    /// The newest background response that runs, for a resume token.
+    var runningResponse: ResumeClaims.Running? {
+        running.max { $0.key < $1.key }?.value
+    }
 
     private static func plain(_ raw: [UInt8]) -> String? {
         JSONValue(kind: .string, range: 0..<raw.count).decoded(in: raw.span)
@@ -408,7 +463,7 @@ final class HostedSession {
         timer?.cancel()
         timer = nil
         for name in names { shard.context.responses.remove(name, in: machine.id) }
-        for run in runs.values { run.close() }
+        for run in runs.values { run.close(leavesRunning: true) }
         for _ in inFlight { shard.metrics.responsesInFlight.decrement() }
         inFlight = []
         runs = [:]

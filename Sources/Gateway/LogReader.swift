@@ -17,7 +17,7 @@ protocol LogReader: AnyObject {
     /// While draining: nothing runs in the session, and all of its log has been written.
     func sessionIsIdle()
 
-    func refreshToken(lastUpstreamResponse: String?)
+    func refreshToken(lastUpstreamResponse: String?, running: ResumeClaims.Running?)
 
     func close(_ code: CloseCode, _ reason: String)
 

@@ -34,6 +34,11 @@ final class ShardCore: ServerHandler {
     /// Readers of this shard's sessions whose connections are on other shards.
     private var remoteReaders = 0
     private var drainTimer: LoopTimer?
+    /// Bounds this shard's retries to a part of its requests.
+    var retryBudget: RetryBudget
+    /// Responses that wait for a place at an upstream.
+    private var waitingRuns: [UpstreamPoolState.Ticket: UpstreamRun] = [:]
+    private var nextTicket: UInt64 = 0
     private var isPastDeadline = false
     private var isStopping = false
 
@@ -44,7 +49,10 @@ final class ShardCore: ServerHandler {
         logger = context.logger.with(["gateway.shard": .integer(index)])
         metrics = GatewayMetrics(
             context.registry, errorCodes: GatewayErrorCode.allCases.map(\.rawValue),
-            closeCodes: CloseCode.documented)
+            closeCodes: CloseCode.documented,
+            retryReasons: AttemptFailure.Reason.allCases.map(\.rawValue))
+        retryBudget = RetryBudget(
+            percent: context.configuration.upstream.retryBudgetPercent, now: loop.now)
         var options = UpstreamOptions()
         options.maximumTransfers = context.share(of: context.configuration.upstream.connections)
         options.maximumConnections = options.maximumTransfers
@@ -180,18 +188,21 @@ final class ShardCore: ServerHandler {
     }
 
     func sign(
-        session: SessionID, epoch: String, subject: String, last: String?, lifetime: Duration
+        session: SessionID, epoch: String, subject: String, last: String?,
+        running: ResumeClaims.Running?, lifetime: Duration
     ) -> String {
         do {
             let claims = try ResumeClaims(
                 session: session.text, epoch: epoch, subject: subject, rights: .all,
-                lastUpstreamResponse: last, expiresAt: Int64(time(nil)) + Int64(lifetime.seconds))
+                lastUpstreamResponse: last, running: running,
+                expiresAt: Int64(time(nil)) + Int64(lifetime.seconds))
             return try context.signer.sign(claims)
         } catch {
             // An upstream id too long for a token: the session resumes without it.
-            guard last != nil else { return "" }
+            guard last != nil || running != nil else { return "" }
             return sign(
-                session: session, epoch: epoch, subject: subject, last: nil, lifetime: lifetime)
+                session: session, epoch: epoch, subject: subject, last: nil, running: nil,
+                lifetime: lifetime)
         }
     }
 
@@ -205,6 +216,7 @@ final class ShardCore: ServerHandler {
         let session: SessionID
         let epoch: String
         let lastUpstreamResponse: String?
+        let running: ResumeClaims.Running?
     }
 
     func admit(_ resume: ClientCommand.Resume, subject: String) -> ResumeVerdict {
@@ -221,7 +233,7 @@ final class ShardCore: ServerHandler {
         return .admitted(
             AdmittedClaims(
                 session: session, epoch: claims.epoch,
-                lastUpstreamResponse: claims.lastUpstreamResponse))
+                lastUpstreamResponse: claims.lastUpstreamResponse, running: claims.running))
     }
 
     private func refused(_ code: GatewayErrorCode) -> ResumeVerdict {
@@ -328,6 +340,9 @@ final class ShardCore: ServerHandler {
             guard session.subject == request.subject, session.isDialect == request.isDialect else {
                 return .failure(ResumeRefusal(code: .tokenSubject))
             }
+            if session.machine.log.lastSequence == 0, let running = request.running {
+                session.adopt(running)
+            }
             return .success((session, describe(session, reason: .epochMismatch)))
         }
         guard let session = sessions[request.session.text],
@@ -342,7 +357,8 @@ final class ShardCore: ServerHandler {
     private func describe(_ session: HostedSession, reason: GatewayErrorCode?) -> AttachedSession {
         AttachedSession(
             session: session.machine.id, sequence: session.machine.log.lastSequence,
-            reason: reason, lastUpstreamResponse: session.lastUpstreamResponse)
+            reason: reason, lastUpstreamResponse: session.lastUpstreamResponse,
+            running: session.runningResponse)
     }
 
     func sessionDeserted(_ session: HostedSession) {
@@ -476,12 +492,18 @@ final class ShardCore: ServerHandler {
         case .sessionEnded(let connection):
             connections[connection]?.close(.serviceRestart, "the session is over")
             exchanges[connection]?.close(.serviceRestart, "the session is over")
-        case .refreshToken(let connection, let last):
-            connections[connection]?.refreshToken(lastUpstreamResponse: last)
         case .ask(let question): answer(question, from: question.connection.shard)
         case .answer(let connection, let answer): exchanges[connection]?.take(answer)
         case .drive(let session, let connection, let command):
             sessions[session.text]?.receive(command, from: connection)
+        case .refreshToken(let connection, let last, let running):
+            connections[connection]?.refreshToken(lastUpstreamResponse: last, running: running)
+        case .upstreamGranted(let ticket, let grant):
+            if let run = waitingRuns.removeValue(forKey: ticket) {
+                run.granted(grant)
+            } else {
+                context.pool.release(grant, .neutral, now: loop.now)
+            }
         case .drain: drain()
         case .stop: stop()
         }
@@ -515,7 +537,19 @@ final class ShardCore: ServerHandler {
         }
     }
 
-    func responseEnded(_ summary: ResponseSummary, session: SessionID) {
+    /// Names one response in the queue of the upstreams.
+    func makeTicket() -> UpstreamPoolState.Ticket {
+        nextTicket += 1
+        return UpstreamPoolState.Ticket(shard: index, number: nextTicket)
+    }
+
+    func wait(_ run: UpstreamRun, for ticket: UpstreamPoolState.Ticket) {
+        waitingRuns[ticket] = run
+    }
+
+    func stopWaiting(_ ticket: UpstreamPoolState.Ticket) { waitingRuns[ticket] = nil }
+
+    func responseEnded(_ summary: ResponseSummary, story: UpstreamStory?, session: SessionID) {
         metrics.responses[Telemetry.ResponseOutcome(summary.outcome)].increment()
         metrics.responseDuration.observe(summary.total)
         if let first = summary.firstEvent { metrics.firstEvent.observe(first) }
@@ -544,6 +578,10 @@ final class ShardCore: ServerHandler {
         attributes.set(
             "gateway.response.first_text_ms",
             summary.firstText.map { .integer(Int($0.milliseconds)) })
+        attributes.set(
+            "gateway.response.first_event_ms",
+            summary.firstEvent.map { .integer(Int($0.milliseconds)) })
+        story?.describe(in: &attributes)
         logger.info("response ended", attributes)
     }
 

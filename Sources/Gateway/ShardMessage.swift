@@ -22,8 +22,11 @@ enum ShardMessage: Sendable {
     case sessionIsIdle(ConnectionID)
     /// The session of a connection of this shard is over.
     case sessionEnded(ConnectionID)
-    /// The upstream id that a session's next token is to name.
-    case refreshToken(ConnectionID, lastUpstreamResponse: String?)
+    /// The upstream ids that a session's next token is to name.
+    case refreshToken(
+        ConnectionID, lastUpstreamResponse: String?, running: ResumeClaims.Running?)
+    /// A response of this shard, which waited for it, has a place at an upstream.
+    case upstreamGranted(UpstreamPoolState.Ticket, UpstreamPoolState.Grant)
     /// An HTTP request elsewhere asks about a response of the OpenAI dialect of this shard.
     case ask(DialectQuestion)
     /// A part of the answer.
@@ -44,6 +47,7 @@ struct AttachRequest: Sendable {
     let epoch: String
     let after: Int
     let lastUpstreamResponse: String?
+    let running: ResumeClaims.Running?
     /// Whom the token and the connection belong to; checked to be the same.
     let subject: String
     /// The OpenAI dialect's WebSocket mode, which reads sessions of its own.
@@ -58,6 +62,7 @@ struct AttachedSession: Sendable {
     /// Nil when everything after the position follows; else why the log begins anew.
     let reason: GatewayErrorCode?
     let lastUpstreamResponse: String?
+    var running: ResumeClaims.Running?
 }
 
 /// What shards tell the process.

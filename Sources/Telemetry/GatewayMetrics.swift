@@ -28,13 +28,25 @@ package final class GatewayMetrics: Sendable {
     package let upstreamTransfers: Gauge
     package let upstreamConnections: Counter
     package let upstreamRequests: CounterFamily<UpstreamResult>
+    package let upstreamAttempts: Counter
+    package let upstreamRetries: NamedCounterFamily
+    package let upstreamReattached: Counter
+    package let retriesDenied: Counter
+    package let backgroundCancels: Counter
+    package let queueTime: Histogram
+    package let connectTime: Histogram
+    package let headerTime: Histogram
+    package let backOffTime: Histogram
     package let errors: NamedCounterFamily
     package let closes: NamedCounterFamily
     package let tokenUsage: CounterFamily<TokenKind>
 
     /// One instance per shard; `errorCodes` and `closeCodes` are those of the protocol, the same
     /// for every shard.
-    package init(_ registry: MetricRegistry, errorCodes: [String], closeCodes: [UInt16]) {
+    package init(
+        _ registry: MetricRegistry, errorCodes: [String], closeCodes: [UInt16],
+        retryReasons: [String] = []
+    ) {
         connections = registry.gauge("gateway_connections", "WebSockets open now.")
         connectionsTotal = registry.counter(
             "gateway_connections_total", "WebSockets opened since the start.")
@@ -91,6 +103,30 @@ package final class GatewayMetrics: Sendable {
         upstreamRequests = registry.counters(
             "gateway_upstream_requests_total", "Requests to upstream ended, by how.",
             by: UpstreamResult.self)
+        upstreamAttempts = registry.counter(
+            "gateway_upstream_attempts_total", "Requests for a response that were sent upstream.")
+        upstreamRetries = registry.counters(
+            "gateway_upstream_retries_total",
+            "Further attempts at a response, by what the one before failed of.", label: "reason",
+            values: retryReasons)
+        upstreamReattached = registry.counter(
+            "gateway_upstream_reattached_total", "Reconnections to background responses.")
+        retriesDenied = registry.counter(
+            "gateway_upstream_retries_denied_total",
+            "Retries that were not made because the budget was spent.")
+        backgroundCancels = registry.counter(
+            "gateway_upstream_background_cancels_total",
+            "Background responses that upstream was asked to cancel.")
+        queueTime = registry.histogram(
+            "gateway_upstream_queue_seconds", "Waiting for a place at an upstream.", .waiting)
+        connectTime = registry.histogram(
+            "gateway_upstream_connect_seconds",
+            "From the start of an attempt to its connection, new or used before.", .waiting)
+        headerTime = registry.histogram(
+            "gateway_upstream_header_seconds", "From the connection to the answer's headers.",
+            .waiting)
+        backOffTime = registry.histogram(
+            "gateway_upstream_backoff_seconds", "Pauses before further attempts.", .waiting)
         errors = registry.counters(
             "gateway_errors_total", "Errors told to clients, by code.", label: "code",
             values: errorCodes)

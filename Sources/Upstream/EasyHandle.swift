@@ -29,12 +29,15 @@ final class EasyHandle {
     }
 
     /// Forgets the request; connections, names and TLS sessions stay known.
-    func reset() {
+    ///
+    /// False when it cannot serve another one.
+    func reset(receiveBufferBytes: Int) -> Bool {
         curl_easy_reset(raw)
         headers = HeaderList()
         body?.deallocate()
         body = nil
         errorText[0] = 0
+        return millrace_easy_set_long(raw, CURLOPT_BUFFERSIZE, receiveBufferBytes) == CURLE_OK
     }
 
     /// Frees the request's body once all of it is sent and the response has begun.
@@ -72,9 +75,15 @@ final class EasyHandle {
         // The process has many threads: no signals. Cancelling must not wait for a name server.
         try set(CURLOPT_NOSIGNAL, 1)
         try set(CURLOPT_QUICK_EXIT, 1)
-        try set(CURLOPT_BUFFERSIZE, options.receiveBufferBytes)
+        // HTTP/2 stalls after a pause when its frames are larger than the buffer (libcurl 7.88).
+        let mayMultiplex = request.server.isSecure && request.server.options.allowsHTTP2
+        try set(
+            CURLOPT_BUFFERSIZE,
+            mayMultiplex ? max(options.receiveBufferBytes, 16 << 10) : options.receiveBufferBytes)
         try set(CURLOPT_UPLOAD_BUFFERSIZE, 16 * 1_024)
-        try set(CURLOPT_CONNECTTIMEOUT_MS, Int(clamping: milliseconds(server.connectTimeout)))
+        // One timeout for both in libcurl: where they are two, the transfer watches each.
+        let untilConnected = server.connectTimeout + (server.tlsTimeout ?? .zero)
+        try set(CURLOPT_CONNECTTIMEOUT_MS, Int(clamping: milliseconds(untilConnected)))
         try set(CURLOPT_MAXAGE_CONN, Int(options.idleConnectionLifetime.components.seconds))
         try set(CURLOPT_TCP_NODELAY, 1)
         try set(CURLOPT_TCP_KEEPALIVE, 1)

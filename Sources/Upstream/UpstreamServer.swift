@@ -27,8 +27,10 @@ package struct UpstreamServer: Sendable, CustomStringConvertible {
         package var allowsHTTP2 = true
         /// "http://host:port"; nil means none, whatever `http_proxy` and its like say.
         package var proxy: String?
-        /// From start to TLS established: name, TCP and handshake together.
+        /// From start to TCP established; to TLS established where `tlsTimeout` is nil.
         package var connectTimeout: Duration = .seconds(10)
+        /// The handshake alone.
+        package var tlsTimeout: Duration?
 
         /// Options with their defaults.
         package init(baseURL: String) { self.baseURL = baseURL }

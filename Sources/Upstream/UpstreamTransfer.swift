@@ -31,6 +31,8 @@ package protocol UpstreamTransferDelegate: AnyObject {
     func transfer(_ transfer: UpstreamTransfer, received bytes: Span<UInt8>) -> UpstreamFlow
     /// Less than `UpstreamTransfer.lowUploadBytes` of what was fed is left to be sent.
     func transferWantsBody(_ transfer: UpstreamTransfer)
+    /// No more bytes wait in the socket: all that `received` brought since the last call may go on together.
+    func transferWasRead(_ transfer: UpstreamTransfer)
     /// It is over: the last call, exactly once, unless the transfer was cancelled. May come while paused,
     /// if all bytes were handed over before.
     func transfer(_ transfer: UpstreamTransfer, ended outcome: UpstreamOutcome)
@@ -39,6 +41,8 @@ package protocol UpstreamTransferDelegate: AnyObject {
 extension UpstreamTransferDelegate {
     /// For those that feed nothing.
     package func transferWantsBody(_ transfer: UpstreamTransfer) {}
+    /// For those that hand everything on at once.
+    package func transferWasRead(_ transfer: UpstreamTransfer) {}
 }
 
 /// One exchange with an upstream, from `UpstreamWorker.start` to its outcome; belongs to the loop's thread.
@@ -66,6 +70,7 @@ package final class UpstreamTransfer {
         case contentEncoding(String)
         case documentTooLarge(limitBytes: Int)
         case errorBodyCut
+        case connectTimeout
         case watcher(String)
     }
 
@@ -87,10 +92,14 @@ package final class UpstreamTransfer {
     /// TCP stands and TLS has begun.
     private var isSecuring = false
     private var errorBodyTimer: LoopTimer?
+    /// Until the connection stands, where TLS has a timeout of its own.
+    private var connectTimer: LoopTimer?
     private var finalTiming = UpstreamTiming()
 
     /// The delegate wants no bytes.
     package private(set) var isPaused = false
+    /// Its delegate has got bytes since it last heard that they were all.
+    private var isBeingRead = false
     /// libcurl stopped reading, which it does only once bytes come while `isPaused`.
     private var isHeld = false
 
@@ -166,7 +175,29 @@ package final class UpstreamTransfer {
 
     // MARK: For the worker
 
-    func started() { state = .running }
+    func started() {
+        state = .running
+        guard server.isSecure, server.options.tlsTimeout != nil else { return }
+        let timer = worker.makeTimer { [unowned self] in
+            stop = .connectTimeout
+            worker.stop(self)
+        }
+        timer.arm(after: server.options.connectTimeout)
+        connectTimer = timer
+    }
+
+    private func cancelTimers() {
+        errorBodyTimer?.cancel()
+        errorBodyTimer = nil
+        connectTimer?.cancel()
+        connectTimer = nil
+    }
+
+    /// libcurl has returned: what it read is all there was.
+    func wasRead() {
+        isBeingRead = false
+        delegate?.transferWasRead(self)
+    }
 
     /// Tells libcurl to go on when that is still wanted; inside the worker's guard.
     func unhold() {
@@ -186,8 +217,7 @@ package final class UpstreamTransfer {
         if state == .running, let easy { finalTiming = easy.timing }
         state = .ended
         delegate = nil
-        errorBodyTimer?.cancel()
-        errorBodyTimer = nil
+        cancelTimers()
         defer { easy = nil }
         return easy
     }
@@ -197,8 +227,7 @@ package final class UpstreamTransfer {
         if state == .running, let easy { finalTiming = easy.timing }
         state = .ended
         delegate = nil
-        errorBodyTimer?.cancel()
-        errorBodyTimer = nil
+        cancelTimers()
     }
 
     /// The loop cannot watch the transfer's socket.
@@ -254,6 +283,7 @@ package final class UpstreamTransfer {
                     "\(server.endpoint) sent a document of more than \(limit) bytes")
             }
         case .errorBodyCut: head.map(httpFailure)
+        case .connectTimeout: transportFailure(CURLE_OPERATION_TIMEDOUT)
         case .watcher(let reason):
             .init(.internalError, .gateway, isRetryable: true, "\(server.endpoint): \(reason)")
         }
@@ -274,7 +304,9 @@ package final class UpstreamTransfer {
         var failure = TransferDiagnosis(
             code: code.rawValue, systemError: easy?.systemError ?? 0,
             detail: easy?.errorDetail ?? "", endpoint: server.endpoint, phase: phase,
-            connectTimeout: server.options.connectTimeout
+            connectTimeout: phase == .securing
+                ? server.options.tlsTimeout ?? server.options.connectTimeout
+                : server.options.connectTimeout
         ).failure
         failure.status = head?.status
         failure.requestID = head?.requestID
@@ -296,12 +328,16 @@ package final class UpstreamTransfer {
     ///
     /// Its own time of connecting is still zero then (7.88).
     func waitsForBytes() {
-        if server.isSecure, !isSecuring, !isConnected, isResolved { isSecuring = true }
+        guard server.isSecure, !isSecuring, !isConnected, isResolved else { return }
+        isSecuring = true
+        if let tlsTimeout = server.options.tlsTimeout { connectTimer?.arm(after: tlsTimeout) }
     }
 
     fileprivate func ready() -> Bool {
         guard state == .running, let delegate else { return false }
         isConnected = true
+        connectTimer?.cancel()
+        connectTimer = nil
         delegate.transferConnected(self)
         return state == .running
     }
@@ -375,6 +411,10 @@ package final class UpstreamTransfer {
                 return MILLRACE_WRITE_PAUSE
             }
             receivedBytes += bytes.count
+            if !isBeingRead {
+                isBeingRead = true
+                worker.isReading(self)
+            }
             if delegate.transfer(self, received: bytes.span) == .pause { isPaused = true }
             return state == .running ? bytes.count : 0
         case .collect(let limit):

@@ -1,3 +1,4 @@
+import Configuration
 import Foundation
 import GatewayCore
 import Telemetry
@@ -45,7 +46,10 @@ struct GeneratedFileTests {
         // The label of an error is a code of the other table; no need to repeat that here.
         _ = GatewayMetrics(
             registry, errorCodes: ["a code of protocol.md, section 7"],
-            closeCodes: CloseCode.documented)
+            closeCodes: CloseCode.documented,
+            retryReasons: AttemptFailure.Reason.allCases.map(\.rawValue))
+        let pool = try? UpstreamPool(GatewayConfiguration(), mailboxes: [])
+        pool?.register(in: registry)
         return registry.renderMetricsReference()
     }
 
@@ -73,7 +77,8 @@ struct GeneratedFileTests {
     func responseCodes() throws {
         let table = ErrorReference.render()
         let used = try Self.literals(
-            #"(?:fail\(|code: |nil \? |: )"(upstream_[a-z_]+)""#, in: ["Sources/Gateway"])
+            #"(?:fail\(|code: |nil \? |: )"(upstream_[a-z_]+)""#,
+            in: ["Sources/Gateway", "Sources/GatewayCore/Upstream"])
         #expect(used.contains("upstream_silence_timeout") && used.contains("upstream_failed"))
         for code in used {
             #expect(table.contains("| `\(code)` |"), "\(code)")

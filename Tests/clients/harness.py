@@ -182,6 +182,10 @@ class Gateway(Process):
             arguments += ("--model", model)
         if isinstance(upstream, Process):
             upstream = upstream.url + "/v1"
+        # Many tests break upstream on purpose, with one gateway: it is not to be left alone for that.
+        settings.setdefault("breaker__enabled", "false")
+        # Nor is anybody to wait for the pauses between attempts.
+        settings.setdefault("upstream__retry_delay_ms", 1)
         for key, value in settings.items():
             section, name = key.split("__")
             arguments += ("--set", f"{section}.{name}={value}")

@@ -36,7 +36,8 @@ def site(sim, web):
 
 def test_health_and_readiness(gateway):
     assert gateway.get("/healthz")[::2] == (200, b"ok\n")
-    assert gateway.get("/readyz")[::2] == (200, b"ready\n")
+    status, _, body = gateway.get("/readyz")
+    assert status == 200 and body.startswith(b"ready\nupstream primary breaker=closed ")
 
 
 def test_metrics_are_what_prometheus_reads(gateway):

@@ -40,6 +40,17 @@ package struct TextRule: Sendable {
     static let token = TextRule("a text without spaces, at most 4096 bytes") { text in
         isLine(text) && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7f }
     }
+    static let upstreamName = TextRule("a name: a-z, 0-9, - and _, at most 32") {
+        isUpstreamName($0)
+    }
+    static let upstreamModel = TextRule("NAME/MODEL, or NAME/* for every model") { text in
+        let name = text.prefix { $0 != "/" }
+        return isLine(text) && isUpstreamName(String(name))
+            && text.utf8.count > name.utf8.count + 1
+    }
+    static let weight = TextRule("a number from 1 to 1000") { text in
+        Int(text).map { (1...1000).contains($0) } ?? false
+    }
     static let json = TextRule("JSON text such as 0.2, true, \"low\" or {\"effort\":\"low\"}") {
         $0.utf8.count <= 65_536 && JSONText.isValid($0)
     }
@@ -60,6 +71,11 @@ package struct TextRule: Sendable {
         "authorization", "content-length", "content-type", "accept", "host", "transfer-encoding",
         "connection", "expect",
     ]
+
+    private static func isUpstreamName(_ text: String) -> Bool {
+        (1...32).contains(text.utf8.count)
+            && text.utf8.allSatisfy { isLower($0) || isDigit($0) || $0 == 0x5f || $0 == 0x2d }
+    }
 
     private static func isLine(_ text: String) -> Bool {
         !text.isEmpty && text.utf8.count <= 4096

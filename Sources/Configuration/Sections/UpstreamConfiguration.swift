@@ -35,12 +35,16 @@ package struct UpstreamConfiguration: Sendable {
     package let proxy: String?
     /// The `store` parameter of requests.
     package let store: Store
-    /// Name look-up, TCP and TLS together.
+    /// Name look-up and TCP together.
     package let connectTimeout: Duration
+    /// The TLS handshake.
+    package let tlsTimeout: Duration
     /// From the request to the answer's headers.
     package let responseHeaderTimeout: Duration
     /// From the answer's headers to the first event.
     package let firstEventTimeout: Duration
+    /// From the answer's headers to the first output that a person sees.
+    package let firstTextTimeout: Duration
     /// Between two bytes of any kind.
     package let silenceTimeout: Duration
     /// Between two events, when only comments and keepalives come.
@@ -55,6 +59,24 @@ package struct UpstreamConfiguration: Sendable {
     package let connections: Int
     /// Unused connections kept open, per shard.
     package let idleConnections: Int
+    /// Attempts at a response, the first one included.
+    package let attempts: Int
+    /// Before the first retry; doubles.
+    package let retryDelay: Duration
+    package let maximumRetryDelay: Duration
+    /// The longest `retry-after` that is waited for.
+    package let maximumRetryAfter: Duration
+    /// Retries as a part of the requests.
+    package let retryBudgetPercent: Int
+    /// Reconnections in a row to a background response that bring nothing new.
+    package let reconnects: Int
+    /// Attempts at one upstream at a time, over all shards.
+    package let concurrency: Int
+    /// Responses that may wait for a place.
+    package let queue: Int
+    package let queueTimeout: Duration
+    /// For the POST that cancels a background response.
+    package let cancelTimeout: Duration
 
     /// One request header.
     package struct Header: Sendable, Equatable {
@@ -98,13 +120,18 @@ package struct UpstreamConfiguration: Sendable {
                 + "upstream.")
         connectTimeout = keys.duration(
             "connect_timeout_ms", in: 10...300_000, default: 5000,
-            "Name look-up, TCP and TLS together.")
+            "Name look-up and TCP together.")
+        tlsTimeout = keys.duration(
+            "tls_timeout_ms", in: 10...300_000, default: 5000, "The TLS handshake.")
         responseHeaderTimeout = keys.duration(
             "response_header_timeout_ms", in: 100...3_600_000, default: 60_000,
             "From the request to the headers of the answer.")
         firstEventTimeout = keys.duration(
             "first_event_timeout_ms", in: 100...3_600_000, default: 120_000,
             "From the headers to the first event.")
+        firstTextTimeout = keys.duration(
+            "first_text_timeout_ms", in: 100...86_400_000, default: 1_800_000,
+            "From the headers to the first text or tool call; reasoning models think for minutes.")
         silenceTimeout = keys.duration(
             "silence_timeout_ms", in: 100...3_600_000, default: 120_000,
             "Longest time without any byte.")
@@ -127,5 +154,39 @@ package struct UpstreamConfiguration: Sendable {
         idleConnections = keys.integer(
             "idle_connections", in: 0...100_000, default: 256,
             "Unused connections kept open for the next request, per shard.")
+        attempts = keys.integer(
+            "attempts", in: 1...20, default: 3,
+            "Attempts at a response before its first output, the first one included; at least one "
+                + "for each upstream.")
+        retryDelay = keys.duration(
+            "retry_delay_ms", in: 1...600_000, default: 500,
+            "Pause before the first retry where upstream names none; doubles with each further "
+                + "one, less up to a quarter at random.")
+        maximumRetryDelay = keys.duration(
+            "retry_delay_max_ms", in: 1...600_000, default: 8000, "The longest such pause.")
+        maximumRetryAfter = keys.duration(
+            "retry_after_max_ms", in: 0...600_000, default: 60_000,
+            "The longest retry-after that is waited for. Above it the response fails, and the "
+                + "client is told when to come back.")
+        retryBudgetPercent = keys.integer(
+            "retry_budget_percent", in: 0...1000, default: 20,
+            "Retries as a part of the requests, per shard; a reserve of 10 fills up by one a "
+                + "second.")
+        reconnects = keys.integer(
+            "reconnects", in: 0...1000, default: 8,
+            "Reconnections in a row to a background response that bring nothing new.")
+        concurrency = keys.integer(
+            "concurrency", in: 1...1_000_000, default: 20_000,
+            "Requests to one upstream at a time, over all shards. Above it responses wait, or go "
+                + "to a fallback.")
+        queue = keys.integer(
+            "queue", in: 0...1_000_000, default: 1000,
+            "Responses that may wait for a place. Above it: upstream_busy.")
+        queueTimeout = keys.duration(
+            "queue_timeout_ms", in: 0...600_000, default: 30_000,
+            "How long a response may wait for a place.")
+        cancelTimeout = keys.duration(
+            "cancel_timeout_ms", in: 100...600_000, default: 5000,
+            "For the request that cancels a background response.")
     }
 }

@@ -75,7 +75,8 @@ final class DialectConnection: WebSocketHandler, SessionClient {
         case .admitted(let claims):
             let request = AttachRequest(
                 connection: id, session: claims.session, epoch: claims.epoch,
-                after: max(0, resume.after), lastUpstreamResponse: nil, subject: subject,
+                after: max(0, resume.after), lastUpstreamResponse: nil, running: nil,
+                subject: subject,
                 isDialect: true)
             phase = .attaching(request, waiting: [])
             if claims.session.shard == shard.index {
@@ -235,13 +236,13 @@ final class DialectConnection: WebSocketHandler, SessionClient {
         let lifetime = shard.context.configuration.resume.tokenLifetime
         tokenRefreshAt = shard.loop.now + lifetime / 2
         let token = shard.sign(
-            session: session.id, epoch: session.epoch, subject: subject, last: nil,
+            session: session.id, epoch: session.epoch, subject: subject, last: nil, running: nil,
             lifetime: lifetime)
         return (token, Int(lifetime.seconds))
     }
 
     /// The token names no response: a request says itself what it goes on from.
-    func refreshToken(lastUpstreamResponse: String?) {}
+    func refreshToken(lastUpstreamResponse: String?, running: ResumeClaims.Running?) {}
 
     // MARK: Sending
 

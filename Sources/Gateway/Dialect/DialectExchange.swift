@@ -206,7 +206,7 @@ final class DialectExchange: HTTPExchangeObserver, LogReader {
     func askForWritable() { exchange.askForWritable() }
     func send(_ frame: [UInt8]) {}
     func sessionIsIdle() {}
-    func refreshToken(lastUpstreamResponse: String?) {}
+    func refreshToken(lastUpstreamResponse: String?, running: ResumeClaims.Running?) {}
 
     /// The session is over, or the gateway is: the stream cannot end as it should.
     func close(_ code: CloseCode, _ reason: String) {

@@ -30,7 +30,8 @@ final class DialectPass: UpstreamTransferDelegate, HTTPBodyReceiver {
         }
         var upstream = UpstreamRequest(
             method, String(request.path.dropFirst("/v1".count)) + Self.query(request),
-            to: owner.shard.context.upstream, body: exchange.body, expecting: .bytes)
+            to: owner.shard.context.pool.upstreams[0].server, body: exchange.body,
+            expecting: .bytes)
         if let type = request.headers["content-type"] { upstream.contentType = type }
         if let beta = request.headers["openai-beta"] {
             upstream.headers.append(("openai-beta", beta))
@@ -152,7 +153,8 @@ final class DialectCancel: UpstreamTransferDelegate {
             .map { String(decoding: $0, as: UTF8.self) }
         guard let name, DialectRoutes.isPlain(name) else { return }
         let request = UpstreamRequest(
-            .post, "/responses/\(name)/cancel", to: shard.context.upstream, expecting: .document)
+            .post, "/responses/\(name)/cancel", to: shard.context.pool.upstreams[0].server,
+            expecting: .document)
         do {
             // The transfer keeps its delegate until it ends.
             _ = try shard.worker.start(request, delegate: DialectCancel())

@@ -124,15 +124,20 @@ extension UpstreamRequestBuilder {
     /// `turn` is what the gateway itself knows of the response that it goes on from.
     func build(_ request: DialectRequest, after turn: DialectTurn?) -> UpstreamRequestBody {
         var body: [UInt8] = []
-        body.append(literal: "{\"stream\":true,\"stream_options\":{\"include_obfuscation\":false}")
+        body.append(literal: UpstreamRequestBody.streaming)
+        var model: Range<Int>?
         var seen: Set<String> = ["stream", "stream_options", "input", "previous_response_id"]
         for option in request.options + defaults where seen.insert(option.name).inserted {
             body.append(UInt8(ascii: ","))
             body.append(jsonString: option.name)
             body.append(UInt8(ascii: ":"))
+            let start = body.count
             body.append(contentsOf: option.value)
+            if option.name == "model" { model = start..<body.count }
         }
+        var isTied = seen.contains("conversation")
         if let previous = turn == nil ? request.previous : turn?.previous {
+            isTied = true
             body.field("previous_response_id", raw: previous)
         }
         if let turn {
@@ -146,7 +151,8 @@ extension UpstreamRequestBuilder {
             body.field("input", raw: request.input)
         }
         body.append(UInt8(ascii: "}"))
-        return UpstreamRequestBody(bytes: body)
+        return UpstreamRequestBody(
+            bytes: body, model: model, isShownAtOnce: request.isBackground, isTied: isTied)
     }
 }
 

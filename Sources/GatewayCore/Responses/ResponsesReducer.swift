@@ -24,6 +24,8 @@ package struct ResponsesReducer {
 
     /// What was met on the way.
     package private(set) var counters = ResponsesCounters()
+    /// What an `error` event has said so far.
+    package var toldError: UpstreamError? { upstreamError }
     /// Whether the terminal event came.
     package private(set) var isFinished = false
 

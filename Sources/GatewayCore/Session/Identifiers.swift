@@ -8,6 +8,9 @@ package struct ConnectionID: Hashable, Sendable {
         rawValue = UInt64(shard) << 48 | (counter & 0xFFFF_FFFF_FFFF)
     }
 
+    /// Stands for a connection that has never been here: counters begin at 1.
+    static let nobody = ConnectionID(shard: 0, counter: 0)
+
     /// The shard the connection is on.
     package var shard: Int { Int(rawValue >> 48) }
 }

@@ -1,12 +1,18 @@
 /// What a session knows of one response.
 ///
-///     connecting ──connected──▶ waiting ──first event──▶ streaming ──terminal event──▶ finished
+///     queued ─▶ connecting ──connected──▶ waiting ──first event──▶ streaming ──terminal event──▶ finished
+///                 ▲    └──────failed──┐      │
+///                 └──── retrying ◀────┴──────┘
 ///         └──────cancel or a limit, in any of them──────▶ closing ─────closed──────────▲
 ///
 /// An upstream that fails or breaks off finishes the response from every state.
 /// - Invariant: a response enters `finished` once, and with it goes its one `complete`.
 struct ResponseRecord {
     enum Phase: Equatable {
+        /// Every upstream is at its limit.
+        case queued(until: Instant)
+        /// An attempt has failed, and another one follows.
+        case retrying(at: Instant, attempt: Int)
         /// The request is on its way to a connection.
         case connecting
         /// Upstream has the request.
@@ -44,8 +50,10 @@ struct ResponseRecord {
     var upstreamID: [UInt8]?
     /// Events of upstream so far.
     var eventCount = 0
-    /// Bytes of text and arguments so far, as written.
-    var streamedBytes = 0
+    /// What the answer takes in the log so far.
+    var answerBytes = 0
+    /// The latest news of each tool call that has no final status yet.
+    var openTools: [ToolUpdate] = []
     /// What was sent as input, while the conversation is kept here and the response may join it.
     var keptInput: [[UInt8]] = []
 
@@ -57,26 +65,37 @@ struct ResponseRecord {
     /// True while upstream's events count.
     var isStreaming: Bool {
         switch phase {
-        case .connecting, .waiting, .streaming: true
+        case .queued, .retrying, .connecting, .waiting, .streaming: true
         case .closing, .finished: false
         }
     }
 
+    /// When it ended; nil while it runs.
+    var endedAt: Instant? {
+        if case .finished(_, let end) = phase { return end }
+        return nil
+    }
+
+    /// Where its events are.
+    var extent: ResponseExtent {
+        ResponseExtent(
+            response: number, firstSequence: firstSequence, lastSequence: lastSequence)
+    }
+
     /// The word for the phase in `state`, `attached` and `snapshot` frames.
-    var statusName: StaticString {
+    var statusName: String {
         switch phase {
-        case .connecting: "queued"
+        case .queued, .retrying, .connecting: "queued"
         case .waiting, .streaming, .closing: "in_progress"
-        case .finished(.completed, _): "completed"
-        case .finished(.incomplete, _): "incomplete"
-        case .finished(.failed, _): "failed"
-        case .finished(.cancelled, _): "cancelled"
+        case .finished(let outcome, _): outcome.wireName
         }
     }
 
     /// What the client is told to wait for, while there is nothing else to show.
-    var waitingFor: StaticString? {
+    var waitingFor: String? {
         switch phase {
+        case .queued: "queued"
+        case .retrying: "retrying"
         case .connecting: "connecting"
         case .waiting: "waiting"
         case .streaming, .closing, .finished: nil

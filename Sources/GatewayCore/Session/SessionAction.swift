@@ -78,13 +78,15 @@ package struct ResponseError: Equatable, Sendable {
     package var upstreamCode: String?
     /// Upstream's name for the request.
     package var requestID: String?
+    /// When it may be worth another try.
+    package var retryAfter: Duration?
     /// What upstream answered instead of a stream.
     package var answer: UpstreamAnswer?
 
     /// States an error.
     package init(
         code: String, message: String, isRetryable: Bool, upstreamStatus: Int? = nil,
-        upstreamCode: String? = nil, requestID: String? = nil
+        upstreamCode: String? = nil, requestID: String? = nil, retryAfter: Duration? = nil
     ) {
         self.code = code
         self.message = message
@@ -92,6 +94,7 @@ package struct ResponseError: Equatable, Sendable {
         self.upstreamStatus = upstreamStatus
         self.upstreamCode = upstreamCode
         self.requestID = requestID
+        self.retryAfter = retryAfter
     }
 }
 

@@ -132,6 +132,7 @@ extension SessionMachine {
         if responses[index].firstEventAt == nil {
             responses[index].firstEventAt = now
             responses[index].phase = .streaming
+            if isPaused { actions.append(.pauseUpstream) }
         }
         append(index, data, now: now, actions: &actions)
     }
@@ -169,12 +170,12 @@ extension SessionMachine {
         _ index: Int, _ data: Span<UInt8>, now: Instant, actions: inout [SessionAction]
     ) {
         let number = responses[index].number
-        let before = log.totalBytes
+        let before = log.storedBytes
         log.appendEvent(
             response: number, number: dialect.records[number]?.events ?? 0, data: data)
         dialect.records[number]?.events += 1
-        responses[index].lastSequence = log.lastSequence
-        _ = count(log.totalBytes - before, index, now: now, actions: &actions)
+        noteEntry(index, since: before)
+        _ = admit(0, index, now: now, actions: &actions)
     }
 
     /// Appends an event of our own making around a response object.

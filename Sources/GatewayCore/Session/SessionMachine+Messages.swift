@@ -21,7 +21,7 @@ extension SessionMachine {
         let hash = FNV.hash(message.input)
         if let known = messages[message.id] {
             actions.append(.send(connection, frame: repeated(message.id, known, hash)))
-            return known.inputHash == hash ? .attached : .conflict
+            return known.hasInput(hash) ? .attached : .conflict
         }
         if let refusal = refusal(of: message, from: connection) {
             actions.append(.send(connection, frame: refusal))
@@ -33,9 +33,8 @@ extension SessionMachine {
             number: number, id: responseID, messageID: message.id, connection: connection,
             acceptedAt: now, firstSequence: log.lastSequence + 1,
             lastSequence: log.lastSequence + 1)
-        record.model =
-            message.options.first { $0.name == "model" }?.value
-            ?? requests.defaults.first { $0.name == "model" }?.value
+        record.model = (message.options + requests.defaults).first { $0.name == "model" }
+            .flatMap { $0.value.first == UInt8(ascii: "\"") ? $0.value : nil }
         remember(message.id, as: number, responseID, hash)
         appendMessageEvent(message, number)
         let items = settings.conversation == .gateway ? conversation : []
@@ -57,20 +56,49 @@ extension SessionMachine {
         return .accepted
     }
 
+    /// Opens a response that an earlier process has begun; returns its number.
+    ///
+    /// Of its message only the id is known, so its input cannot be echoed, nor compared.
+    package mutating func adopt(
+        message id: String, responseID: String, now: Instant
+    ) -> Int {
+        let number = nextNumber
+        nextNumber += 1
+        let record = ResponseRecord(
+            number: number, id: responseID, messageID: id, connection: .nobody, acceptedAt: now,
+            firstSequence: log.lastSequence + 1, lastSequence: log.lastSequence + 1)
+        remember(id, as: number, responseID, Self.unknownInput)
+        log.append(.message, type: "message", response: number) { frame in
+            frame.field("id", id)
+            frame.field("input_bytes", 0)
+        }
+        responses.append(record)
+        appendResponseEvent(number, status: "queued")
+        return number
+    }
+
+    /// Stands for the hash of an input that is not known.
+    private static let unknownInput: UInt64 = 0
+
+    /// The id of the message that a response answers; nil when it is archived.
+    package func messageID(of number: Int) -> String? {
+        recordIndex(number).map { responses[$0].messageID }
+    }
+
     /// The answer to an id that came before.
     private func repeated(_ id: String, _ known: AcceptedMessage, _ hash: UInt64) -> [UInt8] {
-        guard known.inputHash == hash else {
+        guard known.hasInput(hash) else {
             return ServerFrames.error(
                 .messageIDConflict, "message \(id) was sent before with another input",
                 messageID: id)
         }
         let status =
-            recordIndex(known.response).map { responses[$0].statusName } ?? "completed"
+            known.outcome?.wireName ?? recordIndex(known.response).map { responses[$0].statusName }
         return ServerFrames.frame("state") { frame in
             frame.field("response", known.responseID)
             frame.field("message", id)
             frame.field("state", "attached")
-            frame.field("status", "\(status)")
+            if let status { frame.field("status", status) }
             frame.field("seq", known.sequence)
         }
     }
@@ -93,7 +121,8 @@ extension SessionMachine {
                 messageID: message.id)
         }
         if settings.conversation == .gateway,
-            conversationBytes + message.input.count > settings.conversationBytes
+            conversationBytes + pendingInputBytes + message.input.count
+                > settings.conversationBytes
         {
             return ServerFrames.error(
                 .conversationTooLarge,
@@ -110,8 +139,11 @@ extension SessionMachine {
             response: number, responseID: responseID, sequence: log.lastSequence + 1,
             inputHash: hash)
         messageOrder.append(id)
-        if messageOrder.count > settings.messagesPerSession {
-            messages[messageOrder.removeFirst()] = nil
+        // A running one is never forgotten: its repetition would start, and bill, a second response.
+        if messageOrder.count > settings.messagesPerSession,
+            let oldest = messageOrder.firstIndex(where: { messages[$0]?.outcome != nil })
+        {
+            messages[messageOrder.remove(at: oldest)] = nil
         }
     }
 
@@ -126,16 +158,17 @@ extension SessionMachine {
         }
     }
 
-    mutating func appendResponseEvent(_ number: Int, status: StaticString) {
+    mutating func appendResponseEvent(_ number: Int, status: String) {
         guard let index = recordIndex(number) else { return }
+        let before = log.storedBytes
         let record = responses[index]
         log.append(.response, type: "response", response: number) { frame in
             frame.field("response", record.id)
             frame.field("message", record.messageID)
             if let model = record.model { frame.field("model", raw: model) }
-            frame.field("status", "\(status)")
+            frame.field("status", status)
         }
-        responses[index].lastSequence = log.lastSequence
+        noteEntry(index, since: before)
     }
 
     // MARK: Cancel
@@ -182,9 +215,10 @@ extension SessionMachine {
 
     /// Ends every running response because the gateway shuts down.
     package mutating func cancelAll(
-        _ reason: CancelReason, now: Instant, actions: inout [SessionAction]
+        _ reason: CancelReason, except spared: Set<Int> = [], now: Instant,
+        actions: inout [SessionAction]
     ) {
-        for number in runningResponses {
+        for number in runningResponses where !spared.contains(number) {
             beginCancel(number, reason, now: now, actions: &actions)
         }
     }

@@ -1,58 +1,61 @@
 extension SessionMachine {
-    /// How many of the oldest records can be dropped from the log together; nil when none can.
+    /// A response that has ended and whose events are in the log.
+    struct EndedResponse {
+        let lastSequence: Int
+        let end: Instant
+    }
+
+    /// Archives the finished responses that `condition` names; true when there was one.
     ///
-    /// Responses that ran side by side have their events interleaved, so they go together.
-    var oldestCompactable: Int? {
-        var through = 0
+    /// Readers at or before the last event of any of them need a snapshot from then on.
+    @discardableResult
+    mutating func compact(where condition: (EndedResponse) -> Bool) -> Bool {
+        func isMeant(_ record: ResponseRecord) -> Bool {
+            guard let end = record.endedAt else { return false }
+            return condition(EndedResponse(lastSequence: record.lastSequence, end: end))
+        }
+        var compacted: Set<Int> = []
+        switch settings.fidelity {
+        case .native:
+            for record in responses where isMeant(record) { compacted.insert(record.number) }
+        case .full:
+            var rest = responses[...]
+            while let group = Self.firstGroup(of: rest), group.allSatisfy(isMeant) {
+                compacted.formUnion(group.map(\.number))
+                rest = rest.dropFirst(group.count)
+            }
+        }
+        return archive(compacted)
+    }
+
+    /// The oldest responses that can only go together; nil when one of them runs, or there is none.
+    ///
+    /// A reader of the OpenAI dialect has no snapshot of what runs: it must be able to read all of the
+    /// events between the responses that stay, so those that ran side by side go at once.
+    private static func firstGroup(
+        of responses: ArraySlice<ResponseRecord>
+    ) -> ArraySlice<ResponseRecord>? {
         var lastSequence = 0
-        for (index, record) in responses.enumerated() {
-            if index > 0, record.firstSequence > lastSequence { through = index }
-            if through > 0 { return through }
+        for index in responses.indices {
+            let record = responses[index]
+            if index > responses.startIndex, record.firstSequence > lastSequence {
+                return responses[..<index]
+            }
             guard record.isFinished else { return nil }
             lastSequence = max(lastSequence, record.lastSequence)
         }
-        return responses.isEmpty ? nil : responses.count
+        return responses.isEmpty ? nil : responses
     }
 
-    /// Compacts the responses whose events have been kept long enough.
-    mutating func compactExpired(now: Instant) {
-        while let count = oldestCompactable,
-            let end = responses[..<count].compactMap({ end(of: $0) }).max(),
-            now >= end + settings.retention
-        {
-            compact(count)
-        }
+    /// Of a full-fidelity session: when the responses that are compacted next had all ended.
+    var firstGroupEnd: Instant? {
+        Self.firstGroup(of: responses[...])?.lazy.compactMap(\.endedAt).max()
     }
 
-    /// Brings the session below its limit: first compacting, then forgetting the oldest summaries.
-    mutating func enforceBounds() {
-        // A reader of the OpenAI dialect has no snapshot to go on from: its newest response stays.
-        let isFull = settings.fidelity == .full
-        while log.storedBytes + archivedBytes > settings.sessionBytes {
-            if let count = oldestCompactable, !isFull || count < responses.count {
-                compact(count)
-            } else if !archive.isEmpty {
-                archivedBytes -= archive.removeFirst().snapshot.count
-                isTruncated = true
-            } else {
-                return  // One running response; its own limit bounds it.
-            }
-        }
-    }
-
-    /// Compacts everything that is finished, to give memory back; true when there was something.
-    package mutating func compactFinished() -> Bool {
-        var didCompact = false
-        while let count = oldestCompactable {
-            compact(count)
-            didCompact = true
-        }
-        return didCompact
-    }
-
-    private mutating func compact(_ count: Int) {
-        var lastSequence = 0
-        for record in responses[..<count] {
+    /// Archives finished responses by number; true when there was one.
+    private mutating func archive(_ numbers: Set<Int>) -> Bool {
+        guard !numbers.isEmpty else { return false }
+        for record in responses where numbers.contains(record.number) {
             let isFull = settings.fidelity == .full
             let snapshot = isFull ? responseObject(of: record) ?? [] : snapshotObject(of: record)
             var archived = ArchivedResponse(number: record.number, snapshot: snapshot)
@@ -62,10 +65,70 @@ extension SessionMachine {
             }
             archive.append(archived)
             archivedBytes += snapshot.count
-            lastSequence = max(lastSequence, record.lastSequence)
         }
-        responses.removeFirst(count)
-        log.dropEvents(through: lastSequence)
+        archive.sort { $0.number < $1.number }
+        responses.removeAll { numbers.contains($0.number) }
+        log.dropEvents(ofResponses: numbers)
+        return true
+    }
+
+    /// Compacts everything that is finished, to give memory back; true when there was something.
+    package mutating func compactFinished() -> Bool { compact { _ in true } }
+
+    /// Brings the session below its limit: first compacting what ended first, then forgetting the oldest.
+    ///
+    /// The newest end is spared as long as that is possible: readers are about to read it, and a long chat
+    /// at its limit would give them a whole snapshot instead, every time. What remains above the limit are
+    /// running responses, each bounded by its own.
+    mutating func enforceBounds() {
+        guard settings.fidelity == .native else { return enforceFullBounds() }
+        while log.storedBytes + archivedBytes > settings.sessionBytes {
+            if let through = compactionPoint {
+                compact { $0.lastSequence <= through }
+            } else if !archive.isEmpty {
+                forgetOldest()
+            } else if !compactFinished() {
+                return
+            }
+        }
+    }
+
+    /// The same for the OpenAI dialect, whose readers have no snapshot to go on from: the newest response stays.
+    private mutating func enforceFullBounds() {
+        while log.storedBytes + archivedBytes > settings.sessionBytes {
+            if let group = Self.firstGroup(of: responses[...]), group.count < responses.count {
+                _ = archive(Set(group.map(\.number)))
+            } else if !archive.isEmpty {
+                forgetOldest()
+            } else {
+                return
+            }
+        }
+    }
+
+    /// The end of the log's part to compact so that the session is below its limit, if that can be.
+    private var compactionPoint: Int? {
+        var excess = log.storedBytes + archivedBytes - settings.sessionBytes
+        var through: Int?
+        let ended = responses.filter(\.isFinished).sorted { $0.lastSequence < $1.lastSequence }
+        for record in ended.dropLast() where excess > 0 {
+            excess -= log.storedBytes(of: record.extent)
+            through = record.lastSequence
+        }
+        return through
+    }
+
+    private mutating func forgetOldest() {
+        let excess = log.storedBytes + archivedBytes - settings.sessionBytes
+        var freed = 0
+        var count = 0
+        while freed < excess, count < archive.count {
+            freed += archive[count].snapshot.count
+            count += 1
+        }
+        archive.removeFirst(count)
+        archivedBytes -= freed
+        isTruncated = true
     }
 
     /// True when a reader at `cursor` must be given a snapshot first.
@@ -78,16 +141,21 @@ extension SessionMachine {
             frame.field("truncated", isTruncated)
             frame.append(literal: ",\"responses\":[")
             var isFirst = true
-            for archived in archive {
+            func append(_ object: [UInt8]) {
                 if !isFirst { frame.append(UInt8(ascii: ",")) }
                 isFirst = false
-                frame.append(contentsOf: archived.snapshot)
+                frame.append(contentsOf: object)
             }
+            // In order of their messages: a response may outlast later ones.
+            var rest = archive[...]
             for record in responses {
-                if !isFirst { frame.append(UInt8(ascii: ",")) }
-                isFirst = false
-                frame.append(contentsOf: snapshotObject(of: record))
+                while let older = rest.first, older.number < record.number {
+                    append(older.snapshot)
+                    rest.removeFirst()
+                }
+                append(snapshotObject(of: record))
             }
+            for archived in rest { append(archived.snapshot) }
             frame.append(UInt8(ascii: "]"))
         }
     }
@@ -97,12 +165,12 @@ extension SessionMachine {
         object.append(literal: "{\"response\":")
         object.append(jsonString: record.id)
         object.field("message", record.messageID)
-        log.appendInput(ofResponse: record.number, to: &object)
+        log.appendInput(of: record.extent, to: &object)
         if let model = record.model { object.field("model", raw: model) }
-        object.field("status", "\(record.statusName)")
-        log.appendItems(ofResponse: record.number, to: &object)
-        log.appendPartial(ofResponse: record.number, to: &object)
-        log.appendComplete(ofResponse: record.number, to: &object)
+        object.field("status", record.statusName)
+        log.appendItems(of: record.extent, to: &object)
+        log.appendPartial(of: record.extent, to: &object)
+        log.appendComplete(of: record.extent, to: &object)
         object.append(UInt8(ascii: "}"))
         return object
     }

@@ -9,6 +9,46 @@ extension SessionMachine {
         actions.append(.broadcast(frame: stateFrame(responses[index], "waiting", now: now)))
     }
 
+    /// Another attempt begins.
+    package mutating func upstreamConnecting(
+        _ number: Int, now: Instant, actions: inout [SessionAction]
+    ) {
+        guard let index = recordIndex(number) else { return }
+        switch responses[index].phase {
+        case .queued, .retrying: break
+        case .waiting: break
+        case .connecting, .streaming, .closing, .finished: return
+        }
+        responses[index].phase = .connecting
+        guard settings.fidelity == .native else { return }
+        actions.append(.broadcast(frame: stateFrame(responses[index], "connecting", now: now)))
+    }
+
+    /// The response waits for a place at an upstream, at most until `until`.
+    package mutating func upstreamQueued(
+        _ number: Int, until: Instant, now: Instant, actions: inout [SessionAction]
+    ) {
+        guard let index = recordIndex(number), responses[index].isStreaming,
+            responses[index].phase != .streaming
+        else { return }
+        responses[index].phase = .queued(until: until)
+        guard settings.fidelity == .native else { return }
+        actions.append(.broadcast(frame: stateFrame(responses[index], "queued", now: now)))
+    }
+
+    /// An attempt has failed; number `attempt` begins at `at`.
+    package mutating func upstreamRetrying(
+        _ number: Int, at: Instant, attempt: Int, now: Instant, actions: inout [SessionAction]
+    ) {
+        guard let index = recordIndex(number), responses[index].isStreaming else { return }
+        // What has streamed stays streamed: a background response is only being reattached to.
+        var record = responses[index]
+        record.phase = .retrying(at: at, attempt: attempt)
+        if responses[index].phase != .streaming { responses[index].phase = record.phase }
+        guard settings.fidelity == .native else { return }
+        actions.append(.broadcast(frame: stateFrame(record, "retrying", now: now)))
+    }
+
     /// Nothing has come from upstream for a while.
     package mutating func upstreamSilent(
         _ number: Int, now: Instant, actions: inout [SessionAction]
@@ -28,6 +68,8 @@ extension SessionMachine {
         if responses[index].firstEventAt == nil {
             responses[index].firstEventAt = now
             responses[index].phase = .streaming
+            // It was not there, or had nothing to hold back, when the others were paused.
+            if isPaused { actions.append(.pauseUpstream) }
         }
         responses[index].eventCount += 1
         if responses[index].eventCount > settings.responseEvents {
@@ -60,18 +102,23 @@ extension SessionMachine {
         case .response(let id, let model, let status):
             if let id { responses[index].upstreamID = copy(data, id) }
             if let model { responses[index].model = copy(data, model) }
+            guard admit(0, index, now: now, actions: &actions) else { return }
             appendResponseEvent(number, status: status == .queued ? "queued" : "in_progress")
-        case .tool(let update): appendTool(index, update, data)
+        case .tool(let update):
+            let bytes = (update.arguments?.count ?? 0) + (update.output?.count ?? 0)
+            guard admit(bytes, index, now: now, actions: &actions) else { return }
+            appendTool(index, update, data)
         case .item(let output, let item):
             appendItem(index, output, data.extracting(item), now: now, actions: &actions)
         case .upstreamEvent(let output):
-            guard count(data.count, index, now: now, actions: &actions) else { return }
+            guard admit(data.count, index, now: now, actions: &actions) else { return }
+            let before = log.storedBytes
             log.append(.upstreamEvent, type: "upstream_event", response: number) { frame in
                 frame.field("response", responses[index].id)
                 if let output { frame.field("index", output) }
                 frame.field("event", raw: data, 0..<data.count)
             }
-            responses[index].lastSequence = log.lastSequence
+            noteEntry(index, since: before)
         case .finished(let end):
             if let id = end.responseID { responses[index].upstreamID = copy(data, id) }
             finishFromUpstream(number, end, data, now: now, actions: &actions)
@@ -79,25 +126,20 @@ extension SessionMachine {
     }
 
     /// Ends a response whose upstream cannot go on: refused, broken off, broken, silent.
-    ///
-    /// `openTools` are the last updates of the tool calls that upstream has left open.
     package mutating func upstreamFailed(
-        _ number: Int, _ error: ResponseError, openTools: [ToolUpdate] = [], now: Instant,
-        actions: inout [SessionAction]
+        _ number: Int, _ error: ResponseError, now: Instant, actions: inout [SessionAction]
     ) {
         guard let index = recordIndex(number), responses[index].isStreaming else { return }
-        closeTools(index, openTools)
         finish(number, .failed, error: error, now: now, actions: &actions)
     }
 
     /// The transfer of a response that is closing is closed: the response ends.
     package mutating func upstreamClosed(
-        _ number: Int, openTools: [ToolUpdate] = [], now: Instant, actions: inout [SessionAction]
+        _ number: Int, now: Instant, actions: inout [SessionAction]
     ) {
         guard let index = recordIndex(number),
             case .closing(let reason, let since) = responses[index].phase
         else { return }
-        closeTools(index, openTools)
         switch reason {
         case .cancel(let reason):
             finish(
@@ -108,35 +150,30 @@ extension SessionMachine {
         }
     }
 
-    /// Gives every open tool call its one last status.
-    private mutating func closeTools(_ index: Int, _ updates: [ToolUpdate]) {
-        guard settings.fidelity == .native else { return }
-        let none: [UInt8] = []
-        for update in updates { appendTool(index, update, none.span) }
-    }
-
     // MARK: Entries
 
     private mutating func appendPiece(
         _ index: Int, _ key: RunKey, _ data: Span<UInt8>, _ text: Range<Int>, now: Instant,
         actions: inout [SessionAction], fields: (inout [UInt8]) -> Void
     ) {
-        guard count(text.count, index, now: now, actions: &actions) else { return }
+        guard admit(text.count, index, now: now, actions: &actions) else { return }
+        let before = log.storedBytes
         let id = responses[index].id
         log.appendPiece(key, text: data, text) { header in
             header.field("response", id)
             header.field("index", key.index)
             fields(&header)
         }
-        responses[index].lastSequence = log.lastSequence
+        noteEntry(index, since: before)
     }
 
-    /// Counts streamed bytes and ends a response that exceeds its limit; false when it did.
-    mutating func count(
+    /// Asks whether an event of `bytes` may join the answer; ends the response where it may not.
+    ///
+    /// What numbering the events takes counts too: an answer of single letters is bounded as well.
+    mutating func admit(
         _ bytes: Int, _ index: Int, now: Instant, actions: inout [SessionAction]
     ) -> Bool {
-        responses[index].streamedBytes += bytes
-        guard responses[index].streamedBytes > settings.responseBytes else { return true }
+        guard responses[index].answerBytes + bytes > settings.responseBytes else { return true }
         let limit = "\(settings.responseBytes) bytes (limits.response_bytes)"
         exceed(limit, index, now: now, actions: &actions)
         return false
@@ -154,7 +191,14 @@ extension SessionMachine {
         actions.append(.closeUpstream(response: number))
     }
 
+    /// Counts the newest entry of the log, which held `before` bytes, for its response.
+    mutating func noteEntry(_ index: Int, since before: Int) {
+        responses[index].answerBytes += log.storedBytes - before
+        responses[index].lastSequence = log.lastSequence
+    }
+
     private mutating func appendTool(_ index: Int, _ update: ToolUpdate, _ data: Span<UInt8>) {
+        let before = log.storedBytes
         let record = responses[index]
         log.append(.tool, type: "tool", response: record.number) { frame in
             frame.field("response", record.id)
@@ -167,21 +211,24 @@ extension SessionMachine {
             if let output = update.output { frame.field("output", raw: data, output) }
         }
         log.noteTool(index: update.index)
-        responses[index].lastSequence = log.lastSequence
+        noteEntry(index, since: before)
+        responses[index].openTools.removeAll { $0.index == update.index }
+        if !update.status.isFinal { responses[index].openTools.append(update) }
     }
 
     private mutating func appendItem(
         _ index: Int, _ output: Int, _ item: Span<UInt8>, now: Instant,
         actions: inout [SessionAction]
     ) {
-        guard count(item.count, index, now: now, actions: &actions) else { return }
+        guard admit(item.count, index, now: now, actions: &actions) else { return }
+        let before = log.storedBytes
         let record = responses[index]
         log.trimLastRun()
         log.appendItem(response: record.number, index: output, item: item) { frame in
             frame.field("response", record.id)
             frame.field("index", output)
         }
-        responses[index].lastSequence = log.lastSequence
+        noteEntry(index, since: before)
     }
 
     func copy(_ data: Span<UInt8>, _ range: Range<Int>) -> [UInt8] {
@@ -244,7 +291,8 @@ extension SessionMachine {
                 index, outcome, reason: reason, error: error, usage: usage,
                 cancelledSince: cancelledSince, now: now, actions: &actions)
         }
-        let text = log.text(ofResponse: number)
+        closeTools(index)
+        let text = log.text(of: responses[index].extent)
         let digest = settings.digest(text)
         let record = responses[index]
         log.append(.complete, type: "complete", response: number) { frame in
@@ -275,6 +323,8 @@ extension SessionMachine {
         }
         responses[index].lastSequence = log.lastSequence
         responses[index].phase = .finished(outcome, at: now)
+        messages[record.messageID]?.outcome = outcome
+        lastEnd = now
         continueConversation(index, outcome)
         actions.append(
             .responseEnded(
@@ -290,11 +340,27 @@ extension SessionMachine {
         enforceBounds()
     }
 
+    /// Gives each tool call that is open in the log its final status.
+    ///
+    /// The log's word counts, not the reducer's: a limit may have kept out what the reducer has told.
+    private mutating func closeTools(_ index: Int) {
+        let nothing: [UInt8] = []
+        for var tool in responses[index].openTools.sorted(by: { $0.index < $1.index }) {
+            tool.status = .incomplete
+            tool.arguments = nil
+            tool.output = nil
+            appendTool(index, tool, nothing.span)
+        }
+    }
+
     private static func append(_ error: ResponseError, to frame: inout [UInt8]) {
         frame.append(literal: ",\"error\":{\"code\":")
         frame.append(jsonString: error.code)
         frame.field("message", error.message)
         frame.field("retryable", error.isRetryable)
+        if let retryAfter = error.retryAfter {
+            frame.field("retry_after_ms", Int(retryAfter.milliseconds))
+        }
         if let status = error.upstreamStatus { frame.field("upstream_status", status) }
         if let code = error.upstreamCode { frame.field("upstream_code", code) }
         if let requestID = error.requestID { frame.field("request_id", requestID) }
@@ -317,14 +383,15 @@ extension SessionMachine {
             guard outcome == .completed || outcome == .incomplete else { return }
             previousResponse = record.upstreamID ?? previousResponse
         case .gateway:
-            let answer = log.conversationItems(ofResponse: record.number)
+            responses[index].keptInput = []
+            let answer = log.conversationItems(
+                of: record.extent, isWhole: outcome == .completed)
             // A message without any answer would make the next one speak into silence: left out.
             guard !answer.isEmpty else { return }
             for item in record.keptInput + answer {
                 conversation.append(item)
                 conversationBytes += item.count
             }
-            responses[index].keptInput = []
         }
     }
 }

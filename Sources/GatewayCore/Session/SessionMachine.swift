@@ -36,11 +36,18 @@ package struct SessionMachine {
     /// What only the OpenAI dialect needs.
     var dialect = DialectState()
 
+    /// Every upstream event is an entry of the log, by `upstreamEvent`.
+    package var logsEvents: Bool { settings.fidelity == .full }
+
     /// Attached connections.
     package private(set) var connections: Set<ConnectionID> = []
     /// When the last connection left; nil while one is there.
     private var deserted: Instant?
-    private var isPaused = false
+    /// When the newest end of a response was.
+    var lastEnd: Instant?
+    /// True while upstream is held back because the readers are behind.
+    package private(set) var isPaused = false
+    private var hasExpired = false
 
     /// What is remembered of a message for idempotence.
     struct AcceptedMessage {
@@ -48,6 +55,11 @@ package struct SessionMachine {
         let responseID: String
         let sequence: Int
         let inputHash: UInt64
+        /// How its response ended; nil while it runs.
+        var outcome: ResponseOutcome?
+
+        /// Zero stands for an input that an earlier process took.
+        func hasInput(_ hash: UInt64) -> Bool { inputHash == hash || inputHash == 0 }
     }
 
     /// Cancels of unknown messages that are remembered.
@@ -71,8 +83,13 @@ package struct SessionMachine {
 
     /// Bytes that the session holds.
     package var storedBytes: Int {
-        log.storedBytes + archivedBytes + conversationBytes + dialect.turnBytes
-            + (dialect.waiting.isEmpty ? 0 : dialect.waitingBytes)
+        log.storedBytes + archivedBytes + conversationBytes + pendingInputBytes
+            + dialect.turnBytes + (dialect.waiting.isEmpty ? 0 : dialect.waitingBytes)
+    }
+
+    /// Bytes of the input of running responses that may join the conversation.
+    var pendingInputBytes: Int {
+        responses.reduce(0) { $0 + $1.keptInput.reduce(0) { $0 + $1.count } }
     }
 
     /// Numbers of the responses that have not ended.
@@ -113,43 +130,45 @@ package struct SessionMachine {
     // MARK: Time
 
     /// When `tick` has something to do at the earliest; nil while only others' doing can change anything.
+    ///
+    /// - Invariant: right after a `tick` it lies in the future.
     package var nextDeadline: Instant? {
-        var next: Instant?
-        if let deserted {
-            if isRunning {
-                if settings.abandonPolicy == .cancel { next = deserted + settings.resumeWindow }
-            } else {
-                next = max(deserted, lastEnd ?? deserted) + settings.sessionRetention
-            }
-        }
-        if let end = oldestCompactable.flatMap({ end(of: responses[$0 - 1]) }) {
-            let compaction = end + settings.retention
-            next = min(next ?? compaction, compaction)
-        }
-        return next
+        guard !hasExpired else { return nil }
+        let compaction = firstEnd.map { $0 + settings.retention }
+        guard let desertion = abandonment ?? expiry else { return compaction }
+        return compaction.map { min($0, desertion) } ?? desertion
+    }
+
+    /// When running responses are cancelled unless somebody comes back.
+    private var abandonment: Instant? {
+        guard let deserted, settings.abandonPolicy == .cancel,
+            responses.contains(where: \.isStreaming)
+        else { return nil }
+        return deserted + settings.resumeWindow
+    }
+
+    /// When the session ends unless somebody comes back.
+    private var expiry: Instant? {
+        guard let deserted, !isRunning else { return nil }
+        return max(deserted, lastEnd ?? deserted) + settings.sessionRetention
+    }
+
+    /// When what is compacted next had ended.
+    private var firstEnd: Instant? {
+        guard settings.fidelity == .native else { return firstGroupEnd }
+        return responses.lazy.compactMap(\.endedAt).min()
     }
 
     /// Does what is due: cancels abandoned responses, compacts old ones, ends the session.
     package mutating func tick(now: Instant, actions: inout [SessionAction]) {
-        compactExpired(now: now)
-        guard let deserted else { return }
-        if isRunning {
-            guard settings.abandonPolicy == .cancel, now >= deserted + settings.resumeWindow else {
-                return
-            }
-            for number in runningResponses {
-                beginCancel(number, .abandoned, now: now, actions: &actions)
-            }
-        } else if now >= max(deserted, lastEnd ?? deserted) + settings.sessionRetention {
+        guard !hasExpired else { return }
+        compact { [settings] in now >= $0.end + settings.retention }
+        if let abandonment, now >= abandonment {
+            cancelAll(.abandoned, now: now, actions: &actions)
+        } else if let expiry, now >= expiry {
+            hasExpired = true
             actions.append(.expire)
         }
-    }
-
-    private var lastEnd: Instant? { responses.compactMap { end(of: $0) }.max() }
-
-    func end(of record: ResponseRecord) -> Instant? {
-        if case .finished(_, let end) = record.phase { return end }
-        return nil
     }
 
     // MARK: Backpressure
@@ -179,23 +198,29 @@ package struct SessionMachine {
     // MARK: Frames
 
     func stateFrame(
-        _ record: ResponseRecord, _ state: StaticString, now: Instant?
+        _ record: ResponseRecord, _ state: String, now: Instant?
     ) -> [UInt8] {
         ServerFrames.frame("state") { frame in
             frame.field("response", record.id)
             frame.field("message", record.messageID)
-            frame.field("state", "\(state)")
+            frame.field("state", state)
             if let now {
                 frame.field("since_ms", Int((now - record.acceptedAt).milliseconds))
+                switch record.phase {
+                case .queued(let until):
+                    frame.field("until_ms", Int(max(.zero, until - now).milliseconds))
+                case .retrying(let at, let attempt):
+                    frame.field("retry_in_ms", Int(max(.zero, at - now).milliseconds))
+                    frame.field("attempt", attempt)
+                case .connecting, .waiting, .streaming, .closing, .finished: break
+                }
             }
         }
     }
 
     /// Where the record of a response is; nil when it is archived.
     func recordIndex(_ number: Int) -> Int? {
-        guard let first = responses.first, number >= first.number else { return nil }
-        // Numbers are dense among the records that are kept.
-        let index = number - first.number
-        return index < responses.count ? index : nil
+        // Asked for on every event, nearly always for one of the newest.
+        responses.lastIndex { $0.number == number }
     }
 }

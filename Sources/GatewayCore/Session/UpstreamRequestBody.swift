@@ -1,7 +1,49 @@
 /// The body of one `POST /v1/responses`, and how its parts came together.
 package struct UpstreamRequestBody: Equatable, Sendable {
-    /// The JSON document.
+    /// The JSON document, which asks for a stream.
     package var bytes: [UInt8]
+    /// Where the value of `model` stands in it; nil when upstream is to choose.
+    package var model: Range<Int>?
+    /// Upstream is to go on without us: `background` is true.
+    package var isBackground = false
+    /// The first event counts as output: whoever asked waits for nothing else.
+    package var isShownAtOnce = false
+    /// It names something that one upstream keeps: a previous response or a conversation.
+    package var isTied = false
+
+    /// Of a request that is never sent.
+    package static let none = UpstreamRequestBody(bytes: [])
+
+    static let streaming = "{\"stream\":true,\"stream_options\":{\"include_obfuscation\":false}"
+    private static let whole = "{\"stream\":false"
+
+    /// The model's name; nil when there is none, or none that is a string.
+    package var modelName: String? {
+        model.flatMap { JSONValue(kind: .string, range: $0).decoded(in: bytes.span) }
+            .map { String(decoding: $0, as: UTF8.self) }
+    }
+
+    /// The document with another model, or without streaming.
+    package func bytes(model name: String?, isStreaming: Bool) -> [UInt8] {
+        guard name != nil || !isStreaming else { return bytes }
+        var result: [UInt8] = []
+        result.reserveCapacity(bytes.count + 64)
+        result.append(literal: isStreaming ? Self.streaming : Self.whole)
+        var position = Self.streaming.utf8.count
+        if let name, let model {
+            result.append(contentsOf: bytes[position..<model.lowerBound])
+            result.append(jsonString: name)
+            position = model.upperBound
+        }
+        result.append(contentsOf: bytes[position...])
+        if let name, model == nil, result.last == UInt8(ascii: "}") {
+            result.removeLast()
+            result.append(literal: ",\"model\":")
+            result.append(jsonString: name)
+            result.append(UInt8(ascii: "}"))
+        }
+        return result
+    }
 }
 
 /// Turns a message into an upstream request.
@@ -25,20 +67,29 @@ package struct UpstreamRequestBuilder: Sendable {
         _ message: ClientCommand.Message, kept: [[UInt8]], previousResponse: [UInt8]?
     ) -> UpstreamRequestBody {
         var body: [UInt8] = []
-        body.append(literal: "{\"stream\":true,\"stream_options\":{\"include_obfuscation\":false}")
+        body.append(literal: UpstreamRequestBody.streaming)
+        var model: Range<Int>?
+        var isBackground = false
         var seen = Self.reserved
         for option in message.options + defaults where seen.insert(option.name).inserted {
             body.append(UInt8(ascii: ","))
             body.append(jsonString: option.name)
             body.append(UInt8(ascii: ":"))
+            let start = body.count
             body.append(contentsOf: option.value)
+            if option.name == "model" { model = start..<body.count }
+            if option.name == "background" { isBackground = option.value == Array("true".utf8) }
         }
         if !seen.contains("store") {
-            body.append(literal: storesResponses ? ",\"store\":true" : ",\"store\":false")
+            // Upstream keeps background responses only when it may store them.
+            let isStored = storesResponses || isBackground
+            body.append(literal: isStored ? ",\"store\":true" : ",\"store\":false")
         }
+        var isTied = seen.contains("previous_response_id") || seen.contains("conversation")
         if let previousResponse, !seen.contains("previous_response_id"),
             !seen.contains("conversation")
         {
+            isTied = true
             body.field("previous_response_id", raw: previousResponse)
         }
         body.append(literal: ",\"input\":")
@@ -53,7 +104,8 @@ package struct UpstreamRequestBuilder: Sendable {
             body.append(UInt8(ascii: "]"))
         }
         body.append(UInt8(ascii: "}"))
-        return UpstreamRequestBody(bytes: body)
+        return UpstreamRequestBody(
+            bytes: body, model: model, isBackground: isBackground, isTied: isTied)
     }
 
     /// The input as items: a string is one user message.

@@ -40,6 +40,25 @@ package struct ResumeClaims: Sendable, Equatable {
     package static let maximumEpochBytes = 64
     package static let maximumSubjectBytes = 128
     package static let maximumResponseBytes = 512
+    package static let maximumMessageBytes = 64
+    package static let maximumUpstreamBytes = 64
+
+    /// A background response that goes on at upstream, whatever becomes of the gateway.
+    package struct Running: Sendable, Hashable {
+        /// Its id at upstream.
+        package let response: String
+        /// The message that it answers.
+        package let message: String
+        /// Which upstream has it, by its name in the configuration.
+        package let upstream: String
+
+        /// Names a response.
+        package init(response: String, message: String, upstream: String) {
+            self.response = response
+            self.message = message
+            self.upstream = upstream
+        }
+    }
 
     /// Name of the key that signed; set by the signer, empty before.
     package let keyID: String
@@ -53,12 +72,14 @@ package struct ResumeClaims: Sendable, Equatable {
     package let rights: Rights
     /// Id of the last finished response at upstream, to continue the conversation from.
     package let lastUpstreamResponse: String?
+    /// The background response that was running, for another process to go on with.
+    package let running: Running?
     /// Seconds since 1970, UTC; the token is worthless from then on.
     package let expiresAt: Int64
 
     package init(
         keyID: String = "", session: String, epoch: String, subject: String, rights: Rights,
-        lastUpstreamResponse: String? = nil, expiresAt: Int64
+        lastUpstreamResponse: String? = nil, running: Running? = nil, expiresAt: Int64
     ) throws(Failure) {
         func check(
             _ text: String, _ name: String, _ range: ClosedRange<Int>
@@ -74,6 +95,11 @@ package struct ResumeClaims: Sendable, Equatable {
         if let lastUpstreamResponse {
             try check(lastUpstreamResponse, "lastUpstreamResponse", 1...Self.maximumResponseBytes)
         }
+        if let running {
+            try check(running.response, "running.response", 1...Self.maximumResponseBytes)
+            try check(running.message, "running.message", 1...Self.maximumMessageBytes)
+            try check(running.upstream, "running.upstream", 1...Self.maximumUpstreamBytes)
+        }
         guard expiresAt >= 0 else { throw .expiry }
         self.keyID = keyID
         self.session = session
@@ -81,17 +107,23 @@ package struct ResumeClaims: Sendable, Equatable {
         self.subject = subject
         self.rights = rights
         self.lastUpstreamResponse = lastUpstreamResponse
+        self.running = running
         self.expiresAt = expiresAt
     }
 
     /// The bytes that are signed, with `keyID` in place of the claims' own.
     ///
-    /// Version (1 byte), then key id, session, epoch, subject and last response (0 bytes: none),
-    /// each after its length in 2 bytes, then rights (4) and expiry (8); numbers are big-endian.
+    /// Version (1 byte), then key id, session, epoch, subject, last response (0 bytes: none), and
+    /// response, message and upstream of what is running (0 bytes each: nothing), each after its
+    /// length in 2 bytes, then rights (4) and expiry (8); numbers are big-endian.
     /// One sequence of bytes for one value, so equal claims have equal signatures.
     package func encoded(keyID: String) -> [UInt8] {
         var bytes: [UInt8] = [Self.version]
-        for text in [keyID, session, epoch, subject, lastUpstreamResponse ?? ""] {
+        let texts = [
+            keyID, session, epoch, subject, lastUpstreamResponse ?? "", running?.response ?? "",
+            running?.message ?? "", running?.upstream ?? "",
+        ]
+        for text in texts {
             let utf8 = text.utf8.prefix(Int(UInt16.max))
             append(UInt16(utf8.count), to: &bytes)
             bytes.append(contentsOf: utf8)
@@ -110,6 +142,10 @@ package struct ResumeClaims: Sendable, Equatable {
         }
         guard let keyID = reader.text(), let session = reader.text(), let epoch = reader.text(),
             let subject = reader.text(), let response = reader.text(),
+            let runningResponse = reader.text(), let runningMessage = reader.text(),
+            let runningUpstream = reader.text(),
+            runningResponse.isEmpty == runningMessage.isEmpty,
+            runningResponse.isEmpty == runningUpstream.isEmpty,
             let rights = reader.integer(bytes: 4), let expiry = reader.integer(bytes: 8),
             reader.rest.isEmpty, let expiresAt = Int64(exactly: expiry)
         else { throw .malformed }
@@ -117,7 +153,12 @@ package struct ResumeClaims: Sendable, Equatable {
             return try ResumeClaims(
                 keyID: keyID, session: session, epoch: epoch, subject: subject,
                 rights: Rights(rawValue: UInt32(truncatingIfNeeded: rights)),
-                lastUpstreamResponse: response.isEmpty ? nil : response, expiresAt: expiresAt)
+                lastUpstreamResponse: response.isEmpty ? nil : response,
+                running: runningResponse.isEmpty
+                    ? nil
+                    : Running(
+                        response: runningResponse, message: runningMessage,
+                        upstream: runningUpstream), expiresAt: expiresAt)
         } catch {
             throw .malformed
         }

@@ -77,7 +77,11 @@ package enum ServerFrames {
             frame.field("code", code.rawValue)
             frame.field("message", message)
             frame.field("retryable", code.isRetryable)
-            if let retryAfter { frame.field("retry_after_ms", Int(retryAfter.milliseconds)) }
+            // Rounded up: who comes a fraction of a millisecond too early is refused again.
+            if let retryAfter {
+                frame.field(
+                    "retry_after_ms", Int((retryAfter + .nanoseconds(999_999)).milliseconds))
+            }
             if let messageID { frame.field("message_id", messageID) }
         }
     }
@@ -104,9 +108,11 @@ package enum ServerFrames {
         }
     }
 
-    package static func frame(_ type: StaticString, _ body: (inout [UInt8]) -> Void) -> [UInt8] {
+    package static func frame(_ type: String, _ body: (inout [UInt8]) -> Void) -> [UInt8] {
         var frame: [UInt8] = []
-        frame.append(literal: "{\"type\":\"\(type)\"")
+        frame.append(literal: "{\"type\":\"")
+        frame.append(literal: type)
+        frame.append(UInt8(ascii: "\""))
         body(&frame)
         frame.append(UInt8(ascii: "}"))
         return frame
@@ -114,33 +120,40 @@ package enum ServerFrames {
 }
 
 extension [UInt8] {
+    /// Appends `,"name":` in pieces: an interpolated string would be built for every event.
+    private mutating func append(fieldName name: String) {
+        append(literal: ",\"")
+        append(literal: name)
+        append(literal: "\":")
+    }
+
     /// Appends `,"name":"value"`.
-    package mutating func field(_ name: StaticString, _ value: String) {
-        append(literal: ",\"\(name)\":")
+    package mutating func field(_ name: String, _ value: String) {
+        append(fieldName: name)
         append(jsonString: value)
     }
 
     /// Appends `,"name":value`.
-    package mutating func field(_ name: StaticString, _ value: Int) {
-        append(literal: ",\"\(name)\":")
+    package mutating func field(_ name: String, _ value: Int) {
+        append(fieldName: name)
         append(decimal: value)
     }
 
     /// Appends `,"name":true` or `false`.
-    package mutating func field(_ name: StaticString, _ value: Bool) {
-        append(literal: ",\"\(name)\":")
+    package mutating func field(_ name: String, _ value: Bool) {
+        append(fieldName: name)
         append(literal: value ? "true" : "false")
     }
 
     /// Appends `,"name":` and a value that is JSON already.
-    package mutating func field(_ name: StaticString, raw value: [UInt8]) {
-        append(literal: ",\"\(name)\":")
+    package mutating func field(_ name: String, raw value: [UInt8]) {
+        append(fieldName: name)
         append(contentsOf: value)
     }
 
     /// Appends `,"name":` and the JSON at `range` of `bytes`.
-    package mutating func field(_ name: StaticString, raw bytes: Span<UInt8>, _ range: Range<Int>) {
-        append(literal: ",\"\(name)\":")
+    package mutating func field(_ name: String, raw bytes: Span<UInt8>, _ range: Range<Int>) {
+        append(fieldName: name)
         append(bytes, range)
     }
 }

@@ -14,8 +14,8 @@ package final class MetricRegistry: Sendable {
         var counters: [[Counter]]
         var gauges: [Gauge] = []
         var histograms: [Histogram] = []
-        /// Read on scrape instead of kept.
-        var source: (@Sendable () -> Double?)?
+        /// Read on scrape instead of kept: one number per label value, nil where there is none.
+        var source: (@Sendable () -> [Double?])?
     }
 
     private let families = Mutex<[Family]>([])
@@ -86,6 +86,18 @@ package final class MetricRegistry: Sendable {
     ) {
         precondition(kind != .histogram, "\(name): a histogram cannot be read on scrape")
         let label = label.map { MetricDefinition.Label(name: $0.name, values: [$0.value]) }
+        update(MetricDefinition(name: name, help: help, kind: kind, label: label)) {
+            $0.source = { [source()] }
+        }
+    }
+
+    /// Numbers that are read when somebody asks, one for each of `values`, in their order.
+    package func observe(
+        _ name: String, _ help: String, _ kind: MetricDefinition.Kind, label: String,
+        values: [String], _ source: @escaping @Sendable () -> [Double?]
+    ) {
+        precondition(kind != .histogram, "\(name): a histogram cannot be read on scrape")
+        let label = MetricDefinition.Label(name: label, values: values)
         update(MetricDefinition(name: name, help: help, kind: kind, label: label)) {
             $0.source = source
         }

@@ -39,8 +39,12 @@ private enum PrometheusText {
         case .gauge where family.source == nil:
             samples = "\(name) \(family.gauges.reduce(0) { $0 &+ $1.value })\n"
         case .counter, .gauge:
-            guard let value = family.source?() else { return "" }
-            samples = "\(name)\(labels(family.definition, 0)) \(number(value))\n"
+            let count = family.definition.label?.values.count ?? 1
+            for (index, value) in (family.source?() ?? []).prefix(count).enumerated() {
+                guard let value else { continue }
+                samples += "\(name)\(labels(family.definition, index)) \(number(value))\n"
+            }
+            guard !samples.isEmpty else { return "" }
         case .histogram:
             samples = histogramSamples(family)
         }

@@ -1,0 +1,258 @@
+/// The attempts at one response: what to do when one of them ends, and when nothing more can be done.
+///
+///     idle ─start─▶ acquiring ─granted─▶ connecting ─connected─▶ waiting ─output─▶ streaming ─finished─▶ ended
+///                     ▲   ▲                  └───────failed─────────┘                 │
+///                     │   └────────at once, elsewhere───────┤                         │ (background)
+///                     └──────timer────── backingOff ◀─later─┴────────── cut ──────────┘
+///
+/// A background response whose upstream id is known is reattached to instead of asked for again.
+/// - Invariant: `fail` and `finished` end it once; after that every event is answered with nothing.
+/// - Invariant: after the first output no attempt is started from the beginning.
+package struct AttemptMachine: Sendable {
+    package enum State: Equatable, Sendable {
+        case idle
+        /// Asks for an upstream, or waits in the queue for one.
+        case acquiring
+        case connecting
+        /// Upstream has the request; nothing of its answer was shown.
+        case waiting
+        /// Output was shown.
+        case streaming
+        /// Waits for the next attempt.
+        case backingOff(AttemptFailure)
+        case ended
+    }
+
+    package enum Event: Equatable, Sendable {
+        case start
+        /// There is an upstream for the attempt.
+        case granted(Int)
+        /// There is none.
+        case refused(UpstreamPoolState.Refusal)
+        /// It did not come in time.
+        case queueTimedOut
+        case connected
+        /// Upstream has told the id of a background response.
+        case named
+        /// That response is over at upstream: there is nothing to reattach to.
+        case unnamed
+        /// Something new came of a response that is being reattached to.
+        case progressed
+        /// Something that a client sees came.
+        case output
+        /// The attempt is over without an answer; `hasBudget` says whether a retry may be spent.
+        case failed(AttemptFailure, random: UInt64, hasBudget: Bool)
+        /// The pause is over.
+        case timer
+        /// The terminal event came.
+        case finished
+        case cancel
+    }
+
+    package enum Action: Equatable, Sendable {
+        case none
+        /// Ask the pool for another member than these.
+        case acquire(tried: Set<Int>)
+        /// Send the request.
+        case open(Int)
+        /// Go on with the background response that the upstream already has.
+        case reattach(Int)
+        /// Say so, and come back with `timer`.
+        case backOff(Duration, AttemptFailure)
+        /// Nothing more can be done.
+        case fail(ResponseError)
+    }
+
+    private let policy: RetryPolicy
+    private let memberCount: Int
+    package private(set) var state = State.idle
+    /// Attempts begun, reattachments not included.
+    package private(set) var attempts = 0
+    /// Reattachments begun.
+    package private(set) var reattachments = 0
+    private var tried: Set<Int> = []
+    private var member: Int?
+    private var isNamed = false
+    private var hasOutput = false
+    private var barren = 0
+    private var lastFailure: AttemptFailure?
+    /// For the pause after a failure, should it turn out that no other member is there.
+    private var pendingRandom: UInt64 = 0
+
+    /// Begins idle; `memberCount` is the number of upstreams that may serve.
+    package init(policy: RetryPolicy, memberCount: Int) {
+        self.policy = policy
+        self.memberCount = memberCount
+    }
+
+    /// A machine for a background response that an earlier process has started.
+    package static func reattaching(
+        to member: Int, policy: RetryPolicy, memberCount: Int
+    ) -> AttemptMachine {
+        var machine = AttemptMachine(policy: policy, memberCount: memberCount)
+        machine.isNamed = true
+        machine.member = member
+        return machine
+    }
+
+    /// Attempts and reattachments begun.
+    package var tries: Int { attempts + reattachments }
+
+    /// True once nothing can happen any more.
+    package var isEnded: Bool { state == .ended }
+
+    /// Whether a failure would be followed by another try, were there an upstream for it.
+    package func wouldRetry(_ failure: AttemptFailure, hasBudget: Bool) -> Bool {
+        guard !hasOutput else { return false }
+        switch failure.verdict {
+        case .final: return false
+        case .elsewhere: return hasBudget && tried.count < memberCount && isBelowMaximum
+        case .again:
+            if hasBudget, isBelowMaximum, tried.count < memberCount { return true }
+            return hasBudget && isBelowMaximum
+                && policy.delay(retry: attempts, retryAfter: failure.retryAfter, random: 0) != nil
+        }
+    }
+
+    private var isBelowMaximum: Bool { attempts < max(policy.maximumAttempts, memberCount) }
+
+    package mutating func handle(_ event: Event) -> Action {
+        switch (state, event) {
+        case (.ended, _): return .none
+        case (_, .cancel):
+            state = .ended
+            return .none
+        case (.idle, .start):
+            state = .acquiring
+            if isNamed, let member {
+                tried = [member]
+                return reattach(member)
+            }
+            return .acquire(tried: [])
+        case (.acquiring, .granted(let member)):
+            state = .connecting
+            self.member = member
+            tried.insert(member)
+            attempts += 1
+            return .open(member)
+        case (.acquiring, .refused(let refusal)): return refused(refusal)
+        case (.acquiring, .queueTimedOut):
+            return fail(
+                ResponseError(
+                    code: "upstream_queue_timeout",
+                    message: "no upstream had room in time (upstream.queue_timeout_ms)",
+                    isRetryable: true))
+        case (.connecting, .connected):
+            state = .waiting
+            return .none
+        case (.connecting, .named), (.waiting, .named), (.streaming, .named):
+            isNamed = true
+            return .none
+        case (_, .unnamed):
+            isNamed = false
+            return .none
+        case (.connecting, .progressed), (.waiting, .progressed), (.streaming, .progressed):
+            barren = 0
+            return .none
+        case (.connecting, .output), (.waiting, .output), (.streaming, .output):
+            state = .streaming
+            hasOutput = true
+            return .none
+        case (.connecting, .finished), (.waiting, .finished), (.streaming, .finished):
+            state = .ended
+            return .none
+        case (.connecting, .failed(let failure, let random, let hasBudget)),
+            (.waiting, .failed(let failure, let random, let hasBudget)),
+            (.streaming, .failed(let failure, let random, let hasBudget)):
+            return failed(failure, random, hasBudget)
+        case (.backingOff(let failure), .timer):
+            state = .acquiring
+            if isNamed, let member { return reattach(member) }
+            lastFailure = failure
+            tried = []
+            return .acquire(tried: [])
+        case (.idle, _), (.acquiring, _), (.connecting, _), (.waiting, _), (.streaming, _),
+            (.backingOff, _):
+            return .none  // Late or out of order; an upstream can cause it, so it is never fatal.
+        }
+    }
+
+    private mutating func reattach(_ member: Int) -> Action {
+        state = .connecting
+        reattachments += 1
+        return .reattach(member)
+    }
+
+    private mutating func failed(
+        _ failure: AttemptFailure, _ random: UInt64, _ hasBudget: Bool
+    ) -> Action {
+        lastFailure = failure
+        if isNamed { return detached(failure, random) }
+        guard !hasOutput, hasBudget, isBelowMaximum, failure.verdict != .final else {
+            return fail(failure.error)
+        }
+        if tried.count < memberCount {
+            state = .acquiring
+            pendingRandom = random
+            return .acquire(tried: tried)
+        }
+        guard failure.verdict == .again else { return fail(failure.error) }
+        return backOff(failure, random)
+    }
+
+    /// The connection to a background response broke: it is still running at upstream.
+    private mutating func detached(_ failure: AttemptFailure, _ random: UInt64) -> Action {
+        barren += 1
+        guard barren <= policy.maximumReconnects, failure.verdict == .again,
+            let delay = policy.delay(
+                retry: barren, retryAfter: failure.retryAfter, random: random)
+        else { return fail(failure.error) }
+        // The first time it is most likely the network, and somebody is reading along.
+        let pause = barren == 1 && failure.retryAfter == nil ? Duration.zero : delay
+        state = .backingOff(failure)
+        return .backOff(pause, failure)
+    }
+
+    private mutating func backOff(_ failure: AttemptFailure, _ random: UInt64) -> Action {
+        guard
+            let delay = policy.delay(
+                retry: attempts, retryAfter: failure.retryAfter, random: random)
+        else { return fail(failure.error) }
+        state = .backingOff(failure)
+        return .backOff(delay, failure)
+    }
+
+    private mutating func refused(_ refusal: UpstreamPoolState.Refusal) -> Action {
+        // Other members were asked for and there is none: back to the ones that were tried.
+        if case .exhausted = refusal, let failure = lastFailure {
+            guard failure.verdict == .again, isBelowMaximum else { return fail(failure.error) }
+            return backOff(failure, pendingRandom)
+        }
+        if let failure = lastFailure { return fail(failure.error) }
+        switch refusal {
+        case .queueFull:
+            return fail(
+                ResponseError(
+                    code: "upstream_busy",
+                    message:
+                        "upstream and its queue are full (upstream.concurrency, upstream.queue)",
+                    isRetryable: true))
+        case .open(let retryAfter):
+            return fail(
+                ResponseError(
+                    code: "upstream_unavailable",
+                    message: "no upstream is usable: their last requests have failed",
+                    isRetryable: true, retryAfter: retryAfter))
+        case .exhausted:
+            return fail(
+                ResponseError(
+                    code: "upstream_unavailable", message: "no upstream serves this request",
+                    isRetryable: false))
+        }
+    }
+
+    private mutating func fail(_ error: ResponseError) -> Action {
+        state = .ended
+        return .fail(error)
+    }
+}

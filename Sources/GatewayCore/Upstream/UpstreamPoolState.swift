@@ -1,0 +1,237 @@
+/// Which upstream takes which attempt: breakers, load, rate limits, and the queue at the limit; pure.
+///
+/// Members have a rank: lower ranks go first, equals share the work by two random choices of which the
+/// less loaded one wins. A shell holds one for the whole process behind a lock.
+package struct UpstreamPoolState: Sendable {
+    /// What is known of a member from the configuration.
+    package struct Member: Equatable, Sendable {
+        package var name: String
+        /// Equals have the same rank; the lowest usable rank serves.
+        package var rank: Int
+        /// Its part of the work among equals.
+        package var weight: Int
+        /// Attempts at a time.
+        package var concurrency: Int
+
+        /// States a member.
+        package init(name: String, rank: Int, weight: Int = 1, concurrency: Int) {
+            self.name = name
+            self.rank = rank
+            self.weight = weight
+            self.concurrency = concurrency
+        }
+    }
+
+    /// Names one response that wants an attempt, over all shards.
+    package struct Ticket: Hashable, Sendable {
+        package let shard: Int
+        package let number: UInt64
+
+        /// Names the `number`-th response of a shard.
+        package init(shard: Int, number: UInt64) {
+            self.shard = shard
+            self.number = number
+        }
+    }
+
+    /// What an attempt may use.
+    package struct Grant: Equatable, Sendable {
+        package let member: Int
+        /// The breaker waits for its outcome.
+        package let isProbe: Bool
+    }
+
+    /// Why there is no upstream for an attempt.
+    package enum Refusal: Equatable, Sendable {
+        /// Every member has been tried by this response.
+        case exhausted
+        /// Their breakers are open.
+        case open(retryAfter: Duration?)
+        /// All are at their limit, and so is the queue.
+        case queueFull
+    }
+
+    /// The answer to a response that wants an attempt.
+    package enum Admission: Equatable, Sendable {
+        case granted(Grant)
+        /// Waits for a slot; look again with `poll` at the time given, if there is one.
+        case queued(pollAt: Instant?)
+        case refused(Refusal)
+    }
+
+    /// A slot that was handed to somebody who waited for it.
+    package struct Handover: Equatable, Sendable {
+        package let ticket: Ticket
+        package let grant: Grant
+    }
+
+    private struct Place: Equatable {
+        let ticket: Ticket
+        let pinned: Int?
+    }
+
+    /// One member's present state.
+    package struct Status: Equatable, Sendable {
+        package var member: Member
+        package var breaker: CircuitBreaker
+        package var limits = RateLimitWindows()
+        package var inFlight = 0
+        /// No attempt before: upstream asked for a pause, or its limit nears.
+        package var pausedUntil = Instant(nanoseconds: .min)
+        /// It answers requests without `stream` only.
+        package var refusesStreams = false
+    }
+
+    package private(set) var members: [Status]
+    private var queue: [Place] = []
+    private let queueLimit: Int
+
+    /// Begins with nothing in flight.
+    package init(members: [Member], breaker: CircuitBreaker.Settings, queueLimit: Int) {
+        self.members = members.map { Status(member: $0, breaker: CircuitBreaker(breaker)) }
+        self.queueLimit = queueLimit
+    }
+
+    /// Responses that wait for a slot.
+    package var queueLength: Int { queue.count }
+
+    /// True while some member would be given an attempt, were there room.
+    package func isUsable(now: Instant) -> Bool {
+        members.contains { $0.breaker.permits(now: now) }
+    }
+
+    // MARK: Slots
+
+    /// Asks for an upstream for an attempt.
+    ///
+    /// `pinned` names the only member that will do. Members in `tried` are not given, nor waited for.
+    /// `random` decides between equals.
+    package mutating func acquire(
+        _ ticket: Ticket, pinned: Int?, tried: Set<Int>, now: Instant, random: UInt64
+    ) -> Admission {
+        let candidates = candidates(pinned).filter { !tried.contains($0) }
+        guard !candidates.isEmpty else { return .refused(.exhausted) }
+        let permitted = candidates.filter { members[$0].breaker.permits(now: now) }
+        guard !permitted.isEmpty else {
+            return .refused(
+                tried.isEmpty ? .open(retryAfter: retryAfter(candidates, now)) : .exhausted)
+        }
+        if let member = choose(permitted, now, random) { return .granted(grant(member, now)) }
+        guard tried.isEmpty else { return .refused(.exhausted) }
+        guard queue.count < queueLimit else { return .refused(.queueFull) }
+        queue.append(Place(ticket: ticket, pinned: pinned))
+        return .queued(pollAt: pollAt(permitted, now))
+    }
+
+    /// Looks again on behalf of one that waits; its place stays when there is still nothing.
+    package mutating func poll(_ ticket: Ticket, now: Instant, random: UInt64) -> Admission {
+        guard let index = queue.firstIndex(where: { $0.ticket == ticket }) else {
+            return .refused(.exhausted)
+        }
+        let candidates = candidates(queue[index].pinned)
+        let permitted = candidates.filter { members[$0].breaker.permits(now: now) }
+        guard !permitted.isEmpty else {
+            queue.remove(at: index)
+            return .refused(.open(retryAfter: retryAfter(candidates, now)))
+        }
+        guard let member = choose(permitted, now, random) else {
+            return .queued(pollAt: pollAt(permitted, now))
+        }
+        queue.remove(at: index)
+        return .granted(grant(member, now))
+    }
+
+    /// Gives up waiting; false when the ticket does not wait (any more): a grant is on its way.
+    package mutating func leave(_ ticket: Ticket) -> Bool {
+        guard let index = queue.firstIndex(where: { $0.ticket == ticket }) else { return false }
+        queue.remove(at: index)
+        return true
+    }
+
+    /// An attempt is over: its slot goes to whoever waits for it first.
+    package mutating func release(
+        _ grant: Grant, _ outcome: CircuitBreaker.Outcome, retryAfter: Duration? = nil,
+        now: Instant, random: UInt64
+    ) -> [Handover] {
+        members[grant.member].inFlight -= 1
+        members[grant.member].breaker.end(outcome, isProbe: grant.isProbe, now: now)
+        if let retryAfter, retryAfter > .zero {
+            let until = now + min(retryAfter, .seconds(60))
+            members[grant.member].pausedUntil = max(members[grant.member].pausedUntil, until)
+        }
+        return handOver(now: now, random: random)
+    }
+
+    private mutating func handOver(now: Instant, random: UInt64) -> [Handover] {
+        var handovers: [Handover] = []
+        var index = 0
+        while index < queue.count {
+            let permitted = candidates(queue[index].pinned).filter {
+                members[$0].breaker.permits(now: now)
+            }
+            guard let member = choose(permitted, now, random) else {
+                // Those behind may want another member, where some are pinned.
+                guard members.count > 1 else { break }
+                index += 1
+                continue
+            }
+            let place = queue.remove(at: index)
+            handovers.append(Handover(ticket: place.ticket, grant: grant(member, now)))
+        }
+        return handovers
+    }
+
+    private func candidates(_ pinned: Int?) -> [Int] {
+        guard let pinned, members.indices.contains(pinned) else { return Array(members.indices) }
+        return [pinned]
+    }
+
+    /// The member that serves, of those whose breakers allow it; nil when all are full or paused.
+    private func choose(_ permitted: [Int], _ now: Instant, _ random: UInt64) -> Int? {
+        let free = permitted.filter {
+            members[$0].inFlight < members[$0].member.concurrency && members[$0].pausedUntil <= now
+        }
+        guard let rank = free.map({ members[$0].member.rank }).min() else { return nil }
+        let equals = free.filter { members[$0].member.rank == rank }
+        guard equals.count > 1 else { return equals.first }
+        let first = equals[Int(random % UInt64(equals.count))]
+        let others = equals.filter { $0 != first }
+        let second = others[Int((random >> 32) % UInt64(others.count))]
+        return load(second) < load(first) ? second : first
+    }
+
+    private func load(_ member: Int) -> Double {
+        let status = members[member]
+        return Double(status.inFlight + 1) / Double(max(1, status.member.weight))
+    }
+
+    private mutating func grant(_ member: Int, _ now: Instant) -> Grant {
+        members[member].inFlight += 1
+        let spacing = members[member].limits.spacing(now: now)
+        members[member].limits.sent()
+        if spacing > .zero {
+            members[member].pausedUntil = max(members[member].pausedUntil, now + spacing)
+        }
+        return Grant(member: member, isProbe: members[member].breaker.begin(now: now))
+    }
+
+    private func pollAt(_ permitted: [Int], _ now: Instant) -> Instant? {
+        permitted.map { members[$0].pausedUntil }.filter { $0 > now }.min()
+    }
+
+    private func retryAfter(_ candidates: [Int], _ now: Instant) -> Duration? {
+        candidates.compactMap { members[$0].breaker.retryAfter(now: now) }.min()
+    }
+
+    // MARK: What attempts learn
+
+    /// A head came: its rate limits count for whoever asks next.
+    package mutating func observe(_ head: UpstreamResponseHead, of member: Int, now: Instant) {
+        members[member].limits.update(head, now: now)
+    }
+
+    /// The member answers requests without `stream` only.
+    package mutating func noteRefusesStreams(_ member: Int) {
+        members[member].refusesStreams = true
+    }
+}

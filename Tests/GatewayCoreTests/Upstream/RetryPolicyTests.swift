@@ -1,0 +1,206 @@
+import Testing
+
+@testable import GatewayCore
+
+@Suite("Retry policy and budget")
+struct RetryPolicyTests {
+    @Test("pauses double up to eight seconds and vary by a quarter")
+    func exponential() throws {
+        let policy = RetryPolicy()
+        var generator = SeededGenerator(seed: 1)
+        for retry in 1...40 {
+            let full = min(0.5 * Double(1 << min(retry - 1, 20)), 8)
+            let delay = try #require(
+                policy.delay(retry: retry, retryAfter: nil, random: generator.next()))
+            #expect(delay.seconds <= full && delay.seconds >= full * 0.75, "retry \(retry)")
+        }
+    }
+
+    @Test("retry-after is a lower bound, and above the cap there is no retry")
+    func retryAfter() throws {
+        let policy = RetryPolicy()
+        for random in [0, UInt64.max] {
+            let delay = try #require(
+                policy.delay(retry: 1, retryAfter: .seconds(3), random: random))
+            #expect(delay >= .seconds(3) && delay < .seconds(4))
+        }
+        #expect(policy.delay(retry: 1, retryAfter: .seconds(60), random: 0) == .seconds(60))
+        #expect(policy.delay(retry: 1, retryAfter: .milliseconds(60_001), random: 0) == nil)
+    }
+
+    @Test("when everything fails, retries stay a fifth of the requests")
+    func budget() {
+        var now = Instant(nanoseconds: 0)
+        var budget = RetryBudget(percent: 20, reserve: 10, now: now)
+        var retries = 0
+        for _ in 0..<10_000 {
+            now = now + .milliseconds(1)
+            budget.earn(now: now)
+            for _ in 0..<2 where budget.take(now: now) { retries += 1 }
+        }
+        // A fifth, and the reserve with what it gained in ten seconds.
+        #expect(retries <= 2_000 + 10 + 10)
+        #expect(retries >= 1_990)
+    }
+
+    @Test("who has little traffic has the reserve again after a pause")
+    func reserve() {
+        var now = Instant(nanoseconds: 0)
+        var budget = RetryBudget(percent: 0, reserve: 3, now: now)
+        #expect((0..<5).map { _ in budget.take(now: now) } == [true, true, true, false, false])
+        now = now + .seconds(2)
+        #expect((0..<3).map { _ in budget.take(now: now) } == [true, true, false])
+    }
+
+    @Test(
+        "what is sent again, what goes elsewhere, what is final",
+        arguments: [
+            (408, nil, AttemptFailure.Verdict.again), (409, nil, .again), (429, nil, .again),
+            (500, nil, .again), (502, nil, .again), (503, nil, .again), (599, nil, .again),
+            (400, nil, .final), (404, nil, .final), (413, nil, .final), (422, nil, .final),
+            (401, nil, .elsewhere), (403, nil, .elsewhere), (429, "insufficient_quota", .elsewhere),
+            (500, "insufficient_quota", .elsewhere),
+        ] as [(Int, String?, AttemptFailure.Verdict)])
+    func verdicts(_ status: Int, _ code: String?, _ verdict: AttemptFailure.Verdict) {
+        let body = code.map { Array("{\"error\":{\"code\":\"\($0)\"}}".utf8) } ?? []
+        let failure = UpstreamFailure.http(
+            head: UpstreamResponseHead(status: status, fields: []), body: body, endpoint: "e",
+            unixSeconds: nil)
+        #expect(AttemptFailure(failure).verdict == verdict)
+    }
+
+    @Test(
+        "an error inside a stream counts like its HTTP twin",
+        arguments: [
+            (
+                "rate_limit_exceeded", AttemptFailure.Reason.rateLimited,
+                AttemptFailure.Verdict.again
+            ),
+            ("slow_down", .rateLimited, .again), ("server_error", .serverError, .again),
+            ("429", .rateLimited, .again), ("503", .serverError, .again),
+            ("400", .rejected, .final),
+            ("insufficient_quota", .refused, .elsewhere), ("invalid_prompt", .rejected, .final),
+        ])
+    func twins(
+        _ code: String, _ reason: AttemptFailure.Reason, _ verdict: AttemptFailure.Verdict
+    ) {
+        let failure = AttemptFailure(
+            inStream: UpstreamError(code: code, message: nil), code: "upstream_failed",
+            requestID: nil, isTruncated: false)
+        #expect(failure.reason == reason)
+        #expect(failure.verdict == verdict)
+    }
+}
+
+@Suite("Circuit breaker")
+struct CircuitBreakerTests {
+    private static let start = Instant(nanoseconds: 1_000_000_000_000)
+
+    private static func feed(
+        _ breaker: inout CircuitBreaker, _ outcome: CircuitBreaker.Outcome, _ count: Int,
+        at now: Instant
+    ) {
+        for _ in 0..<count {
+            let isProbe = breaker.begin(now: now)
+            breaker.end(outcome, isProbe: isProbe, now: now)
+        }
+    }
+
+    @Test("half of twenty calls failed: it opens, probes, doubles its time, and closes")
+    func lifeCycle() {
+        var breaker = CircuitBreaker(.init())
+        var now = Self.start
+        Self.feed(&breaker, .success, 10, at: now)
+        Self.feed(&breaker, .failure, 9, at: now)
+        #expect(breaker.state == .closed)
+        Self.feed(&breaker, .failure, 1, at: now)
+        #expect(breaker.state == .open(until: now + .seconds(5)))
+        #expect(!breaker.permits(now: now + .milliseconds(4_999)))
+        #expect(breaker.retryAfter(now: now) == .seconds(5))
+        now = now + .seconds(5)
+        #expect(breaker.permits(now: now))
+        #expect(breaker.begin(now: now) == true)
+        #expect(!breaker.permits(now: now), "one probe at a time")
+        breaker.end(.failure, isProbe: true, now: now)
+        #expect(breaker.state == .open(until: now + .seconds(10)))
+        now = now + .seconds(10)
+        Self.feed(&breaker, .success, 1, at: now)
+        #expect(breaker.state == .halfOpen(succeeded: 1, isProbing: false))
+        Self.feed(&breaker, .success, 1, at: now)
+        #expect(breaker.state == .closed)
+        #expect(breaker.openings == 0 && breaker.totalOpenings == 2)
+    }
+
+    @Test("five in a row that reached nobody open it without any ratio")
+    func unreachable() {
+        var breaker = CircuitBreaker(.init())
+        Self.feed(&breaker, .unreachable, 4, at: Self.start)
+        Self.feed(&breaker, .success, 1, at: Self.start)
+        Self.feed(&breaker, .unreachable, 4, at: Self.start)
+        #expect(breaker.state == .closed)
+        Self.feed(&breaker, .unreachable, 1, at: Self.start)
+        #expect(breaker.state == .open(until: Self.start + .seconds(5)))
+    }
+
+    @Test("slow answers open it too; old ones are forgotten")
+    func slowness() {
+        var breaker = CircuitBreaker(.init())
+        Self.feed(&breaker, .slow, 19, at: Self.start)
+        #expect(breaker.state == .closed)
+        let later = Self.start + .seconds(11)
+        Self.feed(&breaker, .slow, 19, at: later)
+        #expect(breaker.state == .closed, "the window has moved on")
+        Self.feed(&breaker, .slow, 1, at: later)
+        #expect(breaker.state != .closed)
+    }
+
+    @Test("cancelled calls say nothing, and free the probe")
+    func neutral() {
+        var breaker = CircuitBreaker(.init())
+        Self.feed(&breaker, .neutral, 1_000, at: Self.start)
+        Self.feed(&breaker, .unreachable, 5, at: Self.start)
+        let later = Self.start + .seconds(6)
+        Self.feed(&breaker, .neutral, 3, at: later)
+        #expect(breaker.permits(now: later))
+    }
+}
+
+@Suite("Rate limit windows")
+struct RateLimitTests {
+    private static func head(_ fields: [(String, String)]) -> UpstreamResponseHead {
+        UpstreamResponseHead(
+            status: 200, fields: fields.map { .init(name: "x-ratelimit-\($0.0)", value: $0.1) })
+    }
+
+    @Test(
+        "durations as upstream writes them",
+        arguments: [
+            ("12ms", 0.012), ("1s", 1), ("6m0s", 360), ("1h2m3s", 3_723), ("1.5s", 1.5), ("7", 7),
+            ("0s", 0),
+        ])
+    func durations(_ text: String, _ seconds: Double) {
+        #expect(RateLimitWindows.duration(text)?.seconds == seconds)
+    }
+
+    @Test(
+        "what is no duration", arguments: ["", "s", "1x", "-1s", "1s2", "1e9", "99999999999999s"])
+    func noDurations(_ text: String) { #expect(RateLimitWindows.duration(text) == nil) }
+
+    @Test("slows down below a twentieth, before anything is refused")
+    func spacing() {
+        let now = Instant(nanoseconds: 0)
+        var windows = RateLimitWindows()
+        #expect(windows.spacing(now: now) == .zero)
+        windows.update(
+            Self.head([
+                ("limit-requests", "100"), ("remaining-requests", "5"), ("reset-requests", "57s"),
+            ]), now: now)
+        #expect(windows.spacing(now: now) == .zero)
+        windows.sent()
+        #expect(windows.spacing(now: now) == .nanoseconds(57_000_000_000 / 96))
+        for _ in 0..<9 { windows.sent() }
+        #expect(windows.requests.remaining == 0)
+        #expect(windows.spacing(now: now) == .seconds(1))
+        #expect(windows.spacing(now: now + .seconds(58)) == .zero, "the window has been reset")
+    }
+}
