@@ -52,6 +52,11 @@ package final class GatewayProcess {
             }
         })
         for thread in threads { thread.join() }
+        // Shards that were never reached have a loop all the same.
+        for loop in shardLoops.dropFirst(threads.count) {
+            loop.run(started: { loop.close() })
+            _ = loop.destroy()
+        }
         _ = loop.destroy()
         if let failure {
             logger.error("gateway failed", ["error.message": .text(failure)])

@@ -23,9 +23,14 @@ final class UpstreamRun: UpstreamTransferDelegate {
     private var seenEvents = 0
     private var requestID: String?
     private var lastDelta: Instant?
+    /// Bytes whose events are in the log and were not offered to the readers yet.
+    private var unsentBytes = 0
 
     /// After the terminal event the body usually ends at once, and its connection serves the next request.
     private static let lingerTime = Duration.seconds(2)
+
+    /// A busy socket's bytes that go on together at most; watermarks are looked at no later either.
+    private static let batchBytes = 16 << 10
 
     init(response: Int, session: HostedSession, shard: ShardCore) {
         self.response = response
@@ -128,8 +133,19 @@ final class UpstreamRun: UpstreamTransferDelegate {
         } else {
             noteDeadline(now: now)
         }
-        session.commit()
+        unsentBytes += bytes.count
+        if reducer.isFinished || unsentBytes >= Self.batchBytes { handOn() }
         return isPaused ? .pause : .proceed
+    }
+
+    func transferWasRead(_ transfer: UpstreamTransfer) {
+        if unsentBytes > 0 { handOn() }
+    }
+
+    /// Offers what was logged to the readers: what one turn brings a session leaves as one frame.
+    private func handOn() {
+        unsentBytes = 0
+        session.commit()
     }
 
     func transfer(_ transfer: UpstreamTransfer, ended outcome: UpstreamOutcome) {

@@ -29,9 +29,15 @@ package protocol UpstreamTransferDelegate: AnyObject {
     func transfer(_ transfer: UpstreamTransfer, received head: UpstreamResponseHead)
     /// The next bytes of an event stream came; they are lent for the call.
     func transfer(_ transfer: UpstreamTransfer, received bytes: Span<UInt8>) -> UpstreamFlow
+    /// No more bytes wait in the socket: all that `received` brought since the last call may go on together.
+    func transferWasRead(_ transfer: UpstreamTransfer)
     /// It is over: the last call, exactly once, unless the transfer was cancelled. May come while paused,
     /// if all bytes were handed over before.
     func transfer(_ transfer: UpstreamTransfer, ended outcome: UpstreamOutcome)
+}
+
+extension UpstreamTransferDelegate {
+    package func transferWasRead(_ transfer: UpstreamTransfer) {}
 }
 
 /// One exchange with an upstream, from `UpstreamWorker.start` to its outcome; belongs to the loop's thread.
@@ -84,6 +90,8 @@ package final class UpstreamTransfer {
 
     /// The delegate wants no bytes.
     package private(set) var isPaused = false
+    /// Its delegate has got bytes since it last heard that they were all.
+    private var isBeingRead = false
     /// libcurl stopped reading, which it does only once bytes come while `isPaused`.
     private var isHeld = false
 
@@ -141,6 +149,12 @@ package final class UpstreamTransfer {
     // MARK: For the worker
 
     func started() { state = .running }
+
+    /// libcurl has returned: what it read is all there was.
+    func wasRead() {
+        isBeingRead = false
+        delegate?.transferWasRead(self)
+    }
 
     /// Tells libcurl to go on when that is still wanted; inside the worker's guard.
     func unhold() {
@@ -324,6 +338,10 @@ package final class UpstreamTransfer {
                 return MILLRACE_WRITE_PAUSE
             }
             receivedBytes += bytes.count
+            if !isBeingRead {
+                isBeingRead = true
+                worker.isReading(self)
+            }
             if delegate.transfer(self, received: bytes.span) == .pause { isPaused = true }
             return state == .running ? bytes.count : 0
         case .collect(let limit):

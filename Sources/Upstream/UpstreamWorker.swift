@@ -24,6 +24,8 @@ package final class UpstreamWorker {
     private var resuming: [UpstreamTransfer] = []
     /// Ended inside a callback; libcurl still has their handles.
     private var abandoned: [UpstreamTransfer] = []
+    /// Whose bytes libcurl has handed over since it was entered.
+    private var reading: [UpstreamTransfer] = []
     /// To be ended by us, with an outcome.
     private var stopped: [UpstreamTransfer] = []
 
@@ -125,6 +127,7 @@ package final class UpstreamWorker {
         starting.removeAll()
         resuming.removeAll()
         abandoned.removeAll()
+        reading.removeAll()
         stopped.removeAll()
         idleHandles.removeAll()
         isInsideCurl = true
@@ -151,6 +154,8 @@ package final class UpstreamWorker {
             requestTurnIfNeeded()
         }
     }
+
+    func isReading(_ transfer: UpstreamTransfer) { reading.append(transfer) }
 
     func resume(_ transfer: UpstreamTransfer) {
         resuming.append(transfer)
@@ -220,6 +225,9 @@ package final class UpstreamWorker {
         guard !isSweeping else { return }
         isSweeping = true
         defer { isSweeping = false }
+        if isShutDownWanted { return tearDown() }
+        // Before anyone hears of an end: the bytes came first.
+        while let transfer = reading.popLast() { transfer.wasRead() }
         if isShutDownWanted { return tearDown() }
         while let transfer = abandoned.popLast() { detach(transfer) }
         while let transfer = stopped.popLast() { finish(transfer, CURLE_OK) }

@@ -32,20 +32,14 @@ package final class WebSocket {
     /// The pieces of a message that did not arrive in one.
     private var assembly: [UInt8] = []
     private var wantsWritable = false
-    /// The request that opened it.
-    package let request: HTTPRequest
     /// When anything was last heard from the peer.
     package private(set) var lastHeard: Instant
     /// The code that ended it: the peer's, or ours when we closed first; 1006 when there was none.
     package private(set) var closeCode = CloseCode.abnormal
 
-    init(
-        server: WebSocketServer, wsi: OpaquePointer, request: HTTPRequest,
-        handler: any WebSocketHandler
-    ) {
+    init(server: WebSocketServer, wsi: OpaquePointer, handler: any WebSocketHandler) {
         self.server = server
         self.wsi = wsi
-        self.request = request
         self.handler = handler
         lastHeard = server.loop.now
     }

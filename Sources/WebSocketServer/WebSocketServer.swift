@@ -30,7 +30,8 @@ package final class WebSocketServer {
         let remoteAddress: String
         var exchange: HTTPExchange?
         var socket: WebSocket?
-        var upgrade: (request: HTTPRequest, handler: any WebSocketHandler)?
+        /// Who takes the socket over, between the request and the upgrade.
+        var upgrade: (any WebSocketHandler)?
 
         init(remoteAddress: String) { self.remoteAddress = remoteAddress }
     }
@@ -311,7 +312,7 @@ package final class WebSocketServer {
         } else {
             switch handler.upgrade(request) {
             case .accept(let handler):
-                peer.upgrade = (request, handler)
+                peer.upgrade = handler
                 return 0
             case .refuse(let response): refusal = response
             }
@@ -328,11 +329,10 @@ package final class WebSocketServer {
     }
 
     private func established(_ wsi: OpaquePointer) -> Int32 {
-        guard let peer = peers[wsi], let upgrade = peer.upgrade else { return -1 }
+        guard let peer = peers[wsi], let handler = peer.upgrade else { return -1 }
         peer.upgrade = nil
         peer.exchange = nil
-        let socket = WebSocket(
-            server: self, wsi: wsi, request: upgrade.request, handler: upgrade.handler)
+        let socket = WebSocket(server: self, wsi: wsi, handler: handler)
         peer.socket = socket
         socket.opened()
         return 0
