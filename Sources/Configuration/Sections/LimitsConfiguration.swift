@@ -73,7 +73,8 @@ package struct LimitsConfiguration: Sendable {
             "Sessions in memory, over all shards. Above it: the longest abandoned ends, or 1013.")
         responseBytes = keys.bytes(
             "response_bytes", in: 1024...1_073_741_824, default: 8_388_608,
-            "What one answer takes in the log: text, arguments, items. Above it: the response fails.")
+            "What one answer takes in the log: text, arguments, items. Above it: the response fails."
+        )
         responseEvents = keys.integer(
             "response_events", in: 100...100_000_000, default: 1_000_000,
             "Events of one response. Above it: the response fails.")
