@@ -70,7 +70,7 @@ let package = Package(
             "Simulator", ["GatewayCore", "CommandLineOptions", "EventLoop", "WebSocketServer"]),
         // Shares no protocol code with the gateway: a common fault would pass its checks.
         library("LoadClient", ["CommandLineOptions", "Configuration", "CEpoll", "COpenSSL"]),
-        executable("millrace", ["Gateway"]),
+        executable("millrace", ["CommandLineOptions", "Gateway"]),
         executable("millrace-sim", ["Simulator"]),
         executable("millrace-load", ["LoadClient"]),
         // The operations whose instructions `make bench-check` counts.
@@ -87,8 +87,8 @@ let package = Package(
         tests(
             "Gateway",
             [
-                "GatewayCore", "Configuration", "EventLoop", "Simulator", "TokenSigning",
-                "WebSocketServer",
+                "GatewayCore", "Configuration", "EventLoop", "Simulator", "Telemetry",
+                "TokenSigning", "WebSocketServer",
             ]),
         tests("Simulator", ["CommandLineOptions", "EventLoop", "GatewayCore"]),
         tests("LoadClient", []),

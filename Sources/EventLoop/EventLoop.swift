@@ -14,9 +14,16 @@ internal import Synchronization
 package final class EventLoop: @unchecked Sendable {
     private typealias Work = @Sendable () -> Void
 
+    /// What waits for the loop.
+    private struct Inbox {
+        var work: [Work] = []
+        /// The wake-up handle is gone: nobody takes anything any more.
+        var isClosed = false
+    }
+
     let raw: UnsafeMutablePointer<uv_loop_t>
     private let wakeUp: UnsafeMutablePointer<uv_async_t>
-    private let inbox = Mutex<[Work]>([])
+    private let inbox = Mutex(Inbox())
     /// Loop thread only: swapped with the inbox, so that both keep their storage.
     private var taken: [Work] = []
     private let thread = Atomic<UInt>(0)
@@ -72,6 +79,12 @@ package final class EventLoop: @unchecked Sendable {
         timerQueue?.close()
         timerQueue = nil
         let handle = UnsafeMutableRawPointer(wakeUp).assumingMemoryBound(to: uv_handle_t.self)
+        // What waits is dropped now: it may hold this loop, which would then never be freed.
+        var dropped: [Work] = []
+        inbox.withLock { inbox in
+            inbox.isClosed = true
+            swap(&dropped, &inbox.work)
+        }
         if uv_is_closing(handle) == 0 { uv_close(handle, nil) }
     }
 
@@ -96,17 +109,19 @@ package final class EventLoop: @unchecked Sendable {
 
     /// Runs `work` on the loop's thread, in order of posting; callable from any thread.
     ///
-    /// Posts that find the inbox non-empty wake nobody, so a burst costs one system call.
+    /// Posts that find the inbox non-empty wake nobody, so a burst costs one system call. What comes after
+    /// `close` is dropped.
     package func post(_ work: @escaping @Sendable () -> Void) {
-        let isFirst = inbox.withLock { inbox in
-            inbox.append(work)
-            return inbox.count == 1
+        inbox.withLock { inbox in
+            guard !inbox.isClosed else { return }
+            inbox.work.append(work)
+            // Under the lock: the loop may close, and be freed, as soon as it is released.
+            if inbox.work.count == 1 { uv_async_send(wakeUp) }
         }
-        if isFirst { uv_async_send(wakeUp) }
     }
 
     fileprivate func runTaken() {
-        inbox.withLock { swap(&$0, &taken) }
+        inbox.withLock { swap(&$0.work, &taken) }
         for work in taken { work() }
         taken.removeAll(keepingCapacity: true)
     }

@@ -2,7 +2,9 @@ import Configuration
 import Synchronization
 import WebSocketServer
 
-/// Who may open a WebSocket: origins, connections in all and per address. Shared by all shards.
+/// Who may open a WebSocket: origins, connections in all and per address.
+///
+/// Shared by all shards.
 final class Admission: Sendable {
     private struct Counts {
         var total = 0

@@ -22,9 +22,10 @@ final class Connection: WebSocketHandler {
         case closed
     }
 
-    private struct WaitingFrame {
-        let bytes: [UInt8]
-        /// True for a frame of a session elsewhere, whose credit is given back once it is written.
+    /// One frame that waits.
+    private struct Outgoing {
+        let frame: [UInt8]
+        /// True for what a session elsewhere has sent, and waits to hear of.
         let isDelivery: Bool
     }
 
@@ -45,8 +46,9 @@ final class Connection: WebSocketHandler {
     private var faults = 0
     private var timer: LoopTimer?
     /// What waits to be sent before any log event.
-    private var outbox: [WaitingFrame] = []
-    private var outboxBytes = 0
+    private var outbox: [Outgoing] = []
+    /// Bytes in it that are no deliveries.
+    private var ownOutboxBytes = 0
     private var tokenRefreshAt = Instant(nanoseconds: .max)
     private var session: (id: SessionID, epoch: String, last: String?)?
     private let resumeInURL: ClientCommand.Resume?
@@ -194,7 +196,7 @@ final class Connection: WebSocketHandler {
             send(ServerFrames.error(.unauthorized, "hello.auth is missing or unknown"))
             return close(CloseCode(4401), "unauthorized", code: .unauthorized)
         }
-        armHeartbeat()
+        armTimer()
         guard let resume = hello.resume else { return beginFresh(reason: nil, continuing: nil) }
         switch shard.admit(resume, subject: subject) {
         case .refused(let reason): beginFresh(reason: reason, continuing: nil)
@@ -238,6 +240,7 @@ final class Connection: WebSocketHandler {
         var waiting: [ClientCommand] = []
         if case .attaching(_, let commands) = phase { waiting = commands }
         phase = .attachedHere(session)
+        isSessionIdle = false
         session.attach(id, .here(self), after: after) {
             sendReady(attached, recovered: isResume)
         }
@@ -248,6 +251,7 @@ final class Connection: WebSocketHandler {
     func attachedThere(_ attached: AttachedSession) {
         guard case .attaching(let request, let waiting) = phase else { return }
         phase = .attachedThere(request.session, shard: request.session.shard)
+        isSessionIdle = false
         sendReady(attached, recovered: attached.reason == nil)
         for command in waiting { handle(command) }
     }
@@ -270,7 +274,9 @@ final class Connection: WebSocketHandler {
                         ("responses_per_session", configuration.limits.responsesPerSession),
                         ("resume_window_s", Int(configuration.resume.window.seconds)),
                     ],
-                    heartbeatSeconds: Int(configuration.server.heartbeat.seconds))))
+                    heartbeatSeconds: Int(configuration.server.heartbeat.seconds),
+                    allowedOptions: configuration.options.allow,
+                    defaultModel: configuration.options.defaultModel)))
     }
 
     // MARK: Tokens
@@ -280,6 +286,7 @@ final class Connection: WebSocketHandler {
         let lifetime = shard.context.configuration.resume.tokenLifetime
         // Refreshed well before it expires, also for a client that is away when it would be.
         tokenRefreshAt = shard.loop.now + lifetime / 2
+        armTimer()
         let token = shard.sign(
             session: session.id, epoch: session.epoch, subject: subject, last: session.last,
             lifetime: lifetime)
@@ -315,21 +322,18 @@ final class Connection: WebSocketHandler {
     /// Sends a frame that is not in the log, after those that wait.
     func send(_ frame: [UInt8]) {
         guard socket?.isOpen == true else { return }
-        guard outboxBytes <= Self.maximumOutboxBytes else {
+        guard ownOutboxBytes <= Self.maximumOutboxBytes else {
             return close(CloseCode(4410), "reads too slowly", code: .slowReader)
         }
-        enqueue(WaitingFrame(bytes: frame, isDelivery: false))
+        outbox.append(Outgoing(frame: frame, isDelivery: false))
+        ownOutboxBytes += frame.count
+        _ = flushOutbox()
     }
 
     /// Frames of a session elsewhere; they are bounded by the credit that its shard keeps.
     func deliver(_ frame: [UInt8]) {
         guard socket?.isOpen == true else { return }
-        enqueue(WaitingFrame(bytes: frame, isDelivery: true))
-    }
-
-    private func enqueue(_ frame: WaitingFrame) {
-        outbox.append(frame)
-        outboxBytes += frame.bytes.count
+        outbox.append(Outgoing(frame: frame, isDelivery: true))
         _ = flushOutbox()
     }
 
@@ -346,27 +350,32 @@ final class Connection: WebSocketHandler {
             let sent = shard.withScratch { frame in
                 repeat {
                     if count > 0 { frame.bytes.append(UInt8(ascii: "\n")) }
-                    frame.bytes.append(contentsOf: outbox[count].bytes)
+                    frame.bytes.append(contentsOf: outbox[count].frame)
                     count += 1
-                } while count < outbox.count && frame.count + outbox[count].bytes.count < limit
+                } while count < outbox.count && frame.count + outbox[count].frame.count < limit
                 guard socket.send(&frame) == .sent else { return false }
                 shard.metrics.framesSent.increment()
                 shard.metrics.sentBytes.increment(by: frame.count)
                 return true
             }
             guard sent else { return false }
-            let written = outbox[..<count]
-            outboxBytes -= written.reduce(0) { $0 + $1.bytes.count }
-            let delivered = written.reduce(0) { $0 + ($1.isDelivery ? $1.bytes.count : 0) }
+            var delivered = 0
+            for sent in outbox[..<count] {
+                if sent.isDelivery {
+                    delivered += sent.frame.count
+                } else {
+                    ownOutboxBytes -= sent.frame.count
+                }
+            }
             outbox.removeFirst(count)
-            acknowledge(delivered)
+            if delivered > 0 { acknowledge(delivered) }
         }
         return true
     }
 
     /// Gives credit back to a session elsewhere.
     private func acknowledge(_ bytes: Int) {
-        guard bytes > 0, case .attachedThere(let session, let other) = phase else { return }
+        guard case .attachedThere(let session, let other) = phase else { return }
         shard.send(.delivered(session, id, bytes: bytes), to: other)
     }
 
@@ -400,17 +409,21 @@ final class Connection: WebSocketHandler {
 
     // MARK: Time
 
-    private func armHeartbeat() {
-        timer?.arm(after: shard.context.configuration.server.heartbeat)
+    /// Arms for whatever comes first: the next ping, a fresh token, leaving.
+    private func armTimer() {
+        let now = shard.loop.now
+        var next = min(now + shard.context.configuration.server.heartbeat, tokenRefreshAt)
+        if let leavesAt, leavesAt > now { next = min(next, leavesAt) }
+        timer?.arm(at: next)
     }
 
     private func timerFired() {
+        let now = shard.loop.now
+        leaveIfIdle()
+        guard let socket, socket.isOpen else { return }
         if case .greeting = phase {
             return close(CloseCode(4408), "no hello in time", code: .helloTimeout)
         }
-        let now = shard.loop.now
-        if let leavesAt, now >= leavesAt { return leaveIfIdle() }
-        guard let socket, socket.isOpen else { return }
         let heartbeat = shard.context.configuration.server.heartbeat
         if now >= socket.lastHeard + heartbeat + heartbeat {
             // No close frame would be read by a peer that is gone: cut when it does not answer.
@@ -418,7 +431,7 @@ final class Connection: WebSocketHandler {
         }
         socket.ping()
         if now >= tokenRefreshAt { sendToken() }
-        armHeartbeat()
+        armTimer()
     }
 
     // MARK: Drain
@@ -428,7 +441,8 @@ final class Connection: WebSocketHandler {
         send(ServerFrames.goingAway(reconnectAfter: delay))
         leavesAt = shard.loop.now + delay
         if case .greeting = phase { isSessionIdle = true }
-        timer?.arm(after: delay)
+        armTimer()
+        leaveIfIdle()
     }
 
     /// Nothing runs in the session and everything has been written: the connection may leave.

@@ -1,6 +1,7 @@
 import Configuration
 import EventLoop
 import GatewayCore
+import Glibc
 import Synchronization
 import Telemetry
 import TokenSigning
@@ -38,6 +39,10 @@ final class GatewayContext: Sendable {
         registry = MetricRegistry()
         ProcessMetrics.register(in: registry, version: millraceVersion, logger: logger)
         admission = Admission(configuration.server)
+        if let path = configuration.upstream.caFile, access(path, R_OK) != 0 {
+            throw GatewayStartError(
+                "upstream.ca_file: cannot read \(path): \(String(cString: strerror(errno)))")
+        }
         staticFiles = try StaticFiles(directory: configuration.server.webDirectory)
         do {
             epoch = "e_" + Base32.encode(try SecureRandom.bytes(5))

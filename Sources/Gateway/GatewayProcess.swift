@@ -52,6 +52,11 @@ package final class GatewayProcess {
             }
         })
         for thread in threads { thread.join() }
+        // Shards that were never reached have a loop all the same.
+        for loop in shardLoops.dropFirst(threads.count) {
+            loop.run(started: { loop.close() })
+            _ = loop.destroy()
+        }
         _ = loop.destroy()
         if let failure {
             logger.error("gateway failed", ["error.message": .text(failure)])
@@ -143,8 +148,12 @@ package final class GatewayProcess {
     }
 
     private func end() {
-        for signal in signals { signal.close() }
-        signals = []
+        if !signals.isEmpty {
+            for watcher in signals { watcher.close() }
+            signals = []
+            // All is done but for the threads' last steps: an impatient signal is not to spoil the exit code.
+            for number in [SIGTERM, SIGINT] { signal(number, SIG_IGN) }
+        }
         loop.close()
     }
 }

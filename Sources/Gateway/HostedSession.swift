@@ -15,12 +15,14 @@ final class HostedSession {
     private var runs: [Int: UpstreamRun] = [:]
     private var actions: [SessionAction] = []
     private var isCommitting = false
-    private var isEnded = false
     private var timer: LoopTimer?
     /// What the shard has counted of this session's bytes.
     private var countedBytes = 0
     /// The highest cursor of all readers; while nobody is there, what it was last.
     private var bestCursor = 0
+    /// Responses that were opened and have not ended.
+    private var inFlight: Set<Int> = []
+    private var hasEnded = false
 
     /// Whose session it is.
     let subject: String
@@ -46,6 +48,7 @@ final class HostedSession {
         let reader = SessionReader(
             connection: connection, destination: destination, cursor: cursor)
         readers.append(reader)
+        if case .there = destination { shard.remoteReadersChanged(by: 1) }
         greet()
         machine.attach(connection, now: shard.loop.now, actions: &actions)
         commit()
@@ -53,11 +56,21 @@ final class HostedSession {
     }
 
     func detach(_ connection: ConnectionID) {
-        readers.removeAll { $0.connection == connection }
+        guard let position = readers.firstIndex(where: { $0.connection == connection }) else {
+            return
+        }
+        let reader = readers.remove(at: position)
         machine.detach(connection, now: shard.loop.now)
-        if readers.isEmpty { shard.sessionDeserted(self) }
+        if readers.isEmpty {
+            shard.sessionDeserted(self)
+            // Nobody can come back: the listener is closed.
+            if shard.isDraining {
+                machine.cancelAll(.draining, now: shard.loop.now, actions: &actions)
+            }
+        }
         commit()
         armTimer()
+        if case .there = reader.destination { shard.remoteReadersChanged(by: -1) }
     }
 
     /// A reader's socket takes bytes again.
@@ -97,8 +110,12 @@ final class HostedSession {
         switch command {
         case .message(let message): receive(message, from: connection, now: now)
         case .cancel(let target):
-            machine.cancel(target, from: connection, now: now, actions: &actions)
+            if !machine.cancel(target, from: connection, now: now, actions: &actions) {
+                let code = GatewayErrorCode.responseNotFound
+                shard.metrics.errors[code.rawValue].increment()
+            }
         case .toolOutput:
+            shard.metrics.errors[GatewayErrorCode.toolOutputUnsupported.rawValue].increment()
             send(
                 ServerFrames.error(
                     .toolOutputUnsupported, "this gateway runs no client tools"), to: connection)
@@ -113,6 +130,7 @@ final class HostedSession {
     ) {
         guard !shard.isOverMemoryLimit else {
             shard.metrics.messages[.limited].increment()
+            shard.metrics.errors[GatewayErrorCode.overloaded.rawValue].increment()
             return send(
                 ServerFrames.error(
                     .overloaded, "the logs of all sessions are full (replay.process_bytes)",
@@ -122,6 +140,9 @@ final class HostedSession {
             message, from: connection, responseID: shard.makeResponseID(), now: now,
             actions: &actions)
         shard.metrics.messages[MessageResult(outcome)].increment()
+        if outcome == .conflict {
+            shard.metrics.errors[GatewayErrorCode.messageIDConflict.rawValue].increment()
+        }
     }
 
     /// Ends all running responses because the gateway stops.
@@ -149,9 +170,8 @@ final class HostedSession {
         machine.upstream(response, output, data: data, now: now, actions: &actions)
     }
 
-    func upstreamFailed(_ response: Int, _ error: ResponseError, openTools: [ToolUpdate]) {
-        machine.upstreamFailed(
-            response, error, openTools: openTools, now: shard.loop.now, actions: &actions)
+    func upstreamFailed(_ response: Int, _ error: ResponseError) {
+        machine.upstreamFailed(response, error, now: shard.loop.now, actions: &actions)
         commit()
     }
 
@@ -176,24 +196,21 @@ final class HostedSession {
         }
         actions.removeAll(keepingCapacity: true)
         isCommitting = false
-        guard !isEnded else { return }
+        guard !hasEnded else { return }
         for reader in readers { offer(to: reader) }
         updateFlow()
         if shard.isDraining { tellIdleReaders() }
-        let bytes = machine.storedBytes
-        shard.sessionBytesChanged(by: bytes - countedBytes)
-        countedBytes = bytes
+        let change = machine.storedBytes - countedBytes
+        countedBytes += change
+        shard.sessionBytesChanged(by: change)
     }
 
     private func carryOut(_ action: SessionAction) {
         switch action {
         case .openUpstream(let response, let request): open(response, request)
         case .closeUpstream(let response):
-            let run = runs.removeValue(forKey: response)
-            run?.close()
-            machine.upstreamClosed(
-                response, openTools: run?.takeOpenTools() ?? [], now: shard.loop.now,
-                actions: &actions)
+            runs.removeValue(forKey: response)?.close()
+            machine.upstreamClosed(response, now: shard.loop.now, actions: &actions)
         case .pauseUpstream: for run in runs.values { run.pause() }
         case .resumeUpstream: for run in runs.values { run.resume() }
         case .send(let connection, let frame): send(frame, to: connection)
@@ -205,6 +222,7 @@ final class HostedSession {
     }
 
     private func open(_ response: Int, _ request: UpstreamRequestBody) {
+        inFlight.insert(response)
         shard.metrics.responsesInFlight.increment()
         let run = UpstreamRun(response: response, session: self, shard: shard)
         runs[response] = run
@@ -221,6 +239,9 @@ final class HostedSession {
     }
 
     private func responseEnded(_ summary: ResponseSummary) {
+        if inFlight.remove(summary.response) != nil {
+            shard.metrics.responsesInFlight.decrement()
+        }
         shard.responseEnded(summary, session: machine.id)
         let last = machine.lastUpstreamID.flatMap(Self.plain)
         for reader in readers {
@@ -334,16 +355,20 @@ final class HostedSession {
     ///
     /// Readers are told by whoever ends the session.
     func end() -> [SessionReader] {
-        isEnded = true
+        hasEnded = true
         timer?.cancel()
         timer = nil
         for run in runs.values { run.close() }
-        for _ in machine.runningResponses { shard.metrics.responsesInFlight.decrement() }
+        for _ in inFlight { shard.metrics.responsesInFlight.decrement() }
+        inFlight = []
         runs = [:]
         shard.sessionBytesChanged(by: -countedBytes)
         countedBytes = 0
         let left = readers
         readers = []
+        for reader in left {
+            if case .there = reader.destination { shard.remoteReadersChanged(by: -1) }
+        }
         return left
     }
 }

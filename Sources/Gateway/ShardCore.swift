@@ -33,7 +33,10 @@ final class ShardCore: ServerHandler {
     private var nextRelief = Instant(nanoseconds: .min)
     private var nextConnection: UInt64 = 0
     private var scratch = OutgoingFrame(capacity: 64 << 10)
+    /// Readers of this shard's sessions whose connections are on other shards.
+    private var remoteReaders = 0
     private var drainTimer: LoopTimer?
+    private var isPastDeadline = false
     private var isStopping = false
 
     init(index: Int, loop: EventLoop, context: GatewayContext) throws {
@@ -69,7 +72,8 @@ final class ShardCore: ServerHandler {
         let server = try WebSocketServer(loop: loop, options: options, handler: self)
         self.server = server
         context.mailboxes[index].setHandler { [unowned self] message in handle(message) }
-        return try server.listen(host: host, port: port)
+        // The first shard must have the port for itself; the others share it with the first.
+        return try server.listen(host: host, port: port, isShared: index > 0)
     }
 
     // MARK: Requests
@@ -88,6 +92,9 @@ final class ShardCore: ServerHandler {
                     headers: [("retry-after", "1")]))
         }
         if let refusal = context.admission.refusal(of: request) { return .refuse(refusal) }
+        if let after = request.queryValue("after"), (Int(after) ?? -1) < 0 {
+            return .refuse(.error(400, "invalid_frame", "`after` must be a whole number from 0"))
+        }
         let address = context.admission.clientAddress(of: request)
         switch context.admission.enter(address) {
         case .failure(let refusal): return .refuse(refusal.response)
@@ -301,14 +308,23 @@ final class ShardCore: ServerHandler {
 
     /// Ends the session that has been deserted for longest and runs nothing; false when there is none.
     private func endLongestDeserted() -> Bool {
+        var running: [String] = []
         for (position, name) in deserted.enumerated() {
-            guard let session = sessions[name], session.isDeserted, !session.machine.isRunning
-            else { continue }
-            deserted.removeFirst(position + 1)
+            guard let session = sessions[name], session.isDeserted else { continue }
+            guard !session.machine.isRunning else {
+                running.append(name)
+                continue
+            }
+            deserted.replaceSubrange(...position, with: running)
             endSession(session)
             return true
         }
         return false
+    }
+
+    func remoteReadersChanged(by change: Int) {
+        remoteReaders += change
+        if change < 0 { finishDrainIfIdle() }
     }
 
     func sessionBytesChanged(by change: Int) {
@@ -413,7 +429,6 @@ final class ShardCore: ServerHandler {
     }
 
     func responseEnded(_ summary: ResponseSummary, session: SessionID) {
-        metrics.responsesInFlight.decrement()
         metrics.responses[Telemetry.ResponseOutcome(summary.outcome)].increment()
         metrics.responseDuration.observe(summary.total)
         if let first = summary.firstEvent { metrics.firstEvent.observe(first) }
@@ -465,10 +480,19 @@ final class ShardCore: ServerHandler {
         finishDrainIfIdle()
     }
 
+    /// How long after the deadline the last events may take to their readers.
+    private static let lastWords = Duration.seconds(1)
+
+    /// Ends what runs; readers leave by themselves when they have its end, or are closed.
     private func drainDeadline() {
-        for session in Array(sessions.values) { session.drain() }
-        for connection in Array(connections.values) {
-            connection.close(.serviceRestart, "the gateway restarts")
+        if isPastDeadline {
+            for connection in Array(connections.values) {
+                connection.close(.serviceRestart, "the gateway restarts")
+            }
+        } else {
+            isPastDeadline = true
+            drainTimer?.arm(after: Self.lastWords)
+            for session in Array(sessions.values) { session.drain() }
         }
         finishDrainIfIdle()
     }
@@ -477,7 +501,7 @@ final class ShardCore: ServerHandler {
     var isDraining: Bool { drainTimer != nil }
 
     private func finishDrainIfIdle() {
-        guard drainTimer != nil, connections.isEmpty else { return }
+        guard drainTimer != nil, connections.isEmpty, remoteReaders == 0 else { return }
         stop()
     }
 

@@ -36,7 +36,7 @@ struct StaticFiles: Sendable {
         var headers = Self.securityHeaders
         headers.append(("etag", file.tag))
         headers.append(("cache-control", "no-cache"))
-        if request.headers["if-none-match"] == file.tag {
+        if Self.matches(request.headers["if-none-match"], file.tag) {
             return HTTPResponse(status: 304, headers: headers)
         }
         headers.append(("content-type", file.type))
@@ -55,6 +55,15 @@ struct StaticFiles: Sendable {
         ("referrer-policy", "no-referrer"),
         ("cross-origin-opener-policy", "same-origin"),
     ]
+
+    /// RFC 9110, section 13.1.2: a list of tags, compared weakly.
+    private static func matches(_ condition: String?, _ tag: String) -> Bool {
+        guard let condition else { return false }
+        return condition.split(separator: ",").contains { part in
+            let candidate = part.drop { $0 == " " }.prefix { $0 != " " }
+            return candidate == "*" || candidate == tag || candidate == "W/" + tag
+        }
+    }
 
     private mutating func read(_ directory: String, as prefix: String) throws(GatewayStartError) {
         guard let handle = opendir(directory) else {

@@ -61,13 +61,14 @@ final class UpstreamRun: UpstreamTransferDelegate {
     }
 
     /// Closes the transfer now; nothing is heard of it any more.
-    func close() {
+    func close(_ result: UpstreamResult = .cancelled) {
         timer?.cancel()
         timer = nil
         guard let transfer else { return }
         self.transfer = nil
         transfer.cancel()
         shard.metrics.upstreamTransfers.decrement()
+        shard.metrics.upstreamRequests[reducer.isFinished ? .finished : result].increment()
     }
 
     func pause() {
@@ -119,11 +120,11 @@ final class UpstreamRun: UpstreamTransferDelegate {
                 return reducer.isFinished ? .stop : .proceed
             }
         } catch {
-            fail("upstream_protocol_error", "\(error)", isRetryable: false)
+            fail("upstream_protocol_error", "\(error)", isRetryable: false, as: .invalid)
             return .proceed
         }
         if let failure {
-            fail("upstream_protocol_error", "\(failure)", isRetryable: false)
+            fail("upstream_protocol_error", "\(failure)", isRetryable: false, as: .invalid)
             return .proceed
         }
         deadlines.received(isEvent: isEvent, now: now)
@@ -171,8 +172,7 @@ final class UpstreamRun: UpstreamTransferDelegate {
             switch outcome {
             case .finished: brokenOff()
             case .failed(let failure):
-                session.upstreamFailed(
-                    response, ResponseError(failure), openTools: takeOpenTools())
+                session.upstreamFailed(response, ResponseError(failure))
             }
         }
         session.runEnded(self)
@@ -181,10 +181,8 @@ final class UpstreamRun: UpstreamTransferDelegate {
     /// The body has ended without a terminal event: never a completion.
     private func brokenOff() {
         var error: GatewayCore.UpstreamError?
-        var tools: [ToolUpdate] = []
-        let end = reducer.endOfStream { output in
-            if case .tool(let update) = output { tools.append(update) }
-        }
+        // The session closes what tools are open.
+        let end = reducer.endOfStream { _ in }
         if case .truncated(let told) = end { error = told }
         let message =
             error?.message ?? "upstream ended the stream without saying how the response ended"
@@ -192,27 +190,18 @@ final class UpstreamRun: UpstreamTransferDelegate {
             response,
             ResponseError(
                 code: error == nil ? "upstream_truncated" : "upstream_failed", message: message,
-                isRetryable: true, upstreamCode: error?.code, requestID: requestID),
-            openTools: tools)
-    }
-
-    /// The last updates of the tool calls that are open, for a response that ends before its upstream.
-    func takeOpenTools() -> [ToolUpdate] {
-        var tools: [ToolUpdate] = []
-        _ = reducer.endOfStream { output in
-            if case .tool(let update) = output { tools.append(update) }
-        }
-        return tools
+                isRetryable: true, upstreamCode: error?.code, requestID: requestID))
     }
 
     /// Ends the response on our account and closes the transfer.
-    private func fail(_ code: String, _ message: String, isRetryable: Bool) {
+    private func fail(
+        _ code: String, _ message: String, isRetryable: Bool, as result: UpstreamResult
+    ) {
         session.upstreamFailed(
             response,
             ResponseError(
-                code: code, message: message, isRetryable: isRetryable, requestID: requestID),
-            openTools: takeOpenTools())
-        close()
+                code: code, message: message, isRetryable: isRetryable, requestID: requestID))
+        close(result)
         session.runEnded(self)
     }
 
@@ -249,8 +238,7 @@ final class UpstreamRun: UpstreamTransferDelegate {
             timer.arm(at: until)
             session.upstreamSilent(response)
         case .expired(let expiry):
-            shard.metrics.upstreamRequests[.timedOut].increment()
-            fail(expiry.code, expiry.message, isRetryable: true)
+            fail(expiry.code, expiry.message, isRetryable: true, as: .timedOut)
         }
     }
 }
@@ -277,12 +265,15 @@ extension UpstreamDeadlines.Expiry {
 }
 
 extension ResponseError {
+    /// The name under which a client learns of a failure to reach upstream or of its refusal.
+    static func code(of failure: UpstreamFailure.Code) -> String { "upstream_" + failure.rawValue }
+
     /// What a client is told of a failure to reach upstream or of its refusal.
     init(_ failure: UpstreamFailure) {
         // What concerns the gateway's key is the operator's business, and upstream quotes part of the key.
         let isCredential = failure.status == 401 || failure.status == 403
         self.init(
-            code: "upstream_" + failure.code.rawValue,
+            code: Self.code(of: failure.code),
             message: isCredential
                 ? "upstream refused the gateway's credentials (status \(failure.status ?? 401))"
                 : failure.message,

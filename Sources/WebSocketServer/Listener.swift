@@ -18,10 +18,10 @@ final class Listener {
     let port: UInt16
 
     init(
-        loop: EventLoop, host: String, port: UInt16, backlog: Int32,
+        loop: EventLoop, host: String, port: UInt16, isShared: Bool, backlog: Int32,
         accepted: @escaping (Int32) -> Void
     ) throws(ServerError) {
-        let bound = try Self.bind(host: host, port: port, backlog: backlog)
+        let bound = try Self.bind(host: host, port: port, isShared: isShared, backlog: backlog)
         self.loop = loop
         self.accepted = accepted
         self.descriptor = bound.descriptor
@@ -77,7 +77,7 @@ final class Listener {
     }
 
     private static func bind(
-        host: String, port: UInt16, backlog: Int32
+        host: String, port: UInt16, isShared: Bool, backlog: Int32
     ) throws(ServerError) -> (descriptor: Int32, port: UInt16) {
         let address = host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
         var hints = addrinfo()
@@ -98,11 +98,20 @@ final class Listener {
         var on: Int32 = 1
         let size = socklen_t(MemoryLayout<Int32>.size)
         setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, size)
-        setsockopt(descriptor, SOL_SOCKET, SO_REUSEPORT, &on, size)
         if first.pointee.ai_family == AF_INET6 {
             // "::" listens on IPv6 alone; "0.0.0.0" on IPv4: what is written is what is open.
             setsockopt(descriptor, Int32(IPPROTO_IPV6), IPV6_V6ONLY, &on, size)
         }
+        if !isShared, port != 0 {
+            // With SO_REUSEPORT the port of another gateway would be shared instead of refused.
+            do {
+                try probe(first.pointee, socketType, address)
+            } catch {
+                Glibc.close(descriptor)
+                throw error
+            }
+        }
+        setsockopt(descriptor, SOL_SOCKET, SO_REUSEPORT, &on, size)
         guard Glibc.bind(descriptor, first.pointee.ai_addr, first.pointee.ai_addrlen) == 0,
             listen(descriptor, backlog) == 0
         else {
@@ -111,6 +120,23 @@ final class Listener {
             throw .listen(address: address, reason: reason)
         }
         return (descriptor, boundPort(descriptor))
+    }
+
+    /// Throws when somebody listens at the address.
+    private static func probe(
+        _ information: addrinfo, _ socketType: Int32, _ address: String
+    ) throws(ServerError) {
+        let descriptor = socket(information.ai_family, socketType, 0)
+        defer { Glibc.close(descriptor) }
+        var on: Int32 = 1
+        let size = socklen_t(MemoryLayout<Int32>.size)
+        setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, size)
+        if information.ai_family == AF_INET6 {
+            setsockopt(descriptor, Int32(IPPROTO_IPV6), IPV6_V6ONLY, &on, size)
+        }
+        guard Glibc.bind(descriptor, information.ai_addr, information.ai_addrlen) == 0 else {
+            throw .listen(address: address, reason: lastError())
+        }
     }
 
     private static func boundPort(_ descriptor: Int32) -> UInt16 {

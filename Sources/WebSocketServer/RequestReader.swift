@@ -79,7 +79,8 @@ enum RequestReader {
         guard length > 0 else { return nil }
         var buffer = [CChar](repeating: 0, count: Int(length) + 1)
         guard lws_hdr_copy(wsi, &buffer, Int32(buffer.count), token) > 0 else { return nil }
-        return text(buffer)
+        // A decoded NUL would cut the text short, and a path would name something else.
+        return buffer.prefix(Int(length)).contains(0) ? nil : text(buffer)
     }
 
     private static func fragment(

@@ -151,8 +151,7 @@ package final class WebSocket {
     ///
     /// Returns false to close (the code is set then).
     func received(
-        _ piece: UnsafeRawBufferPointer, remaining: Int, isFirst: Bool, isLast: Bool,
-        isBinary: Bool
+        _ piece: UnsafeRawBufferPointer, remaining: Int, isLast: Bool, isBinary: Bool
     ) -> Bool {
         lastHeard = server.loop.now
         guard isOpen else { return true }  // Sent before the peer saw our close: not for us.
@@ -164,7 +163,7 @@ package final class WebSocket {
         guard assembly.count + announced <= handler.maximumMessageBytes else {
             return refuseTooBig("message exceeds \(handler.maximumMessageBytes) bytes")
         }
-        if isFirst, isLast {
+        if assembly.isEmpty, isLast {
             handler.webSocket(
                 self, received: piece.bindMemory(to: UInt8.self).span, isBinary: isBinary)
             return wsi != nil

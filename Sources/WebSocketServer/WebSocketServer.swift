@@ -76,9 +76,13 @@ package final class WebSocketServer {
     }
 
     /// Accepts on `host` and `port` from now on and returns the port, which the system chooses for 0.
-    package func listen(host: String, port: UInt16) throws(ServerError) -> UInt16 {
+    ///
+    /// With `isShared` another server of this process may be there already, and gets its part of the connections.
+    package func listen(
+        host: String, port: UInt16, isShared: Bool = false
+    ) throws(ServerError) -> UInt16 {
         let listener = try Listener(
-            loop: loop, host: host, port: port, backlog: options.backlog
+            loop: loop, host: host, port: port, isShared: isShared, backlog: options.backlog
         ) { [unowned self] descriptor in adopt(descriptor) }
         self.listener = listener
         return listener.port
@@ -339,8 +343,7 @@ package final class WebSocketServer {
         let remaining = lws_remaining_packet_payload(wsi)
         let isLast = lws_is_final_fragment(wsi) != 0 && remaining == 0
         let goesOn = socket.received(
-            piece, remaining: Int(remaining), isFirst: lws_is_first_fragment(wsi) != 0,
-            isLast: isLast,
+            piece, remaining: Int(remaining), isLast: isLast,
             isBinary: lws_frame_is_binary(wsi) != 0)
         return goesOn ? 0 : -1
     }

@@ -94,4 +94,13 @@ extension EventLoop {
         run(started: body)
         return destroy()
     }
+
+    @Test("what is posted after the end is dropped and does no harm")
+    func postAfterEnd() throws {
+        let loop = try EventLoop()
+        loop.run(started: { loop.close() })
+        loop.post { Issue.record("ran on a loop that has ended") }
+        #expect(loop.destroy())
+        loop.post { Issue.record("ran on a loop that is gone") }
+    }
 }

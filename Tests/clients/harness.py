@@ -250,6 +250,7 @@ class Client:
         options.setdefault("max_size", None)
         options.setdefault("ping_interval", None)
         options.setdefault("close_timeout", 2)
+        options.setdefault("max_queue", None)  # Pings are answered whatever the test reads.
         self.socket = connect(
             gateway.chat + query, additional_headers=headers, origin=origin,
             subprotocols=subprotocols, proxy=None, **options)

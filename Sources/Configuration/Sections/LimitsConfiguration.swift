@@ -24,7 +24,7 @@ package struct LimitsConfiguration: Sendable {
     package let responsesPerSession: Int
     /// Sessions in memory, over all shards.
     package let sessions: Int
-    /// Text of one response.
+    /// What one answer takes in the log.
     package let responseBytes: Int
     /// Events of one response.
     package let responseEvents: Int
@@ -73,7 +73,7 @@ package struct LimitsConfiguration: Sendable {
             "Sessions in memory, over all shards. Above it: the longest abandoned ends, or 1013.")
         responseBytes = keys.bytes(
             "response_bytes", in: 1024...1_073_741_824, default: 8_388_608,
-            "Text of one response. Above it: the response fails.")
+            "What one answer takes in the log: text, arguments, items. Above it: the response fails.")
         responseEvents = keys.integer(
             "response_events", in: 100...100_000_000, default: 1_000_000,
             "Events of one response. Above it: the response fails.")

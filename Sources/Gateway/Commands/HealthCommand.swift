@@ -10,7 +10,7 @@ enum HealthCommand {
         options: [
             CommandOption(
                 "address", .hostPort, help: "Where the gateway listens.",
-                defaultText: "127.0.0.1:8080"),
+                defaultText: "MILLRACE_LISTEN, else 127.0.0.1:8080"),
             CommandOption(
                 "ready", .flag,
                 help: "Ask /readyz instead of /healthz: may new clients be sent to it?"),
@@ -22,7 +22,10 @@ enum HealthCommand {
         ])
 
     static func run(_ parsed: ParsedCommand) -> ExitCode {
-        var address = parsed.hostPort("address") ?? HostPort(host: "127.0.0.1", port: 8080)
+        // In a container the gateway and its health check have the same environment.
+        let listen = getenv("MILLRACE_LISTEN").flatMap { HostPort(parsing: String(cString: $0)) }
+        var address =
+            parsed.hostPort("address") ?? listen ?? HostPort(host: "127.0.0.1", port: 8080)
         // A server that listens everywhere is asked at home.
         if address.host == "0.0.0.0" || address.host.isEmpty {
             address = HostPort(host: "127.0.0.1", port: address.port)

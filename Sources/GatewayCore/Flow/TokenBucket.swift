@@ -1,15 +1,20 @@
 /// Admits events at a lasting rate with bursts; pure, time is passed in.
+///
+/// Counts in billionths of an event, whole numbers: a rate a second is as many of them a nanosecond, so
+/// that whoever waits exactly as long as told is admitted.
 package struct TokenBucket: Equatable, Sendable {
-    private let ratePerSecond: Double
-    private let burst: Double
-    private var tokens: Double
+    private static let event: Int64 = 1_000_000_000
+
+    private let ratePerSecond: Int64
+    private let burst: Int64
+    private var level: Int64
     private var filledAt: Instant
 
-    /// Begins full.
+    /// Begins full; a rate or burst below 1 counts as 1.
     package init(ratePerSecond: Int, burst: Int, now: Instant) {
-        self.ratePerSecond = Double(ratePerSecond)
-        self.burst = Double(burst)
-        tokens = Double(burst)
+        self.ratePerSecond = Int64(max(ratePerSecond, 1))
+        self.burst = Int64(min(max(burst, 1), 1_000_000_000)) * Self.event
+        level = self.burst
         filledAt = now
     }
 
@@ -22,15 +27,22 @@ package struct TokenBucket: Equatable, Sendable {
         case abusive
     }
 
-    /// Counts one event.
-    ///
-    /// Refused ones count too, down to one burst below zero.
+    /// Counts one event; refused ones count too, down to one burst below zero.
     package mutating func take(now: Instant) -> Outcome {
-        tokens = min(burst, tokens + (now - filledAt).seconds * ratePerSecond)
+        fill(now: now)
+        guard level > -burst else { return .abusive }
+        level -= Self.event
+        guard level < 0 else { return .admitted }
+        let missing = Self.event - level
+        return .limited(
+            retryAfter: .nanoseconds((missing + ratePerSecond - 1) / ratePerSecond))
+    }
+
+    private mutating func fill(now: Instant) {
+        guard now > filledAt else { return }
+        let elapsed = (now - filledAt).nanoseconds
         filledAt = now
-        guard tokens > -burst else { return .abusive }
-        tokens -= 1
-        guard tokens < 0 else { return .admitted }
-        return .limited(retryAfter: .seconds((1 - tokens) / ratePerSecond))
+        let (gain, overflow) = elapsed.multipliedReportingOverflow(by: ratePerSecond)
+        level = overflow || gain >= burst - level ? burst : level + gain
     }
 }

@@ -8,7 +8,9 @@ package struct ReplayLog {
     package let epoch: String
     /// The number of the newest event; 0 when there is none.
     package private(set) var lastSequence = 0
-    /// Events up to this number have been dropped: a cursor below it needs a snapshot.
+    /// A cursor below this number needs a snapshot: some events before it have been dropped.
+    ///
+    /// What is left of the others is kept as content for snapshots, and is never rendered again.
     package private(set) var compactedThrough = 0
     /// What the log holds now, in bytes.
     package private(set) var storedBytes = 0
@@ -18,7 +20,7 @@ package struct ReplayLog {
     private(set) var segments: [LogSegment] = []
 
     /// A run is cut after this many bytes of text: what its arrays grow in advance stays small.
-    private static let maximumRunBytes = 4 << 10
+    static let maximumRunBytes = 4 << 10
 
     /// Begins an empty log.
     package init(epoch: String) { self.epoch = epoch }
@@ -27,7 +29,7 @@ package struct ReplayLog {
 
     /// Appends one event: `{"type":…,"seq":…` and the fields that `fields` appends, each led by a comma.
     mutating func append(
-        _ kind: LogSegment.Kind, type: StaticString, response: Int,
+        _ kind: LogSegment.Kind, type: String, response: Int,
         fields: (inout [UInt8]) -> Void
     ) {
         appendSegment(kind, type: type, response: response) { bytes, _, _ in fields(&bytes) }
@@ -50,7 +52,7 @@ package struct ReplayLog {
     }
 
     private mutating func appendSegment(
-        _ kind: LogSegment.Kind, type: StaticString, response: Int,
+        _ kind: LogSegment.Kind, type: String, response: Int,
         body: (inout [UInt8], inout Range<Int>, inout Int) -> Void
     ) {
         lastSequence += 1
@@ -58,11 +60,12 @@ package struct ReplayLog {
         var payload = 0..<0
         var index = 0
         bytes.append(literal: "{\"type\":\"")
-        bytes.append(literal: "\(type)")
+        bytes.append(literal: type)
         bytes.append(literal: "\",\"seq\":")
         bytes.append(decimal: lastSequence)
         body(&bytes, &payload, &index)
         bytes.append(UInt8(ascii: "}"))
+        Self.joinLines(&bytes)
         var segment = LogSegment(
             kind: kind, firstSequence: lastSequence, response: response,
             startPosition: totalBytes, bytes: bytes)
@@ -71,6 +74,17 @@ package struct ReplayLog {
         totalBytes += bytes.count
         storedBytes += segment.storedBytes
         segments.append(segment)
+    }
+
+    /// Makes one line of JSON that others wrote, perhaps over several: in a frame a line is an event.
+    ///
+    /// Outside of strings a line break is only white space, and inside none can stand.
+    private static func joinLines(_ bytes: inout [UInt8]) {
+        var index = 0
+        while let end = ByteScan.lineEnd(bytes.span, from: index) {
+            bytes[end] = UInt8(ascii: " ")
+            index = end + 1
+        }
     }
 
     /// Appends one piece of text as its own event; `header` gives the fields before the text of a new run.
@@ -82,6 +96,7 @@ package struct ReplayLog {
         lastSequence += 1
         let last = segments.count - 1
         if last < 0 || segments[last].key != key
+            || segments[last].lastSequence + 1 != lastSequence
             || segments[last].bytes.count + range.count > Self.maximumRunBytes
         {
             var segment = LogSegment(
@@ -112,15 +127,17 @@ package struct ReplayLog {
 
     /// The log's position behind the event `cursor`.
     private func position(after cursor: Int) -> Int {
-        // What was compacted is no longer unread bytes; all of it may be, while a reader is behind.
-        let known = max(cursor, compactedThrough)
-        guard known < lastSequence else { return totalBytes }
-        let segment = segments[segmentIndex(holding: known + 1)]
-        return segment.startPosition + segment.offset(of: known + 1)
+        // What was compacted is no longer unread; all of it may be, while a reader is behind.
+        let next = max(cursor, compactedThrough) + 1
+        guard next <= lastSequence else { return totalBytes }
+        let index = segmentIndex(holding: next)
+        return segments[index].startPosition + segments[index].offset(of: next)
     }
 
-    /// The index of the segment that holds `sequence`, which must be in the log.
-    private func segmentIndex(holding sequence: Int) -> Int {
+    /// The index of the segment that holds `sequence`, or of the last one before it.
+    ///
+    /// - Precondition: there are segments.
+    func segmentIndex(holding sequence: Int) -> Int {
         if let last = segments.last, sequence >= last.firstSequence { return segments.count - 1 }
         var low = 0
         var high = segments.count - 1
@@ -232,16 +249,21 @@ package struct ReplayLog {
 
     // MARK: Compaction
 
-    /// Drops all events up to `sequence`; whoever needs their content has taken it from `segments`.
-    mutating func dropEvents(through sequence: Int) {
-        var dropped = 0
-        for segment in segments {
-            guard segment.lastSequence <= sequence else { break }
-            storedBytes -= segment.storedBytes
-            compactedThrough = segment.lastSequence
-            dropped += 1
+    /// Drops the events of finished responses; whoever needs their content has taken it.
+    ///
+    /// Responses that ran side by side have their events interleaved. Those of the others stay, for their
+    /// own snapshots, but no cursor can go through them any more.
+    mutating func dropEvents(ofResponses dropped: Set<Int>) {
+        var freed = 0
+        var through = compactedThrough
+        segments.removeAll { segment in
+            guard dropped.contains(segment.response) else { return false }
+            freed += segment.storedBytes
+            through = max(through, segment.lastSequence)
+            return true
         }
-        segments.removeFirst(dropped)
+        storedBytes -= freed
+        compactedThrough = through
     }
 
     /// Gives back the room that a finished run's arrays grew in advance.

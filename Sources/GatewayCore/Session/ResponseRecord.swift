@@ -42,10 +42,12 @@ struct ResponseRecord {
     var model: [UInt8]?
     /// Upstream's id as raw JSON.
     var upstreamID: [UInt8]?
-    /// Bytes of text and arguments so far, as written.
-    var streamedBytes = 0
-    /// Events so far.
-    var streamedEvents = 0
+    /// Events of upstream so far.
+    var eventCount = 0
+    /// What the answer takes in the log so far.
+    var answerBytes = 0
+    /// The latest news of each tool call that has no final status yet.
+    var openTools: [ToolUpdate] = []
     /// What was sent as input, while the conversation is kept here and the response may join it.
     var keptInput: [[UInt8]] = []
 
@@ -62,20 +64,29 @@ struct ResponseRecord {
         }
     }
 
+    /// When it ended; nil while it runs.
+    var endedAt: Instant? {
+        if case .finished(_, let end) = phase { return end }
+        return nil
+    }
+
+    /// Where its events are.
+    var extent: ResponseExtent {
+        ResponseExtent(
+            response: number, firstSequence: firstSequence, lastSequence: lastSequence)
+    }
+
     /// The word for the phase in `state`, `attached` and `snapshot` frames.
-    var statusName: StaticString {
+    var statusName: String {
         switch phase {
         case .connecting: "queued"
         case .waiting, .streaming, .closing: "in_progress"
-        case .finished(.completed, _): "completed"
-        case .finished(.incomplete, _): "incomplete"
-        case .finished(.failed, _): "failed"
-        case .finished(.cancelled, _): "cancelled"
+        case .finished(let outcome, _): outcome.wireName
         }
     }
 
     /// What the client is told to wait for, while there is nothing else to show.
-    var waitingFor: StaticString? {
+    var waitingFor: String? {
         switch phase {
         case .connecting: "connecting"
         case .waiting: "waiting"

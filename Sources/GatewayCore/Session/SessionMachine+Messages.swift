@@ -33,9 +33,8 @@ extension SessionMachine {
             number: number, id: responseID, messageID: message.id, connection: connection,
             acceptedAt: now, firstSequence: log.lastSequence + 1,
             lastSequence: log.lastSequence + 1)
-        record.model =
-            message.options.first { $0.name == "model" }?.value
-            ?? requests.defaults.first { $0.name == "model" }?.value
+        record.model = (message.options + requests.defaults).first { $0.name == "model" }
+            .flatMap { $0.value.first == UInt8(ascii: "\"") ? $0.value : nil }
         remember(message.id, as: number, responseID, hash)
         appendMessageEvent(message, number)
         let items = settings.conversation == .gateway ? conversation : []
@@ -65,12 +64,12 @@ extension SessionMachine {
                 messageID: id)
         }
         let status =
-            recordIndex(known.response).map { responses[$0].statusName } ?? "completed"
+            known.outcome?.wireName ?? recordIndex(known.response).map { responses[$0].statusName }
         return ServerFrames.frame("state") { frame in
             frame.field("response", known.responseID)
             frame.field("message", id)
             frame.field("state", "attached")
-            frame.field("status", "\(status)")
+            if let status { frame.field("status", status) }
             frame.field("seq", known.sequence)
         }
     }
@@ -93,7 +92,8 @@ extension SessionMachine {
                 messageID: message.id)
         }
         if settings.conversation == .gateway,
-            conversationBytes + message.input.count > settings.conversationBytes
+            conversationBytes + pendingInputBytes + message.input.count
+                > settings.conversationBytes
         {
             return ServerFrames.error(
                 .conversationTooLarge,
@@ -110,8 +110,11 @@ extension SessionMachine {
             response: number, responseID: responseID, sequence: log.lastSequence + 1,
             inputHash: hash)
         messageOrder.append(id)
-        if messageOrder.count > settings.messagesPerSession {
-            messages[messageOrder.removeFirst()] = nil
+        // A running one is never forgotten: its repetition would start, and bill, a second response.
+        if messageOrder.count > settings.messagesPerSession,
+            let oldest = messageOrder.firstIndex(where: { messages[$0]?.outcome != nil })
+        {
+            messages[messageOrder.remove(at: oldest)] = nil
         }
     }
 
@@ -126,25 +129,29 @@ extension SessionMachine {
         }
     }
 
-    mutating func appendResponseEvent(_ number: Int, status: StaticString) {
+    mutating func appendResponseEvent(_ number: Int, status: String) {
         guard let index = recordIndex(number) else { return }
+        let before = log.storedBytes
         let record = responses[index]
         log.append(.response, type: "response", response: number) { frame in
             frame.field("response", record.id)
             frame.field("message", record.messageID)
             if let model = record.model { frame.field("model", raw: model) }
-            frame.field("status", "\(status)")
+            frame.field("status", status)
         }
-        responses[index].lastSequence = log.lastSequence
+        noteEntry(index, since: before)
     }
 
     // MARK: Cancel
 
     /// Ends responses on a client's word; the transfer is closed by the action that follows.
+    ///
+    /// Returns false when there is no such response.
+    @discardableResult
     package mutating func cancel(
         _ target: ClientCommand.CancelTarget, from connection: ConnectionID, now: Instant,
         actions: inout [SessionAction]
-    ) {
+    ) -> Bool {
         switch target {
         case .response(let id):
             if let record = responses.first(where: { $0.id == id }) {
@@ -153,6 +160,7 @@ extension SessionMachine {
                 let frame = ServerFrames.error(
                     .responseNotFound, "this session has no response \(id.prefix(64))")
                 actions.append(.send(connection, frame: frame))
+                return false
             }
         case .message(let id):
             if let known = messages[id] {
@@ -167,6 +175,7 @@ extension SessionMachine {
             }
             for record in own { beginCancel(record.number, .client, now: now, actions: &actions) }
         }
+        return true
     }
 
     private mutating func cancelAhead(_ id: String) {

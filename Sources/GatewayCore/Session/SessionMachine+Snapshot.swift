@@ -1,63 +1,75 @@
 extension SessionMachine {
-    /// How many of the oldest records can be dropped from the log together; nil when none can.
+    /// A response that has ended and whose events are in the log.
+    struct EndedResponse {
+        let lastSequence: Int
+        let end: Instant
+    }
+
+    /// Archives the finished responses that `condition` names; true when there was one.
     ///
-    /// Responses that ran side by side have their events interleaved, so they go together.
-    var oldestCompactable: Int? {
-        var through = 0
-        var lastSequence = 0
-        for (index, record) in responses.enumerated() {
-            if index > 0, record.firstSequence > lastSequence { through = index }
-            if through > 0 { return through }
-            guard record.isFinished else { return nil }
-            lastSequence = max(lastSequence, record.lastSequence)
+    /// Readers at or before the last event of any of them need a snapshot from then on.
+    @discardableResult
+    mutating func compact(where condition: (EndedResponse) -> Bool) -> Bool {
+        var compacted: Set<Int> = []
+        for record in responses {
+            guard let end = record.endedAt,
+                condition(EndedResponse(lastSequence: record.lastSequence, end: end))
+            else { continue }
+            let snapshot = snapshotObject(of: record)
+            archive.append(ArchivedResponse(number: record.number, snapshot: snapshot))
+            archivedBytes += snapshot.count
+            compacted.insert(record.number)
         }
-        return responses.isEmpty ? nil : responses.count
+        guard !compacted.isEmpty else { return false }
+        archive.sort { $0.number < $1.number }
+        responses.removeAll { compacted.contains($0.number) }
+        log.dropEvents(ofResponses: compacted)
+        return true
     }
 
-    /// Compacts the responses whose events have been kept long enough.
-    mutating func compactExpired(now: Instant) {
-        while let count = oldestCompactable,
-            let end = responses[..<count].compactMap({ end(of: $0) }).max(),
-            now >= end + settings.retention
-        {
-            compact(count)
-        }
-    }
+    /// Compacts everything that is finished, to give memory back; true when there was something.
+    package mutating func compactFinished() -> Bool { compact { _ in true } }
 
-    /// Brings the session below its limit: first compacting, then forgetting the oldest summaries.
+    /// Brings the session below its limit: first compacting what ended first, then forgetting the oldest.
+    ///
+    /// The newest end is spared as long as that is possible: readers are about to read it, and a long chat
+    /// at its limit would give them a whole snapshot instead, every time. What remains above the limit are
+    /// running responses, each bounded by its own.
     mutating func enforceBounds() {
         while log.storedBytes + archivedBytes > settings.sessionBytes {
-            if let count = oldestCompactable {
-                compact(count)
+            if let through = compactionPoint {
+                compact { $0.lastSequence <= through }
             } else if !archive.isEmpty {
-                archivedBytes -= archive.removeFirst().snapshot.count
-                isTruncated = true
-            } else {
-                return  // One running response; its own limit bounds it.
+                forgetOldest()
+            } else if !compactFinished() {
+                return
             }
         }
     }
 
-    /// Compacts everything that is finished, to give memory back; true when there was something.
-    package mutating func compactFinished() -> Bool {
-        var didCompact = false
-        while let count = oldestCompactable {
-            compact(count)
-            didCompact = true
+    /// The end of the log's part to compact so that the session is below its limit, if that can be.
+    private var compactionPoint: Int? {
+        var excess = log.storedBytes + archivedBytes - settings.sessionBytes
+        var through: Int?
+        let ended = responses.filter(\.isFinished).sorted { $0.lastSequence < $1.lastSequence }
+        for record in ended.dropLast() where excess > 0 {
+            excess -= log.storedBytes(of: record.extent)
+            through = record.lastSequence
         }
-        return didCompact
+        return through
     }
 
-    private mutating func compact(_ count: Int) {
-        var lastSequence = 0
-        for record in responses[..<count] {
-            let snapshot = snapshotObject(of: record)
-            archive.append(ArchivedResponse(number: record.number, snapshot: snapshot))
-            archivedBytes += snapshot.count
-            lastSequence = max(lastSequence, record.lastSequence)
+    private mutating func forgetOldest() {
+        let excess = log.storedBytes + archivedBytes - settings.sessionBytes
+        var freed = 0
+        var count = 0
+        while freed < excess, count < archive.count {
+            freed += archive[count].snapshot.count
+            count += 1
         }
-        responses.removeFirst(count)
-        log.dropEvents(through: lastSequence)
+        archive.removeFirst(count)
+        archivedBytes -= freed
+        isTruncated = true
     }
 
     /// True when a reader at `cursor` must be given a snapshot first.
@@ -70,16 +82,21 @@ extension SessionMachine {
             frame.field("truncated", isTruncated)
             frame.append(literal: ",\"responses\":[")
             var isFirst = true
-            for archived in archive {
+            func append(_ object: [UInt8]) {
                 if !isFirst { frame.append(UInt8(ascii: ",")) }
                 isFirst = false
-                frame.append(contentsOf: archived.snapshot)
+                frame.append(contentsOf: object)
             }
+            // In order of their messages: a response may outlast later ones.
+            var rest = archive[...]
             for record in responses {
-                if !isFirst { frame.append(UInt8(ascii: ",")) }
-                isFirst = false
-                frame.append(contentsOf: snapshotObject(of: record))
+                while let older = rest.first, older.number < record.number {
+                    append(older.snapshot)
+                    rest.removeFirst()
+                }
+                append(snapshotObject(of: record))
             }
+            for archived in rest { append(archived.snapshot) }
             frame.append(UInt8(ascii: "]"))
         }
     }
@@ -89,12 +106,12 @@ extension SessionMachine {
         object.append(literal: "{\"response\":")
         object.append(jsonString: record.id)
         object.field("message", record.messageID)
-        log.appendInput(ofResponse: record.number, to: &object)
+        log.appendInput(of: record.extent, to: &object)
         if let model = record.model { object.field("model", raw: model) }
-        object.field("status", "\(record.statusName)")
-        log.appendItems(ofResponse: record.number, to: &object)
-        log.appendPartial(ofResponse: record.number, to: &object)
-        log.appendComplete(ofResponse: record.number, to: &object)
+        object.field("status", record.statusName)
+        log.appendItems(of: record.extent, to: &object)
+        log.appendPartial(of: record.extent, to: &object)
+        log.appendComplete(of: record.extent, to: &object)
         object.append(UInt8(ascii: "}"))
         return object
     }

@@ -25,6 +25,13 @@ extension SessionMachine {
         if responses[index].firstEventAt == nil {
             responses[index].firstEventAt = now
             responses[index].phase = .streaming
+            // It was not there, or had nothing to hold back, when the others were paused.
+            if isPaused { actions.append(.pauseUpstream) }
+        }
+        responses[index].eventCount += 1
+        if responses[index].eventCount > settings.responseEvents {
+            let limit = "\(settings.responseEvents) events (limits.response_events)"
+            return exceed(limit, index, now: now, actions: &actions)
         }
         switch output {
         case .delta(let output, let kind, let part, let text):
@@ -49,18 +56,23 @@ extension SessionMachine {
         case .response(let id, let model, let status):
             if let id { responses[index].upstreamID = copy(data, id) }
             if let model { responses[index].model = copy(data, model) }
+            guard admit(0, index, now: now, actions: &actions) else { return }
             appendResponseEvent(number, status: status == .queued ? "queued" : "in_progress")
-        case .tool(let update): appendTool(index, update, data)
+        case .tool(let update):
+            let bytes = (update.arguments?.count ?? 0) + (update.output?.count ?? 0)
+            guard admit(bytes, index, now: now, actions: &actions) else { return }
+            appendTool(index, update, data)
         case .item(let output, let item):
             appendItem(index, output, data.extracting(item), now: now, actions: &actions)
         case .upstreamEvent(let output):
-            guard count(data.count, index, now: now, actions: &actions) else { return }
+            guard admit(data.count, index, now: now, actions: &actions) else { return }
+            let before = log.storedBytes
             log.append(.upstreamEvent, type: "upstream_event", response: number) { frame in
                 frame.field("response", responses[index].id)
                 if let output { frame.field("index", output) }
                 frame.field("event", raw: data, 0..<data.count)
             }
-            responses[index].lastSequence = log.lastSequence
+            noteEntry(index, since: before)
         case .finished(let end):
             if let id = end.responseID { responses[index].upstreamID = copy(data, id) }
             finishFromUpstream(number, end, data, now: now, actions: &actions)
@@ -68,25 +80,20 @@ extension SessionMachine {
     }
 
     /// Ends a response whose upstream cannot go on: refused, broken off, broken, silent.
-    ///
-    /// `openTools` are the last updates of the tool calls that upstream has left open.
     package mutating func upstreamFailed(
-        _ number: Int, _ error: ResponseError, openTools: [ToolUpdate] = [], now: Instant,
-        actions: inout [SessionAction]
+        _ number: Int, _ error: ResponseError, now: Instant, actions: inout [SessionAction]
     ) {
         guard let index = recordIndex(number), responses[index].isStreaming else { return }
-        closeTools(index, openTools)
         finish(number, .failed, error: error, now: now, actions: &actions)
     }
 
     /// The transfer of a response that is closing is closed: the response ends.
     package mutating func upstreamClosed(
-        _ number: Int, openTools: [ToolUpdate] = [], now: Instant, actions: inout [SessionAction]
+        _ number: Int, now: Instant, actions: inout [SessionAction]
     ) {
         guard let index = recordIndex(number),
             case .closing(let reason, let since) = responses[index].phase
         else { return }
-        closeTools(index, openTools)
         switch reason {
         case .cancel(let reason):
             finish(
@@ -97,52 +104,55 @@ extension SessionMachine {
         }
     }
 
-    /// Gives every open tool call its one last status.
-    private mutating func closeTools(_ index: Int, _ updates: [ToolUpdate]) {
-        let none: [UInt8] = []
-        for update in updates { appendTool(index, update, none.span) }
-    }
-
     // MARK: Entries
 
     private mutating func appendPiece(
         _ index: Int, _ key: RunKey, _ data: Span<UInt8>, _ text: Range<Int>, now: Instant,
         actions: inout [SessionAction], fields: (inout [UInt8]) -> Void
     ) {
-        guard count(text.count, index, now: now, actions: &actions) else { return }
+        guard admit(text.count, index, now: now, actions: &actions) else { return }
+        let before = log.storedBytes
         let id = responses[index].id
         log.appendPiece(key, text: data, text) { header in
             header.field("response", id)
             header.field("index", key.index)
             fields(&header)
         }
-        responses[index].lastSequence = log.lastSequence
+        noteEntry(index, since: before)
     }
 
-    /// Counts streamed bytes and ends a response that exceeds its limit; false when it did.
-    private mutating func count(
+    /// Asks whether an event of `bytes` may join the answer; ends the response where it may not.
+    ///
+    /// What numbering the events takes counts too: an answer of single letters is bounded as well.
+    private mutating func admit(
         _ bytes: Int, _ index: Int, now: Instant, actions: inout [SessionAction]
     ) -> Bool {
-        responses[index].streamedBytes += bytes
-        responses[index].streamedEvents += 1
-        let exceeded: String
-        if responses[index].streamedBytes > settings.responseBytes {
-            exceeded = "\(settings.responseBytes) bytes (limits.response_bytes)"
-        } else if responses[index].streamedEvents > settings.responseEvents {
-            exceeded = "\(settings.responseEvents) events (limits.response_events)"
-        } else {
-            return true
-        }
-        let number = responses[index].number
-        let error = ResponseError(
-            code: GatewayErrorCode.responseTooLarge.rawValue,
-            message: "the answer exceeds \(exceeded)", isRetryable: false)
-        responses[index].phase = .closing(.failure(error), since: now)
-        actions.append(.closeUpstream(response: number))
+        guard responses[index].answerBytes + bytes > settings.responseBytes else { return true }
+        let limit = "\(settings.responseBytes) bytes (limits.response_bytes)"
+        exceed(limit, index, now: now, actions: &actions)
         return false
     }
 
+    /// Ends a response that is too large once its transfer is closed.
+    private mutating func exceed(
+        _ limit: String, _ index: Int, now: Instant, actions: inout [SessionAction]
+    ) {
+        let number = responses[index].number
+        let error = ResponseError(
+            code: GatewayErrorCode.responseTooLarge.rawValue,
+            message: "the answer exceeds \(limit)", isRetryable: false)
+        responses[index].phase = .closing(.failure(error), since: now)
+        actions.append(.closeUpstream(response: number))
+    }
+
+    /// Counts the newest entry of the log, which held `before` bytes, for its response.
+    mutating func noteEntry(_ index: Int, since before: Int) {
+        responses[index].answerBytes += log.storedBytes - before
+        responses[index].lastSequence = log.lastSequence
+    }
+
     private mutating func appendTool(_ index: Int, _ update: ToolUpdate, _ data: Span<UInt8>) {
+        let before = log.storedBytes
         let record = responses[index]
         log.append(.tool, type: "tool", response: record.number) { frame in
             frame.field("response", record.id)
@@ -155,21 +165,24 @@ extension SessionMachine {
             if let output = update.output { frame.field("output", raw: data, output) }
         }
         log.noteTool(index: update.index)
-        responses[index].lastSequence = log.lastSequence
+        noteEntry(index, since: before)
+        responses[index].openTools.removeAll { $0.index == update.index }
+        if !update.status.isFinal { responses[index].openTools.append(update) }
     }
 
     private mutating func appendItem(
         _ index: Int, _ output: Int, _ item: Span<UInt8>, now: Instant,
         actions: inout [SessionAction]
     ) {
-        guard count(item.count, index, now: now, actions: &actions) else { return }
+        guard admit(item.count, index, now: now, actions: &actions) else { return }
+        let before = log.storedBytes
         let record = responses[index]
         log.trimLastRun()
         log.appendItem(response: record.number, index: output, item: item) { frame in
             frame.field("response", record.id)
             frame.field("index", output)
         }
-        responses[index].lastSequence = log.lastSequence
+        noteEntry(index, since: before)
     }
 
     private func copy(_ data: Span<UInt8>, _ range: Range<Int>) -> [UInt8] {
@@ -227,7 +240,8 @@ extension SessionMachine {
     ) {
         guard let index = recordIndex(number), !responses[index].isFinished else { return }
         log.trimLastRun()
-        let text = log.text(ofResponse: number)
+        closeTools(index)
+        let text = log.text(of: responses[index].extent)
         let digest = settings.digest(text)
         let record = responses[index]
         log.append(.complete, type: "complete", response: number) { frame in
@@ -258,6 +272,8 @@ extension SessionMachine {
         }
         responses[index].lastSequence = log.lastSequence
         responses[index].phase = .finished(outcome, at: now)
+        messages[record.messageID]?.outcome = outcome
+        lastEnd = now
         continueConversation(index, outcome)
         actions.append(
             .responseEnded(
@@ -271,6 +287,19 @@ extension SessionMachine {
                     usage: usage.map(TokenUsage.init(parsing:)),
                     model: Self.plain(record.model), upstreamID: Self.plain(record.upstreamID))))
         enforceBounds()
+    }
+
+    /// Gives each tool call that is open in the log its final status.
+    ///
+    /// The log's word counts, not the reducer's: a limit may have kept out what the reducer has told.
+    private mutating func closeTools(_ index: Int) {
+        let nothing: [UInt8] = []
+        for var tool in responses[index].openTools.sorted(by: { $0.index < $1.index }) {
+            tool.status = .incomplete
+            tool.arguments = nil
+            tool.output = nil
+            appendTool(index, tool, nothing.span)
+        }
     }
 
     private static func append(_ error: ResponseError, to frame: inout [UInt8]) {
@@ -300,14 +329,15 @@ extension SessionMachine {
             guard outcome == .completed || outcome == .incomplete else { return }
             previousResponse = record.upstreamID ?? previousResponse
         case .gateway:
-            let answer = log.conversationItems(ofResponse: record.number)
+            responses[index].keptInput = []
+            let answer = log.conversationItems(
+                of: record.extent, isWhole: outcome == .completed)
             // A message without any answer would make the next one speak into silence: left out.
             guard !answer.isEmpty else { return }
             for item in record.keptInput + answer {
                 conversation.append(item)
                 conversationBytes += item.count
             }
-            responses[index].keptInput = []
         }
     }
 }

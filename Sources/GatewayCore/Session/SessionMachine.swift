@@ -37,7 +37,10 @@ package struct SessionMachine {
     package private(set) var connections: Set<ConnectionID> = []
     /// When the last connection left; nil while one is there.
     private var deserted: Instant?
-    private var isPaused = false
+    /// When the newest end of a response was.
+    var lastEnd: Instant?
+    private(set) var isPaused = false
+    private var hasExpired = false
 
     /// What is remembered of a message for idempotence.
     struct AcceptedMessage {
@@ -45,6 +48,8 @@ package struct SessionMachine {
         let responseID: String
         let sequence: Int
         let inputHash: UInt64
+        /// How its response ended; nil while it runs.
+        var outcome: ResponseOutcome?
     }
 
     /// Cancels of unknown messages that are remembered.
@@ -67,7 +72,14 @@ package struct SessionMachine {
     }
 
     /// Bytes that the session holds.
-    package var storedBytes: Int { log.storedBytes + archivedBytes + conversationBytes }
+    package var storedBytes: Int {
+        log.storedBytes + archivedBytes + conversationBytes + pendingInputBytes
+    }
+
+    /// Bytes of the input of running responses that may join the conversation.
+    var pendingInputBytes: Int {
+        responses.reduce(0) { $0 + $1.keptInput.reduce(0) { $0 + $1.count } }
+    }
 
     /// Numbers of the responses that have not ended.
     package var runningResponses: [Int] {
@@ -106,43 +118,42 @@ package struct SessionMachine {
     // MARK: Time
 
     /// When `tick` has something to do at the earliest; nil while only others' doing can change anything.
+    ///
+    /// - Invariant: right after a `tick` it lies in the future.
     package var nextDeadline: Instant? {
-        var next: Instant?
-        if let deserted {
-            if isRunning {
-                if settings.abandonPolicy == .cancel { next = deserted + settings.resumeWindow }
-            } else {
-                next = max(deserted, lastEnd ?? deserted) + settings.sessionRetention
-            }
-        }
-        if let end = oldestCompactable.flatMap({ end(of: responses[$0 - 1]) }) {
-            let compaction = end + settings.retention
-            next = min(next ?? compaction, compaction)
-        }
-        return next
+        guard !hasExpired else { return nil }
+        let compaction = firstEnd.map { $0 + settings.retention }
+        guard let desertion = abandonment ?? expiry else { return compaction }
+        return compaction.map { min($0, desertion) } ?? desertion
     }
+
+    /// When running responses are cancelled unless somebody comes back.
+    private var abandonment: Instant? {
+        guard let deserted, settings.abandonPolicy == .cancel,
+            responses.contains(where: \.isStreaming)
+        else { return nil }
+        return deserted + settings.resumeWindow
+    }
+
+    /// When the session ends unless somebody comes back.
+    private var expiry: Instant? {
+        guard let deserted, !isRunning else { return nil }
+        return max(deserted, lastEnd ?? deserted) + settings.sessionRetention
+    }
+
+    /// The earliest end of the responses whose events are in the log.
+    private var firstEnd: Instant? { responses.lazy.compactMap(\.endedAt).min() }
 
     /// Does what is due: cancels abandoned responses, compacts old ones, ends the session.
     package mutating func tick(now: Instant, actions: inout [SessionAction]) {
-        compactExpired(now: now)
-        guard let deserted else { return }
-        if isRunning {
-            guard settings.abandonPolicy == .cancel, now >= deserted + settings.resumeWindow else {
-                return
-            }
-            for number in runningResponses {
-                beginCancel(number, .abandoned, now: now, actions: &actions)
-            }
-        } else if now >= max(deserted, lastEnd ?? deserted) + settings.sessionRetention {
+        guard !hasExpired else { return }
+        compact { [settings] in now >= $0.end + settings.retention }
+        if let abandonment, now >= abandonment {
+            cancelAll(.abandoned, now: now, actions: &actions)
+        } else if let expiry, now >= expiry {
+            hasExpired = true
             actions.append(.expire)
         }
-    }
-
-    private var lastEnd: Instant? { responses.compactMap { end(of: $0) }.max() }
-
-    func end(of record: ResponseRecord) -> Instant? {
-        if case .finished(_, let end) = record.phase { return end }
-        return nil
     }
 
     // MARK: Backpressure
@@ -171,12 +182,12 @@ package struct SessionMachine {
     // MARK: Frames
 
     func stateFrame(
-        _ record: ResponseRecord, _ state: StaticString, now: Instant?
+        _ record: ResponseRecord, _ state: String, now: Instant?
     ) -> [UInt8] {
         ServerFrames.frame("state") { frame in
             frame.field("response", record.id)
             frame.field("message", record.messageID)
-            frame.field("state", "\(state)")
+            frame.field("state", state)
             if let now {
                 frame.field("since_ms", Int((now - record.acceptedAt).milliseconds))
             }
@@ -185,9 +196,7 @@ package struct SessionMachine {
 
     /// Where the record of a response is; nil when it is archived.
     func recordIndex(_ number: Int) -> Int? {
-        guard let first = responses.first, number >= first.number else { return nil }
-        // Numbers are dense among the records that are kept.
-        let index = number - first.number
-        return index < responses.count ? index : nil
+        // Asked for on every event, nearly always for one of the newest.
+        responses.lastIndex { $0.number == number }
     }
 }

@@ -22,9 +22,9 @@ package struct SessionSettings: Sendable {
     package var responsesPerConnection = 4
     /// Message ids remembered for idempotence.
     package var messagesPerSession = 1000
-    /// Bytes of text and arguments of one response.
+    /// Bytes that the answer of one response may take in the log: text, arguments, items.
     package var responseBytes = 2 << 20
-    /// Events of one response.
+    /// Events of upstream that one response may bring.
     package var responseEvents = 1_000_000
     /// Bytes of one session's log and summaries.
     package var sessionBytes = 4 << 20

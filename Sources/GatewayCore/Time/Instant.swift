@@ -19,9 +19,12 @@ package struct Instant: Hashable, Comparable, Sendable {
         return Instant(nanoseconds: duration.nanoseconds < 0 ? .min : .max)
     }
 
-    /// How long after `earlier` this instant is; negative when it lies before it.
+    /// How long after `earlier` this instant is; negative when it lies before it; saturates.
     package static func - (later: Instant, earlier: Instant) -> Duration {
-        .nanoseconds(later.nanoseconds - earlier.nanoseconds)
+        let (difference, overflow) = later.nanoseconds.subtractingReportingOverflow(
+            earlier.nanoseconds)
+        guard overflow else { return .nanoseconds(difference) }
+        return .nanoseconds(later < earlier ? Int64.min : .max)
     }
 }
 

@@ -17,7 +17,9 @@ package struct UpstreamDeadlines: Equatable, Sendable {
     }
 
     /// Which limit was met.
-    package enum Expiry: Equatable, Sendable { case responseHeader, firstEvent, silence, total }
+    package enum Expiry: CaseIterable, Equatable, Sendable {
+        case responseHeader, firstEvent, silence, total
+    }
 
     /// What the clock says.
     package enum Verdict: Equatable, Sendable {
@@ -29,6 +31,8 @@ package struct UpstreamDeadlines: Equatable, Sendable {
 
     private let limits: Limits
     private let startedAt: Instant
+    /// What the deadline for the headers counts from.
+    private var askedAt: Instant
     private var headAt: Instant?
     private var lastEventAt: Instant?
     private var lastByteAt: Instant?
@@ -39,6 +43,7 @@ package struct UpstreamDeadlines: Equatable, Sendable {
     package init(limits: Limits, now: Instant) {
         self.limits = limits
         startedAt = now
+        askedAt = now
     }
 
     /// The answer's headers came.
@@ -53,20 +58,22 @@ package struct UpstreamDeadlines: Equatable, Sendable {
     /// Nothing is read for a while because the readers are behind: no deadline but the last runs.
     package mutating func paused() { isPaused = true }
 
-    /// Reading goes on; silence counts from now.
+    /// Reading goes on; everything that is waited for counts from now.
     package mutating func resumed(now: Instant) {
         isPaused = false
+        askedAt = now
+        if headAt != nil { headAt = now }
         if lastByteAt != nil { lastByteAt = now }
         if lastEventAt != nil { lastEventAt = now }
     }
 
-    /// What is due at `now`.
+    /// What is due at `now`; a `wait` or `notice` is always until later.
+    ///
+    /// A notice comes once for each stretch without events, whatever comments came in it.
     package mutating func check(now: Instant) -> Verdict {
         let (deadline, expiry) = deadline
         if now >= deadline { return .expired(expiry) }
-        guard !isPaused, let heard = lastByteAt, lastEventAt != nil else {
-            return .wait(until: deadline)
-        }
+        guard !isPaused, let heard = lastEventAt else { return .wait(until: deadline) }
         let noticeAt = heard + limits.notice
         if now >= noticeAt, noticedSince != heard {
             noticedSince = heard
@@ -79,7 +86,7 @@ package struct UpstreamDeadlines: Equatable, Sendable {
         let total = (startedAt + limits.total, Expiry.total)
         if isPaused { return total }
         guard let headAt else {
-            return earlier(total, (startedAt + limits.responseHeader, .responseHeader))
+            return earlier(total, (askedAt + limits.responseHeader, .responseHeader))
         }
         guard let lastEventAt else {
             return earlier(total, (headAt + limits.firstEvent, .firstEvent))

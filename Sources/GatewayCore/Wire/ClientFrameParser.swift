@@ -30,11 +30,11 @@ package struct ClientFrameParser: Sendable {
     /// Splits a frame at its newlines: one JSON object a line, empty lines ignored.
     ///
     /// A newline inside a JSON string is written as an escape, so every raw one is a separator. A frame
-    /// that is one pretty-printed object is taken whole.
+    /// that is one object written over several lines is taken whole, and so is one without any object.
     package func forEachLine(
         of frame: Span<UInt8>, _ body: (Span<UInt8>) -> Void
     ) {
-        if Self.isOneObject(frame) { return body(frame) }
+        if Self.isOneValue(frame) { return body(frame) }
         var start = 0
         for index in 0...frame.count
         where index == frame.count || frame[index] == UInt8(ascii: "\n") {
@@ -44,19 +44,38 @@ package struct ClientFrameParser: Sendable {
         }
     }
 
-    /// True when no line but the last begins with a brace, as it does in a list of objects.
-    private static func isOneObject(_ frame: Span<UInt8>) -> Bool {
-        var isLineStart = false
-        for index in frame.indices {
-            let byte = frame[index]
-            if isLineStart, byte == UInt8(ascii: "{") { return false }
-            if byte == UInt8(ascii: "\n") {
-                isLineStart = true
-            } else if byte > 32 {
-                isLineStart = false
+    /// True when no bracket is opened outside of the first, and all are closed at the end.
+    ///
+    /// A frame in which a line is broken does not balance, and is judged line by line.
+    private static func isOneValue(_ frame: Span<UInt8>) -> Bool {
+        guard ByteScan.lineEnd(frame, from: 0) != nil else { return true }
+        var depth = 0
+        var isOver = false
+        var index = 0
+        while index < frame.count {
+            switch frame[index] {
+            case UInt8(ascii: "\""):
+                if isOver { return false }
+                let start = index
+                _ = JSONSkip.string(frame, &index)
+                // Inside a string no line can end: it is broken.
+                let string = frame.extracting(start..<index)
+                if ByteScan.lineEnd(string, from: 0) != nil { return false }
+                if depth == 0 { isOver = true }
+                continue
+            case UInt8(ascii: "{"), UInt8(ascii: "["):
+                if isOver { return false }
+                depth += 1
+            case UInt8(ascii: "}"), UInt8(ascii: "]"):
+                depth -= 1
+                if depth < 0 { return false }
+                if depth == 0 { isOver = true }
+            case 0...0x20: break
+            default: if depth == 0 { return false }
             }
+            index += 1
         }
-        return true
+        return depth == 0
     }
 
     private static func isBlank(_ line: Span<UInt8>) -> Bool {
@@ -105,7 +124,7 @@ package struct ClientFrameParser: Sendable {
             throw ClientFrameError(.invalidFrame, "`resume.token` is missing")
         }
         var after = 0
-        if let position = resume.member("after", in: bytes) {
+        if let position = resume.member("after", in: bytes), position.kind != .null {
             guard let number = position.integer(in: bytes), number >= 0,
                 let exact = Int(exactly: number)
             else {
@@ -161,16 +180,21 @@ package struct ClientFrameParser: Sendable {
                 messageID: messageID)
         }
         var options: [RequestOption] = []
+        var places: [String: Int] = [:]
         var refused: String?
         value.forEachMember(in: bytes) { member in
-            let quoted = JSONValue(
-                kind: .string, range: member.key.lowerBound - 1..<member.key.upperBound + 1)
-            let name = String(decoding: quoted.decoded(in: bytes) ?? [], as: UTF8.self)
-            if let allowedOptions, !allowedOptions.contains(name) { refused = refused ?? name }
-            // The last of equal keys counts, as in JSON.parse.
-            options.removeAll { $0.name == name }
-            options.append(
-                RequestOption(name: name, value: Self.copy(member.value.range, of: bytes)))
+            let name = String(decoding: JSONText.decode(bytes, member.key), as: UTF8.self)
+            if let allowedOptions, !allowedOptions.contains(name) {
+                refused = refused ?? name
+                return
+            }
+            let raw = Self.copy(member.value.range, of: bytes)
+            if let known = places[name] {
+                options[known].value = raw  // The last of equal keys counts, as in JSON.parse.
+            } else {
+                places[name] = options.count
+                options.append(RequestOption(name: name, value: raw))
+            }
         }
         if let refused {
             throw ClientFrameError(

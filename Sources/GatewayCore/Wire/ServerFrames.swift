@@ -13,12 +13,17 @@ package enum ServerFrames {
         package var reason: GatewayErrorCode?
         package var limits: [(name: String, value: Int)]
         package var heartbeatSeconds: Int
+        /// Names that a message's `options` may have.
+        package var allowedOptions: [String]
+        /// The model of messages that name none.
+        package var defaultModel: String?
 
         /// States a greeting.
         package init(
             session: String, epoch: String, sequence: Int, resumeToken: String,
             expiresInSeconds: Int, recovered: Bool, reason: GatewayErrorCode?,
-            limits: [(name: String, value: Int)], heartbeatSeconds: Int
+            limits: [(name: String, value: Int)], heartbeatSeconds: Int,
+            allowedOptions: [String] = [], defaultModel: String? = nil
         ) {
             self.session = session
             self.epoch = epoch
@@ -29,6 +34,8 @@ package enum ServerFrames {
             self.reason = reason
             self.limits = limits
             self.heartbeatSeconds = heartbeatSeconds
+            self.allowedOptions = allowedOptions
+            self.defaultModel = defaultModel
         }
     }
 
@@ -50,6 +57,13 @@ package enum ServerFrames {
                 frame.append(UInt8(ascii: ":"))
                 frame.append(decimal: limit.value)
             }
+            frame.append(literal: "},\"options\":{\"allow\":[")
+            for (position, name) in ready.allowedOptions.enumerated() {
+                if position > 0 { frame.append(UInt8(ascii: ",")) }
+                frame.append(jsonString: name)
+            }
+            frame.append(UInt8(ascii: "]"))
+            if let model = ready.defaultModel { frame.field("model", model) }
             frame.append(UInt8(ascii: "}"))
         }
     }
@@ -63,7 +77,11 @@ package enum ServerFrames {
             frame.field("code", code.rawValue)
             frame.field("message", message)
             frame.field("retryable", code.isRetryable)
-            if let retryAfter { frame.field("retry_after_ms", Int(retryAfter.milliseconds)) }
+            // Rounded up: who comes a fraction of a millisecond too early is refused again.
+            if let retryAfter {
+                frame.field(
+                    "retry_after_ms", Int((retryAfter + .nanoseconds(999_999)).milliseconds))
+            }
             if let messageID { frame.field("message_id", messageID) }
         }
     }
@@ -90,9 +108,11 @@ package enum ServerFrames {
         }
     }
 
-    static func frame(_ type: StaticString, _ body: (inout [UInt8]) -> Void) -> [UInt8] {
+    static func frame(_ type: String, _ body: (inout [UInt8]) -> Void) -> [UInt8] {
         var frame: [UInt8] = []
-        frame.append(literal: "{\"type\":\"\(type)\"")
+        frame.append(literal: "{\"type\":\"")
+        frame.append(literal: type)
+        frame.append(UInt8(ascii: "\""))
         body(&frame)
         frame.append(UInt8(ascii: "}"))
         return frame
@@ -100,33 +120,40 @@ package enum ServerFrames {
 }
 
 extension [UInt8] {
+    /// Appends `,"name":` in pieces: an interpolated string would be built for every event.
+    private mutating func append(fieldName name: String) {
+        append(literal: ",\"")
+        append(literal: name)
+        append(literal: "\":")
+    }
+
     /// Appends `,"name":"value"`.
-    mutating func field(_ name: StaticString, _ value: String) {
-        append(literal: ",\"\(name)\":")
+    mutating func field(_ name: String, _ value: String) {
+        append(fieldName: name)
         append(jsonString: value)
     }
 
     /// Appends `,"name":value`.
-    mutating func field(_ name: StaticString, _ value: Int) {
-        append(literal: ",\"\(name)\":")
+    mutating func field(_ name: String, _ value: Int) {
+        append(fieldName: name)
         append(decimal: value)
     }
 
     /// Appends `,"name":true` or `false`.
-    mutating func field(_ name: StaticString, _ value: Bool) {
-        append(literal: ",\"\(name)\":")
+    mutating func field(_ name: String, _ value: Bool) {
+        append(fieldName: name)
         append(literal: value ? "true" : "false")
     }
 
     /// Appends `,"name":` and a value that is JSON already.
-    mutating func field(_ name: StaticString, raw value: [UInt8]) {
-        append(literal: ",\"\(name)\":")
+    mutating func field(_ name: String, raw value: [UInt8]) {
+        append(fieldName: name)
         append(contentsOf: value)
     }
 
     /// Appends `,"name":` and the JSON at `range` of `bytes`.
-    mutating func field(_ name: StaticString, raw bytes: Span<UInt8>, _ range: Range<Int>) {
-        append(literal: ",\"\(name)\":")
+    mutating func field(_ name: String, raw bytes: Span<UInt8>, _ range: Range<Int>) {
+        append(fieldName: name)
         append(bytes, range)
     }
 }

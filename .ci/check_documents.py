@@ -1,0 +1,81 @@
+#!/usr/bin/env python3
+"""Checks the documents: every relative link leads somewhere, and no file names a path of somebody's machine."""
+
+import pathlib
+import re
+import subprocess
+import sys
+
+LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)")
+CODE = re.compile(r"`[^`]*`")
+# Folders of a developer's machine; written so that this line does not match itself.
+MACHINE_PATH = re.compile(r"/(?:work|farm|root|home/[a-z]+)/|[.]library(?![A-Za-z])")
+BINARY = {".png", ".svg", ".ico", ".woff", ".woff2", ".jpg", ".gif"}
+
+
+def anchor(heading):
+    """The anchor that a forge gives to a heading."""
+    text = re.sub(r"^#+\s*", "", heading).strip().lower()
+    return re.sub(r"[^\w\- ]", "", text).replace(" ", "-")
+
+
+def links(text):
+    """Pairs of a line number and a link's target, outside of code."""
+    fenced = False
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.lstrip().startswith("```"):
+            fenced = not fenced
+        elif not fenced:
+            for match in LINK.finditer(CODE.sub("", line)):
+                yield number, match.group(1) or match.group(2)
+
+
+def anchors(text):
+    found, fenced = set(), False
+    for line in text.splitlines():
+        if line.lstrip().startswith("```"):
+            fenced = not fenced
+        elif not fenced and line.startswith("#"):
+            found.add(anchor(line))
+    return found
+
+
+def main():
+    root = pathlib.Path(__file__).resolve().parent.parent
+    files = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"], cwd=root, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    bad, pages = [], 0
+    for name in files:
+        file = root / name
+        if file.suffix in BINARY or not file.is_file():
+            continue
+        try:
+            text = file.read_text()
+        except UnicodeDecodeError:
+            continue
+        for number, line in enumerate(text.splitlines(), 1):
+            if MACHINE_PATH.search(line):
+                bad.append(f"{name}:{number}: a path of a machine")
+        if file.suffix != ".md":
+            continue
+        pages += 1
+        for number, target in links(text):
+            if re.match(r"[a-z]+:", target):
+                continue
+            path, _, fragment = target.partition("#")
+            aim = (file.parent / path).resolve() if path else file
+            if not aim.exists():
+                bad.append(f"{name}:{number}: {target} does not exist")
+            elif fragment and aim.suffix == ".md" and fragment not in anchors(aim.read_text()):
+                bad.append(f"{name}:{number}: {target} names no heading")
+    for line in bad:
+        print(line, file=sys.stderr)
+    if bad:
+        return 1
+    print(f"documents: links of {pages} pages in order, no machine paths")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

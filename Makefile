@@ -1,0 +1,127 @@
+# `make` prints the targets. Each one installs what it needs, from Debian's and Python's packages only.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+# Two at once is what a small machine bears; `make JOBS=8 test` elsewhere.
+JOBS ?= 2
+SWIFT_BUILD := swift build -j $(JOBS)
+SWIFT_TEST := swift test -j $(JOBS)
+# What ships holds Swift's library itself, so that it runs where there is no tool chain.
+RELEASE := $(SWIFT_BUILD) -c release --static-swift-stdlib
+SECONDS_PER_FUZZER ?= 60
+SCENARIO ?= load/scenarios/paced-chat.yaml
+LOAD_FLAGS ?=
+IMAGE ?= millrace
+# docker, or what takes its place.
+CONTAINERS ?= $(firstword $(foreach tool,docker podman buildah,$(shell command -v $(tool))))
+# The printer of crashes asks questions where nobody answers.
+export SWIFT_BACKTRACE ?= enable=no
+
+.PHONY: help deps build release run web test test-swift test-web test-clients test-e2e test-tsan test-asan \
+	valgrind fuzz check format check-format check-layers check-forbidden check-documents check-generated \
+	check-web check-image generated bench load image image-test clean
+
+help: ## print the targets
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | \
+		while IFS=$$'\t' read -r name text; do printf '  %-16s %s\n' "$$name" "$$text"; done
+
+deps: ## install the libraries that the build needs, where they are missing
+	@.ci/deps build
+
+build: deps ## build everything for development
+	@$(SWIFT_BUILD)
+
+release: deps ## build the programs as they ship, into .build/release
+	@$(RELEASE)
+
+run: release web ## start gateway, simulator and page, and print the address (OPENAI_API_KEY: the real API)
+	@.ci/start
+
+web: ## build the page into web/dist
+	@if [ -f web/Makefile ]; then $(MAKE) --no-print-directory -C web build; else echo "no web/ here: no page"; fi
+
+test: deps ## run every suite that this machine can run; ends with one line of counts
+	@.ci/suites
+
+test-swift: deps ## run the Swift tests
+	@$(SWIFT_TEST)
+
+test-web: ## run the unit tests of the page
+	@$(MAKE) --no-print-directory -C web test
+
+test-clients: release ## drive the release build with WebSocket clients written by others
+	@.ci/clients
+
+test-e2e: release web ## drive the page in a real browser
+	@$(MAKE) --no-print-directory -C web e2e
+
+test-tsan: deps ## run the Swift tests under the thread sanitizer
+	@$(SWIFT_TEST) --sanitize thread --scratch-path .build/tsan
+
+test-asan: deps ## run the Swift tests under the address sanitizer, with leaks
+	@$(SWIFT_TEST) --sanitize address --scratch-path .build/asan
+
+valgrind: release ## run the release build under valgrind, with load, up to the end of a drain
+	@.ci/deps valgrind
+	@.ci/valgrind
+
+fuzz: deps ## run each fuzzer (SECONDS_PER_FUZZER=60)
+	@for file in Fuzz/*Fuzz.swift; do \
+		name=$$(basename "$$file" .swift); \
+		echo "== $$name"; Fuzz/run.sh "$$name" "$(SECONDS_PER_FUZZER)"; \
+	done
+
+check: check-format check-layers check-forbidden check-documents check-web check-image check-generated ## run all checks that are no tests
+	@echo "all checks passed"
+
+format: ## format the Swift files in place
+	@swift format --in-place --parallel --recursive Sources Tests Fuzz Package.swift
+
+check-format:
+	@swift format lint --strict --parallel --recursive Sources Tests Fuzz Package.swift
+	@echo "format: in order"
+
+check-layers: deps ## check that modules depend downwards only
+	@.ci/test_checkers.py --quiet
+	@.ci/check_layers.py
+
+check-forbidden:
+	@.ci/check_forbidden.py
+
+check-documents:
+	@.ci/check_documents.py
+
+check-web:
+	@if [ -f web/Makefile ]; then $(MAKE) --no-print-directory -C web check; fi
+
+check-image:
+	@.ci/hadolint Dockerfile
+
+# The tests that compare files with the code, and write them when they are asked to.
+GENERATED := --filter 'GeneratedFile'
+
+check-generated: deps
+	@$(SWIFT_TEST) $(GENERATED)
+
+generated: deps ## write the files that are made from the code
+	@WRITE_GENERATED=1 $(SWIFT_TEST) $(GENERATED)
+	@git status --short docs config
+
+bench: release ## measure gateway and simulator side by side with the scenarios in load/
+	@.ci/bench
+
+load: release ## load a running gateway (SCENARIO=…, LOAD_FLAGS='--url …')
+	@.build/release/millrace-load "$(SCENARIO)" $(LOAD_FLAGS)
+
+image: ## build the container image
+	@if [ -z "$(CONTAINERS)" ]; then echo "make image: needs docker, podman or buildah" >&2; exit 1; fi
+	@$(CONTAINERS) build $(IMAGE_FLAGS) --tag $(IMAGE) .
+
+image-test: ## start the image as an orchestrator would, and use it
+	@.ci/image-test "$(IMAGE)"
+
+clean: ## remove everything that was built
+	@rm -rf .build .venv
+	@if [ -f web/Makefile ]; then $(MAKE) --no-print-directory -C web clean; fi

@@ -1,0 +1,242 @@
+"""The server under test, the browser, and pages that complain about every message on their console.
+
+The server is the real gateway with the simulator when E2E_GATEWAY and E2E_SIMULATOR name their binaries, else a stand-in.
+A proxy stands in front of either, for faults of the network.
+"""
+
+import base64
+import hashlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.parse
+import urllib.request
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect, sync_playwright
+
+from proxy import Proxy
+
+WEB = Path(__file__).resolve().parent.parent
+GATEWAY = os.environ.get("E2E_GATEWAY")
+SIMULATOR = os.environ.get("E2E_SIMULATOR")
+REAL = bool(GATEWAY and SIMULATOR)
+SHOTS = Path(os.environ.get("E2E_SHOTS", WEB / "e2e" / "shots"))
+expect.set_options(timeout=15_000)
+
+
+def start(command, pattern, **kwargs):
+    # The gateway takes every MILLRACE_* variable for a key of its configuration.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MILLRACE")}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment, **kwargs)
+    line = process.stdout.readline()
+    match = re.search(pattern, line)
+    if match is None:
+        process.kill()
+        raise RuntimeError(f"{command[0]} said {line!r}")
+    return process, match.group(1), int(match.group(2))
+
+
+ADDRESS = r"(127\.0\.0\.1):(\d+)"
+
+
+class Server:
+    """Gateway and simulator, or the stand-in, behind a proxy."""
+
+    def __init__(self, fake=False, arguments=(), log=None):
+        self.real = REAL and not fake
+        self.arguments = arguments
+        self.log = log
+        self.simulator = None
+        if self.real:
+            self.simulator, _, sim_port = start(
+                [SIMULATOR, "--listen", "127.0.0.1:0", "--rate", "100"], ADDRESS, stderr=subprocess.DEVNULL)
+            self.upstream = f"http://127.0.0.1:{sim_port}/v1"
+        self.gateway, self.port = None, 0
+        self.start_gateway()
+        self.proxy = Proxy("127.0.0.1", self.port)
+        self.base = f"http://127.0.0.1:{self.proxy.port}/"
+
+    def start_gateway(self):
+        if self.real:
+            command = [GATEWAY, "serve", "--listen", f"127.0.0.1:{self.port}", "--upstream", self.upstream,
+                       "--web", str(WEB / "dist"), "--model", "sim-markdown", "--log-level", "warn", *self.arguments]
+            self.gateway, _, self.port = start(command, ADDRESS, stderr=self.log or subprocess.DEVNULL)
+        else:
+            command = [sys.executable, str(WEB / "e2e" / "fake_gateway.py"), str(WEB / "dist"), str(self.port)]
+            self.gateway, _, self.port = start(command, ADDRESS, stderr=self.log or subprocess.DEVNULL)
+
+    def stop_gateway(self, how=signal.SIGKILL):
+        self.gateway.send_signal(how)
+        self.gateway.wait(30)
+
+    def control(self, **query):
+        """Only the stand-in."""
+        url = f"http://127.0.0.1:{self.port}/control?" + urllib.parse.urlencode(query)
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return json.load(answer)
+
+    def reset(self):
+        self.proxy.stalled = self.proxy.refusing = False
+
+    def close(self):
+        for process in (self.gateway, self.simulator):
+            if process is not None and process.poll() is None:
+                process.kill()
+                process.wait()
+
+
+@pytest.fixture(scope="session")
+def server():
+    one = Server()
+    yield one
+    one.close()
+
+
+@pytest.fixture(scope="session")
+def fake():
+    """Always the stand-in: for faults that no honest gateway commits."""
+    one = Server(fake=True)
+    yield one
+    one.close()
+
+
+@pytest.fixture(scope="session")
+def browser():
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=os.environ.get("CHROMIUM", "/usr/bin/chromium"),
+            args=["--no-sandbox", "--disable-dev-shm-usage"])
+        yield browser
+        browser.close()
+
+
+# A development build of Vue, put in to read its warnings, first says what it is.
+NETWORK_NOISE = re.compile(r"development build of Vue|WebSocket connection to|net::ERR_|Failed to load resource")
+
+
+class Chat:
+    """One page, and what a person does with it."""
+
+    def __init__(self, page, base):
+        self.page = page
+        self.base = base
+        self.field = page.locator("#composer")
+
+    def open(self, path=""):
+        self.page.goto(self.base + path)
+        expect(self.field).to_be_visible()
+        return self
+
+    def ready(self):
+        expect(self.page.locator("[data-testid=connection]")).to_have_attribute("data-phase", "ready")
+        return self
+
+    def ask(self, text, wait=True):
+        count = self.page.locator(".turn").count()
+        self.field.fill(text)
+        self.field.press("Enter")
+        expect(self.page.locator(".turn")).to_have_count(count + 1)
+        if wait:
+            self.settled()
+        return self.page.locator(".turn").last
+
+    def settled(self, timeout=30_000):
+        expect(self.page.locator(".turn").last).to_have_attribute(
+            "data-status", re.compile("completed|failed|cancelled|incomplete|interrupted"), timeout=timeout)
+        expect(self.page.locator(".turn[data-status=in_progress], .turn[data-status=queued]")).to_have_count(0)
+
+    def answer(self):
+        return self.page.locator(".answer").last
+
+    def text_grows(self, characters=200):
+        deadline = time.time() + 20
+        while len(self.answer().inner_text()) < characters:
+            assert time.time() < deadline, "no text came"
+            time.sleep(0.05)
+
+    def sessions(self):
+        return self.page.evaluate("""() => new Promise((resolve, reject) => {
+            const open = indexedDB.open('millrace');
+            open.onerror = () => reject(open.error);
+            open.onsuccess = () => {
+                const all = open.result.transaction('sessions').objectStore('sessions').getAll();
+                all.onsuccess = () => { open.result.close(); resolve(all.result); };
+            };
+        })""")
+
+    def stored(self):
+        """The stored session that this page shows, once its last answer has ended."""
+        deadline = time.time() + 10
+        while True:
+            turns = [s for s in self.sessions() if s["turns"]]
+            current = max(turns, key=lambda s: s["saved"]) if turns else None
+            if current and (current["turns"][-1].get("answer") or {}).get("complete"):
+                return current
+            assert time.time() < deadline, "the session was not stored"
+            time.sleep(0.1)
+
+    def assert_exact(self):
+        """The text that the page has is the one that the gateway computed its checksum of."""
+        answer = self.stored()["turns"][-1]["answer"]
+        text = "".join(p["text"] for i in answer["items"] for p in i["parts"] if p["kind"] == "text" and not p.get("late"))
+        data = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
+        assert hashlib.sha256(data).hexdigest() == answer["complete"]["text_sha256"]
+        assert answer["integrity"] == "verified"
+        return text
+
+    def shot(self, name):
+        SHOTS.mkdir(parents=True, exist_ok=True)
+        self.page.screenshot(path=str(SHOTS / f"{name}.png"))
+
+
+@pytest.fixture
+def context_of(browser):
+    opened = []
+
+    def make(**options):
+        options.setdefault("viewport", {"width": 1200, "height": 800})
+        context = browser.new_context(**options)
+        context.grant_permissions(["clipboard-read", "clipboard-write"])
+        opened.append(context)
+        return context
+
+    yield make
+    for context in opened:
+        context.close()
+
+
+@pytest.fixture
+def chat_of(context_of):
+    """Opens a chat; at the end of the test every console message and page error it caused is a failure."""
+    problems = []
+
+    def make(server, context=None, open=True, path="", **options):
+        server.reset()
+        page = (context or context_of(**options)).new_page()
+        page.on("console", lambda message: problems.append(f"{message.type}: {message.text}")
+                if not NETWORK_NOISE.search(message.text) else None)
+        page.on("pageerror", lambda error: problems.append(f"error: {error}"))
+        page.add_init_script(
+            "window.violations = []; document.addEventListener('securitypolicyviolation', "
+            "e => { window.violations.push(e.violatedDirective + ' ' + e.blockedURI); "
+            "console.error('CSP ' + e.violatedDirective + ' ' + e.blockedURI); });")
+        chat = Chat(page, server.base)
+        return chat.open(path) if open else chat
+
+    yield make
+    assert problems == []
+
+
+@pytest.fixture
+def chat(chat_of, server):
+    return chat_of(server)
+
+
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAIAAABLbSncAAAAEklEQVR4nGPgyVuCFTEMLQkAZXw+AThuIskAAAAASUVORK5CYII=")

@@ -1,0 +1,137 @@
+"""Everyone can use it: assistive technology, keyboards, small screens, other directions and colours."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+axe = Axe()
+
+
+def assert_accessible(chat, state):
+    results = axe.run(chat.page)
+    serious = [
+        f"{state}: {violation['id']} ({violation['impact']}): "
+        + "; ".join(" ".join(map(str, node["target"])) for node in violation["nodes"][:3])
+        for violation in results.response["violations"] if violation["impact"] in ("serious", "critical")
+    ]
+    assert serious == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_in_every_state(fake, chat_of, scheme):
+    chat = chat_of(fake, color_scheme=scheme, reduced_motion="reduce")
+    chat.ready()
+    page = chat.page
+
+    def look(state):
+        chat.shot(f"{state}-{scheme}")
+        assert_accessible(chat, state)
+
+    look("empty")
+    chat.ask("A story [sim:long deltas=900 rate=100]", wait=False)
+    chat.text_grows()
+    look("streaming")
+    page.keyboard.press("Escape")
+    chat.settled()
+    look("stopped")
+    chat.ask("[sim:reasoning rate=25]", wait=False)
+    page.locator(".reasoning.active .md").wait_for()
+    look("reasoning")
+    chat.settled()
+    for scenario in ("markdown", "mcp", "code", "web-search", "structured", "image", "refusal", "incomplete", "failed"):
+        chat.ask(f"[sim:{scenario} rate=600]")
+        heads = page.locator(".answer").last.locator(".fold-head[aria-expanded=false]")
+        if heads.count():
+            heads.first.click()
+        look(scenario)
+    page.get_by_role("button", name="Settings").click()
+    look("settings")
+    page.keyboard.press("Escape")
+    page.locator(".sidebar li .more").first.click()
+    look("menu")
+    page.keyboard.press("Escape")
+    page.context.set_offline(True)
+    fake.proxy.cut()
+    expect(page.locator(".bar")).to_contain_text("You are offline", timeout=20_000)
+    chat.field.fill("later")
+    chat.field.press("Enter")
+    look("offline")
+    page.context.set_offline(False)
+    chat.ready()
+    chat.settled()
+    fake.proxy.refusing = True
+    fake.proxy.cut()
+    expect(page.locator(".bar")).to_contain_text("Reconnecting", timeout=20_000)
+    look("retry")
+
+
+@pytest.mark.parametrize("locale,direction,word", [("ar", "rtl", "اسأل"), ("de", "ltr", "Fragen")])
+def test_other_languages(fake, chat_of, locale, direction, word):
+    chat = chat_of(fake, locale=locale)
+    expect(chat.page.locator("html")).to_have_attribute("dir", direction)
+    expect(chat.page.locator("html")).to_have_attribute("lang", locale)
+    expect(chat.field).to_have_attribute("placeholder", __import__("re").compile(word))
+    chat.ask("[sim:rtl rate=400]")
+    chat.ask("[sim:mcp rate=400]")
+    box = lambda selector: chat.page.locator(selector).first.bounding_box()
+    sidebar, main = box(".sidebar"), box(".chat")
+    assert (sidebar["x"] > main["x"]) == (direction == "rtl")
+    # An Arabic list has its marks on its own side, whatever the page's language is.
+    assert chat.page.locator(".answer ul").first.evaluate("e => getComputedStyle(e).direction") == "rtl"
+    assert_accessible(chat, locale)
+    chat.shot(f"locale-{locale}")
+
+
+def test_a_small_screen(fake, chat_of):
+    chat = chat_of(fake, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    page = chat.page
+    wide = "document.documentElement.scrollWidth"
+    chat.shot("small-empty")
+    for scenario in ("markdown", "mcp", "web-search", "failed"):
+        chat.ask(f"A question that is long enough to wrap on a phone [sim:{scenario} rate=600]")
+        assert page.evaluate(wide) <= 390
+        chat.shot(f"small-{scenario}")
+    assert_accessible(chat, "small")
+    page.get_by_role("button", name="Conversations").click()
+    expect(page.locator(".sidebar")).to_be_in_viewport()
+    chat.shot("small-menu")
+    assert_accessible(chat, "small menu")
+    page.get_by_role("button", name="Close").click()
+    expect(page.locator(".sidebar")).not_to_be_in_viewport()
+
+
+def test_by_keyboard_alone(chat):
+    page = chat.page
+    expect(chat.field).to_be_focused()
+    page.keyboard.type("Tell me [sim:long deltas=3000 rate=100]")
+    page.keyboard.press("Enter")
+    chat.text_grows()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="Stop")).to_be_focused()
+    page.keyboard.press("Enter")
+    chat.settled()
+    expect(chat.field).to_be_focused()
+    page.keyboard.press("Shift+Tab")
+    expect(page.get_by_role("button", name="Attach")).to_be_focused()
+    for _ in range(30):
+        page.keyboard.press("Shift+Tab")
+        if page.evaluate("document.activeElement.className").endswith("skip"):
+            break
+    expect(page.get_by_role("button", name="Skip to the message field")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(chat.field).to_be_focused()
+
+
+def test_a_screen_reader_hears_beginning_and_end_only(chat):
+    page = chat.page
+    page.evaluate("""() => {
+        window.heard = [];
+        new MutationObserver(() => window.heard.push(document.querySelector('[data-testid=announcer]').textContent.trim()))
+            .observe(document.querySelector('[data-testid=announcer]'), { childList: true, characterData: true, subtree: true });
+    }""")
+    chat.ask("[sim:long deltas=200 rate=100]", wait=False)
+    expect(page.locator(".answer")).to_have_attribute("aria-busy", "true")
+    chat.settled()
+    expect(page.locator(".answer")).to_have_attribute("aria-busy", "false")
+    assert page.evaluate("window.heard") == ["The answer begins", "The answer is complete"]
+    expect(page.get_by_role("log")).to_have_attribute("aria-live", "off")

@@ -1,0 +1,319 @@
+"""What the page offers, one test each, against the server under test unless a fault is needed."""
+
+import json
+import re
+
+import pytest
+from conftest import PNG
+from playwright.sync_api import expect
+
+
+def test_reasoning_folds_away_when_the_answer_comes(chat):
+    chat.ask("[sim:reasoning rate=60]", wait=False)
+    expect(chat.answer().locator(".reasoning .fold-head")).to_contain_text("Thinking")
+    chat.settled()
+    head = chat.answer().locator(".reasoning .fold-head").first
+    expect(head).to_have_text(re.compile(r"Thought for \d+ s"))
+    expect(head).to_have_attribute("aria-expanded", "false")
+    head.click()
+    expect(chat.answer().locator(".reasoning .fold-body").first).to_be_visible()
+    chat.assert_exact()
+
+
+def test_tool_cards(chat):
+    chat.ask("What is the weather? [sim:mcp rate=100]")
+    card = chat.answer().locator(".tool").first
+    expect(card.locator(".tag")).to_have_text(re.compile("done|failed"))
+    card.locator(".fold-head").click()
+    expect(card.locator(".fold-body")).to_contain_text("Input")
+    chat.ask("[sim:code rate=100]")
+    expect(chat.answer().locator(".tool .tool-title")).to_contain_text("Code")
+    chat.assert_exact()
+
+
+def test_citations_become_sources(chat):
+    chat.ask("[sim:web-search rate=100]")
+    expect(chat.answer().locator(".tool .tool-title")).to_contain_text("Web search")
+    source = chat.answer().locator(".sources a").first
+    expect(source).to_have_attribute("href", re.compile("^https?://"))
+    expect(source).to_have_attribute("rel", re.compile("noopener"))
+
+
+def test_pictures(chat):
+    chat.ask("[sim:image rate=100]")
+    image = chat.answer().locator(".image img")
+    expect(image).to_have_attribute("src", re.compile("^data:image/"))
+
+
+def test_structured_output_is_a_tree(fake, chat_of):
+    chat = chat_of(fake)
+    chat.ask("[sim:structured rate=300]")
+    tree = chat.answer().locator(".json")
+    expect(tree.locator(".json-key").first).to_have_text("title")
+    expect(tree.locator(".json-string").first).to_have_text("Water mill")
+    expect(tree.locator(".json-number")).to_have_text("4.5")
+
+
+def test_formulas_are_mathml_and_come_lazily(fake, chat_of):
+    chat = chat_of(fake, open=False)
+    loaded = []
+    chat.page.on("request", lambda request: loaded.append(request.url))
+    chat.open()
+    chat.ask("[sim:hello]")
+    assert not any("katex" in url for url in loaded)
+    chat.ask("[sim:markdown rate=500]")
+    expect(chat.answer().locator("math")).to_have_count(2)
+    assert any("katex" in url for url in loaded)
+
+
+def test_refusals_and_cut_answers_say_so(chat):
+    chat.ask("[sim:refusal]")
+    expect(chat.answer().locator(".refusal")).to_be_visible()
+    chat.ask("[sim:incomplete]")
+    expect(chat.answer()).to_contain_text("Cut short: the length limit was reached")
+
+
+def test_a_failed_answer_can_be_tried_again(chat):
+    chat.ask("[sim:failed]")
+    alert = chat.answer().get_by_role("alert")
+    expect(alert).to_contain_text("The answer failed")
+    alert.get_by_role("button", name="Try again").click()
+    # The repeat takes the place of the first.
+    expect(chat.page.locator(".turn")).to_have_count(1)
+    expect(chat.page.locator(".turn")).to_have_attribute("data-turn", re.compile(r":2$"))
+    chat.settled()
+
+
+def test_edit_regenerate_and_versions(chat):
+    chat.ask("first [sim:hello]")
+    chat.ask("secnd [sim:echo]")
+    turn = chat.page.locator(".turn").last
+    turn.hover()
+    turn.get_by_role("button", name="Edit").click()
+    editor = turn.get_by_role("textbox", name="Edit")
+    expect(editor).to_be_focused()
+    editor.fill("second [sim:echo]")
+    editor.press("Enter")
+    expect(chat.page.locator(".bubble").last).to_contain_text("second")
+    chat.settled()
+    expect(chat.page.locator(".turn").last).to_have_attribute("data-status", "completed")
+    expect(chat.page.locator(".versions")).to_contain_text("2 of 2")
+    chat.page.get_by_role("button", name="Another answer").last.click()
+    expect(chat.page.locator(".versions")).to_contain_text("3 of 3")
+    chat.settled()
+    chat.page.get_by_role("button", name="Previous version").click()
+    chat.page.get_by_role("button", name="Previous version").click()
+    expect(chat.page.locator(".bubble").last).to_contain_text("secnd")
+    expect(chat.page.locator(".versions")).to_contain_text("1 of 3")
+    chat.page.reload()
+    expect(chat.page.locator(".versions")).to_contain_text("1 of 3")
+    chat.ask("and on [sim:hello]")
+    expect(chat.page.locator(".turn").last).to_have_attribute("data-status", "completed")
+
+
+def test_copy_message_and_code(chat):
+    chat.ask("[sim:markdown rate=0]")
+    clipboard = lambda: chat.page.evaluate("navigator.clipboard.readText()")
+    chat.answer().get_by_role("button", name="Copy code").click()
+    expect(chat.answer().get_by_text("Copied")).to_be_visible()
+    assert clipboard().lstrip().startswith(("func", "//"))
+    chat.answer().locator(".answer-foot button").first.click()
+    expect(chat.answer().locator(".answer-foot").get_by_role("button", name="Copied")).to_be_visible()
+    assert clipboard().startswith("## About")
+
+
+def test_attachments_by_picker_paste_and_drop(chat):
+    page = chat.page
+    page.locator("[data-testid=picker]").set_input_files(
+        [{"name": "mill.png", "mimeType": "image/png", "buffer": PNG},
+         {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"wheel"}])
+    expect(page.locator(".composer .attachments li")).to_have_count(2)
+    transfer = """(type) => {
+        const bytes = Uint8Array.from(atob('%s'), (c) => c.charCodeAt(0));
+        const data = new DataTransfer();
+        data.items.add(new File([bytes], type + '.png', { type: 'image/png' }));
+        const target = document.getElementById('composer');
+        const event = type === 'paste'
+            ? new ClipboardEvent('paste', { clipboardData: data, bubbles: true, cancelable: true })
+            : new DragEvent('drop', { dataTransfer: data, bubbles: true, cancelable: true });
+        target.dispatchEvent(event);
+    }""" % __import__("base64").b64encode(PNG).decode()
+    page.evaluate(transfer, "paste")
+    expect(page.locator(".composer .attachments li")).to_have_count(3)
+    page.evaluate(transfer, "drop")
+    expect(page.locator(".composer .attachments li")).to_have_count(4)
+    page.get_by_role("button", name="Remove notes.txt").click()
+    expect(page.locator(".composer .attachments li")).to_have_count(3)
+    chat.ask("What is on them? [sim:hello]")
+    expect(page.locator(".asked .attachments img")).to_have_count(3)
+    expect(page.locator(".turn").last).to_have_attribute("data-status", "completed")
+    chat.stored()
+    page.reload()
+    expect(page.locator(".asked .attachments img")).to_have_count(3)
+
+
+def test_a_file_that_is_too_large_is_refused_before_it_is_sent(chat):
+    chat.page.locator("[data-testid=picker]").set_input_files(
+        [{"name": "film.bin", "mimeType": "application/octet-stream", "buffer": b"x" * (9 << 20)}])
+    expect(chat.page.locator(".composer-problem")).to_contain_text("film.bin is too large")
+    expect(chat.page.locator(".composer .attachments")).to_have_count(0)
+
+
+def test_conversations_search_rename_delete(chat):
+    page = chat.page
+    for text in ("Alder [sim:hello]", "Birch [sim:hello]"):
+        chat.ask(text)
+        page.get_by_role("button", name="New chat").click()
+        expect(page.locator(".turn")).to_have_count(0)
+    rows = page.locator(".sidebar li")
+    expect(rows).to_have_count(2)
+    page.get_by_role("searchbox").fill("ald")
+    expect(rows).to_have_count(1)
+    rows.first.locator(".chat-link").click()
+    expect(page.locator(".bubble")).to_contain_text("Alder")
+    rows.first.locator(".more").click()
+    page.get_by_role("button", name="Rename").click()
+    page.get_by_role("textbox", name="Rename").fill("Trees")
+    page.keyboard.press("Enter")
+    page.get_by_role("searchbox").fill("")
+    expect(rows.filter(has_text="Trees")).to_have_count(1)
+    page.reload()
+    expect(page.locator("h1")).to_have_text("Trees")
+    rows.filter(has_text="Trees").locator(".more").click()
+    page.get_by_role("button", name="Delete").click()
+    page.get_by_role("button", name="Really delete?").click()
+    expect(rows).to_have_count(1)
+    assert not any("Alder" in json.dumps(each) for each in chat.sessions())
+
+
+def test_export_and_import(chat, tmp_path):
+    page = chat.page
+    chat.ask("Keep this [sim:markdown rate=0]")
+    chat.stored()
+    files = {}
+    for name in ("Markdown", "JSON"):
+        page.locator(".sidebar li .more").first.click()
+        with page.expect_download() as download:
+            page.get_by_role("button", name=f"Export as {name}").click()
+        files[name] = tmp_path / download.value.suggested_filename
+        download.value.save_as(files[name])
+    assert files["Markdown"].read_text().startswith("# Keep this")
+    assert "token" not in json.loads(files["JSON"].read_text())
+    page.locator("[data-testid=import]").set_input_files(str(files["JSON"]))
+    expect(page.locator(".sidebar li")).to_have_count(2)
+    expect(page.locator(".answer table")).to_be_visible()
+    # An imported conversation goes on, told to a fresh session.
+    chat.ask("What did I say? [sim:echo]")
+    assert "Keep this" in chat.answer().inner_text()
+    page.locator("[data-testid=import]").set_input_files(
+        [{"name": "x.json", "mimeType": "application/json", "buffer": b"{}"}])
+    expect(page.locator(".toast")).to_contain_text("no exported chat")
+
+
+def test_settings_go_along(chat):
+    page = chat.page
+    page.get_by_role("button", name="Settings").click()
+    page.get_by_label("Model").fill("sim-hello")
+    page.get_by_label("Theme").select_option("dark")
+    page.get_by_role("button", name="Done").click()
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    expect(chat.field).to_be_focused()
+    chat.ask("hi")
+    expect(chat.answer().locator(".usage")).to_contain_text("sim-hello")
+    page.reload()
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    expect(page.locator(".model")).to_contain_text("sim-hello")
+
+
+def test_the_scroll_follows_lets_go_and_comes_back(chat):
+    page = chat.page
+    chat.ask("A story [sim:long deltas=3000 rate=200]", wait=False)
+    distance = lambda: page.evaluate(
+        "(() => { const s = document.querySelector('.scroller'); return s.scrollHeight - s.scrollTop - s.clientHeight; })()")
+    chat.text_grows(3000)
+    assert distance() < 60
+    page.locator(".scroller").hover()
+    page.mouse.wheel(0, -600)
+    expect(page.get_by_role("button", name="Jump to the latest")).to_be_visible()
+    top = page.evaluate("document.querySelector('.scroller').scrollTop")
+    chat.text_grows(4500)
+    assert abs(page.evaluate("document.querySelector('.scroller').scrollTop") - top) < 5
+    page.get_by_role("button", name="Jump to the latest").click()
+    expect(page.get_by_role("button", name="Jump to the latest")).to_have_count(0)
+    page.keyboard.press("Escape")
+    chat.settled()
+
+
+def test_enter_belongs_to_the_input_method_while_it_composes(chat):
+    chat.field.fill("に")
+    chat.page.evaluate("""document.getElementById('composer').dispatchEvent(
+        new KeyboardEvent('keydown', { key: 'Enter', isComposing: true, bubbles: true, cancelable: true }))""")
+    expect(chat.page.locator(".turn")).to_have_count(0)
+    chat.field.press("Shift+Enter")
+    expect(chat.page.locator(".turn")).to_have_count(0)
+    assert "\n" in chat.field.input_value()
+
+
+def test_why_nothing_comes_is_said(chat):
+    chat.ask("[sim:hello ttft=2500]", wait=False)
+    expect(chat.answer().locator(".activity")).to_have_text(
+        re.compile("Waiting for the model|The model is working on it|Connecting to the model"))
+    chat.settled()
+
+
+def test_retries_count_down_and_recover(chat, server):
+    chat.ready()
+    server.proxy.refusing = True
+    server.proxy.cut()
+    expect(chat.page.locator(".bar")).to_contain_text("Reconnecting in", timeout=20_000)
+    server.proxy.refusing = False
+    chat.page.get_by_role("button", name="Reconnect now").click()
+    chat.ready()
+    chat.ask("[sim:hello]")
+    chat.assert_exact()
+
+
+def test_a_gateway_that_wants_a_key_asks_for_it(fake, chat_of):
+    fake.control(do="set", name="key", value='"open sesame"')
+    try:
+        chat = chat_of(fake)
+        chat.page.get_by_label("Access key").fill("open sesame")
+        chat.page.get_by_role("button", name="Connect", exact=True).click()
+        chat.ready()
+    finally:
+        fake.control(do="set", name="key", value="null")
+
+
+def test_a_wrong_checksum_is_shown(fake, chat_of):
+    fake.control(do="set", name="sha", value='"00"')
+    try:
+        chat = chat_of(fake)
+        chat.ask("[sim:hello]")
+        expect(chat.answer().get_by_role("alert")).to_contain_text("does not match")
+    finally:
+        fake.control(do="set", name="sha", value="null")
+
+
+def test_a_refused_message_can_be_sent_again(fake, chat_of):
+    refusal = {"code": "option_not_allowed", "message": "The option is not allowed.", "retryable": False}
+    fake.control(do="set", name="refuse_message", value=json.dumps(refusal))
+    try:
+        chat = chat_of(fake)
+        chat.field.fill("hello [sim:hello]")
+        chat.field.press("Enter")
+        expect(chat.page.locator(".delivery")).to_contain_text("The option is not allowed.")
+    finally:
+        fake.control(do="set", name="refuse_message", value="null")
+    chat.page.get_by_role("button", name="Try again").click()
+    chat.settled()
+    expect(chat.page.locator(".turn[data-status=completed]")).to_have_count(1)
+
+
+@pytest.mark.parametrize("attack", [
+    "<script>window.hit=1</script>", "<img src=x onerror=window.hit=1>", "[x](javascript:window.hit=1)",
+])
+def test_hostile_answers_stay_text(chat, attack):
+    chat.ask(f"{attack} [sim:echo]")
+    chat.ask(f"{attack} [sim:markdown rate=0]")
+    assert chat.page.evaluate("window.hit") is None
+    assert chat.page.locator(".answer script, .answer img[onerror], .answer a[href^=javascript]").count() == 0

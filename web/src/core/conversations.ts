@@ -1,0 +1,128 @@
+/** What is known of a conversation without opening it, and where that is kept. */
+
+import type { MessageOptions } from "./protocol.ts";
+import type { Awaitable, StoredSession } from "./store.ts";
+import { answerText, inputText, type Turn } from "./transcript.ts";
+
+export interface Conversation {
+  readonly id: string;
+  readonly title: string;
+  /** The user chose the title. */
+  readonly renamed?: boolean;
+  readonly created: number;
+  readonly updated: number;
+  /** Parameters for the messages of this conversation. */
+  readonly options?: MessageOptions;
+}
+
+export interface ConversationStore {
+  list(): Awaitable<Conversation[]>;
+  put(conversation: Conversation): Awaitable<void>;
+  remove(id: string): Awaitable<void>;
+}
+
+export class MemoryConversationStore implements ConversationStore {
+  readonly #conversations = new Map<string, Conversation>();
+
+  list(): Conversation[] {
+    return [...this.#conversations.values()];
+  }
+
+  put(conversation: Conversation): void {
+    this.#conversations.set(conversation.id, conversation);
+  }
+
+  remove(id: string): void {
+    this.#conversations.delete(id);
+  }
+}
+
+const TITLE_CHARACTERS = 60;
+
+/** A title from the first message: its first line, cut at a word. */
+export function titleOf(turns: readonly Turn[]): string {
+  const line = inputText(turns[0]?.input).trim().split("\n")[0]!.replace(/\s+/g, " ");
+  if (line.length <= TITLE_CHARACTERS) return line;
+  const cut = line.slice(0, TITLE_CHARACTERS);
+  return `${cut.slice(0, Math.max(30, cut.lastIndexOf(" ")))}…`;
+}
+
+export function searchConversations(list: readonly Conversation[], query: string): Conversation[] {
+  const words = query.toLocaleLowerCase().split(/\s+/).filter((word) => word !== "");
+  return list.filter(({ title }) => {
+    const text = title.toLocaleLowerCase();
+    return words.every((word) => text.includes(word));
+  });
+}
+
+// MARK: export and import
+
+/** A conversation in one file. It holds no token: whoever gets it may read the text, not the session. */
+export interface ExportedConversation {
+  readonly format: "millrace.conversation";
+  readonly version: 1;
+  readonly conversation: Conversation;
+  readonly turns: readonly Turn[];
+}
+
+export function exportJson(conversation: Conversation, turns: readonly Turn[]): string {
+  const exported: ExportedConversation = {
+    format: "millrace.conversation",
+    version: 1,
+    conversation,
+    turns,
+  };
+  return JSON.stringify(exported, null, 2);
+}
+
+export function exportMarkdown(conversation: Conversation, turns: readonly Turn[]): string {
+  const parts = [`# ${conversation.title}`];
+  for (const turn of turns) {
+    const question = inputText(turn.input);
+    if (question !== "") parts.push(question.split("\n").map((line) => `> ${line}`).join("\n"));
+    const answer = answerText(turn.answer);
+    if (answer !== "") parts.push(answer);
+  }
+  return parts.join("\n\n") + "\n";
+}
+
+/** Reads an exported file; what it holds becomes a new conversation. */
+export function importJson(
+  text: string,
+  id: string,
+  now: number,
+): { readonly conversation: Conversation; readonly session: StoredSession } {
+  const file = JSON.parse(text) as Partial<ExportedConversation>;
+  if (file.format !== "millrace.conversation" || !Array.isArray(file.turns)) {
+    throw new TypeError("not an exported conversation");
+  }
+  const turns = (file.turns as Turn[]).filter((turn) => typeof turn?.id === "string")
+    .map((turn) => settle(structuredClone(turn)));
+  const title = file.conversation?.title;
+  return {
+    conversation: {
+      id,
+      title: typeof title === "string" ? title : titleOf(turns),
+      renamed: true,
+      created: now,
+      updated: now,
+    },
+    session: { version: 1, generation: 0, seq: 0, turns, unknown_turns: turns.length, saved: now },
+  };
+}
+
+/** An imported turn can never go on: what was running is taken as interrupted. */
+function settle(turn: Turn): Turn {
+  delete turn.stopping;
+  const answer = turn.answer;
+  if (answer === undefined) {
+    if (turn.delivery !== "refused") turn.delivery = "withdrawn";
+  } else {
+    answer.items = Array.isArray(answer.items) ? answer.items : [];
+    delete answer.activity;
+    if (answer.status === "queued" || answer.status === "in_progress") {
+      answer.status = "interrupted";
+    }
+  }
+  return turn;
+}

@@ -1,0 +1,8 @@
+/** The framework-free client of a Millrace gateway. No DOM, no Vue. */
+export * from "./backoff.ts";
+export * from "./client.ts";
+export * from "./environment.ts";
+export * from "./protocol.ts";
+export { sha256Hex } from "./sha256.ts";
+export * from "./store.ts";
+export * from "./transcript.ts";

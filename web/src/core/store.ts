@@ -1,0 +1,64 @@
+/** Where a session is kept between two lives of the page. Replaceable: pass your own `SessionStore`. */
+
+import type { Turn } from "./transcript.ts";
+
+/**
+ * All that is needed to go on: the proof, the position, and the transcript that stands at exactly that position.
+ *
+ * They are one record on purpose. A record that was saved too early costs a replay of the events since; it can never
+ * show an event twice or leave one out.
+ */
+export interface StoredSession {
+  readonly version: 1;
+  /** Counts fresh starts: a page that still shows an older life must not overwrite a newer one. */
+  readonly generation: number;
+  readonly session?: string;
+  readonly epoch?: string;
+  readonly token?: string;
+  readonly seq: number;
+  readonly turns: Turn[];
+  /** Number of leading turns that the gateway's session does not know of. */
+  readonly unknown_turns: number;
+  readonly saved: number;
+}
+
+export type Awaitable<T> = T | Promise<T>;
+
+export interface SessionStore {
+  load(key: string): Awaitable<StoredSession | undefined>;
+  /** Keeps the record, unless a newer generation is there: then it answers `false`. */
+  save(key: string, record: StoredSession): Awaitable<boolean>;
+  remove(key: string): Awaitable<void>;
+}
+
+/**
+ * Whether `record` may take the place of `kept`.
+ *
+ * The newer generation wins; between two fresh starts of the same generation the first to be kept wins, and the
+ * other page takes it over.
+ */
+export function mayReplace(kept: StoredSession | undefined, record: StoredSession): boolean {
+  if (kept === undefined || kept.generation < record.generation) return true;
+  if (kept.generation > record.generation) return false;
+  return kept.session === undefined || kept.session === record.session;
+}
+
+/** Forgets with the page. For tests, servers, and pages that may keep nothing. */
+export class MemoryStore implements SessionStore {
+  readonly #records = new Map<string, string>();
+
+  load(key: string): StoredSession | undefined {
+    const text = this.#records.get(key);
+    return text === undefined ? undefined : JSON.parse(text) as StoredSession;
+  }
+
+  save(key: string, record: StoredSession): boolean {
+    if (!mayReplace(this.load(key), record)) return false;
+    this.#records.set(key, JSON.stringify(record));
+    return true;
+  }
+
+  remove(key: string): void {
+    this.#records.delete(key);
+  }
+}

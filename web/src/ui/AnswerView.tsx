@@ -1,0 +1,291 @@
+import { defineComponent, h, shallowRef, type VNodeChild } from "vue";
+import type { MessageKey } from "../i18n/en.ts";
+import { isMessageKey } from "../i18n/translate.ts";
+import { type Answer, answerText, isRunning, type OutputItem } from "../core/transcript.ts";
+import type { TurnView } from "../vue/useChatStream.ts";
+import { copyText, type Ui, useUi } from "./context.ts";
+import { icon, wheel } from "./Icon.tsx";
+import { JsonTree, looksLikeJson, mayBecomeJson } from "./JsonTree.tsx";
+import { MarkdownText } from "./MarkdownText.tsx";
+import { ReasoningCard } from "./ReasoningCard.tsx";
+import { sourcesOf, sourcesView } from "./Sources.tsx";
+import { ToolCard } from "./ToolCard.tsx";
+
+export interface AnswerActions {
+  retry(): void;
+  regenerate(): void;
+}
+
+/** One answer: its items in order, why nothing comes, how it ended, and what may be done with it. */
+export const AnswerView = defineComponent<
+  { view: TurnView; last: boolean; idle: boolean; actions: AnswerActions }
+>((props) => {
+  const ui = useUi();
+  const copied = shallowRef(false);
+  const copy = async () => {
+    copied.value = await copyText(props.view.text);
+    setTimeout(() => copied.value = false, 2_000);
+  };
+  return () => {
+    const turn = props.view.turn;
+    const answer = turn.answer;
+    if (answer === undefined) {
+      if (turn.delivery !== "sent" && turn.delivery !== "accepted") return null;
+      return (
+        <div class="answer" aria-busy="true">
+          {wheel(true)}
+          <p class="activity">
+            {ui.t(turn.delivery === "sent" ? "turn.sending" : "state.thinking")}
+          </p>
+        </div>
+      );
+    }
+    const running = isRunning(turn);
+    const empty = answer.items.length === 0;
+    return (
+      <article class="answer" aria-label={ui.t("turn.answer")} aria-busy={String(running)}>
+        {wheel(running)}
+        <div class="answer-body">
+          {answer.items.map((item, place) =>
+            itemView(props.view, item, running, place === answer.items.length - 1)
+          )}
+          {running ? activityView(ui, props.view, answer, empty) : null}
+          {endView(ui, answer, props.actions)}
+          {running ? null : sourcesView(ui, sourcesOf(answer))}
+          {running ? null : (
+            <footer class="answer-foot">
+              {answerText(answer) === "" ? null : action(
+                copied.value ? "check" : "copy",
+                ui.t(copied.value ? "turn.copied" : "turn.copy"),
+                copy,
+              )}
+              {props.idle
+                ? action("again", ui.t("turn.regenerate"), () => props.actions.regenerate())
+                : null}
+              {usageView(ui, answer)}
+            </footer>
+          )}
+        </div>
+      </article>
+    );
+  };
+}, { name: "AnswerView", props: ["view", "last", "idle", "actions"] });
+
+function action(name: Parameters<typeof icon>[0], label: string, run: () => void): VNodeChild {
+  return (
+    <button type="button" class="quiet icon-only" onClick={run} aria-label={label} title={label}>
+      {icon(name)}
+    </button>
+  );
+}
+
+function itemView(view: TurnView, item: OutputItem, running: boolean, last: boolean): VNodeChild {
+  const key = `i${item.index}`;
+  const image = imageOf(item);
+  if (image !== undefined) return <ImageOutput key={key} source={image} done={hasResult(item)} />;
+  if (item.tool !== undefined) {
+    return <ToolCard key={key} view={view} item={item} running={running} />;
+  }
+  const thinks = item.parts.length > 0
+    ? item.parts.every((part) => part.kind.startsWith("reasoning"))
+    : item.item?.type === "reasoning";
+  if (thinks) {
+    return (
+      <ReasoningCard
+        key={key}
+        view={view}
+        item={item}
+        active={running && last && item.item === undefined}
+      />
+    );
+  }
+  const done = !running || item.item !== undefined;
+  return (
+    <div key={key} class="said">
+      {item.parts.map((part) => {
+        const partKey = `${part.kind}/${part.part}`;
+        if (part.kind === "refusal") {
+          return (
+            <div key={partKey} class="refusal">
+              {icon("shield")}
+              <MarkdownText view={view} part={part} done={done} />
+            </div>
+          );
+        }
+        if (part.kind === "audio" || (!done && mayBecomeJson(part.text))) return null;
+        return looksLikeJson(part.text)
+          ? <JsonTree key={`${partKey}/json`} view={view} read={() => part.text} done={done} />
+          : <MarkdownText key={partKey} view={view} part={part} done={done} />;
+      })}
+    </div>
+  );
+}
+
+function hasResult(item: OutputItem): boolean {
+  return typeof item.item?.result === "string";
+}
+
+function imageOf(item: OutputItem): string | undefined {
+  const result = item.item?.result ?? item.partial_image;
+  if (item.tool?.kind !== "image_generation" || typeof result !== "string") return undefined;
+  if (!/^[A-Za-z0-9+/=]+$/.test(result.slice(0, 200))) return undefined;
+  const format = result.startsWith("/9j/") ? "jpeg" : result.startsWith("UklGR") ? "webp" : "png";
+  return `data:image/${format};base64,${result}`;
+}
+
+const ImageOutput = defineComponent<{ source: string; done: boolean }>((props) => {
+  const ui = useUi();
+  return () => (
+    <figure class={props.done ? "image" : "image partial"}>
+      <img src={props.source} alt={ui.t(props.done ? "image.alt" : "image.partial")} />
+      {props.done
+        ? (
+          <a
+            class="quiet icon-only"
+            href={props.source}
+            download="image.png"
+            aria-label={ui.t("image.save")}
+          >
+            {icon("save")}
+          </a>
+        )
+        : null}
+    </figure>
+  );
+}, { name: "ImageOutput", props: ["source", "done"] });
+
+/** Why nothing comes; while text comes, nothing. */
+function activityView(ui: Ui, view: TurnView, answer: Answer, empty: boolean): VNodeChild {
+  if (view.turn.stopping === true) return <p class="activity">{ui.t("state.stopping")}</p>;
+  const activity = answer.activity;
+  if (activity !== undefined) {
+    const key = `state.${activity.state}`;
+    if (activity.state === "retrying") {
+      return (
+        <p class="activity warn">
+          {ui.t("state.retrying", {
+            seconds: Math.ceil((activity.retry_in_ms ?? 0) / 1_000),
+            attempt: activity.attempt ?? 1,
+          })}
+        </p>
+      );
+    }
+    if (isMessageKey(key)) return <p class="activity">{ui.t(key)}</p>;
+  }
+  return empty ? <p class="activity">{ui.t("state.thinking")}</p> : null;
+}
+
+function endView(ui: Ui, answer: Answer, actions: AnswerActions): VNodeChild {
+  const complete = answer.complete;
+  const retry = () => (
+    <button type="button" class="button small" onClick={() => actions.retry()}>
+      {icon("again")}
+      {ui.t("turn.retry")}
+    </button>
+  );
+  const mismatch = answer.integrity === "mismatch"
+    ? <p class="note danger" role="alert">{icon("warning")}{ui.t("end.mismatch")}</p>
+    : null;
+  switch (answer.status) {
+    case "cancelled":
+      return (
+        <p class="note">
+          {icon("stop")}
+          {reasonText(ui, "end.cancelledBy.", complete?.reason, "end.cancelled")}
+        </p>
+      );
+    case "incomplete":
+      return (
+        <p class="note warn">
+          {icon("warning")}
+          {reasonText(ui, "end.incompleteBy.", complete?.reason, "end.incomplete")}
+        </p>
+      );
+    case "failed":
+      return (
+        <div class="note danger block" role="alert">
+          {icon("warning")}
+          <div>
+            <strong>{ui.t("end.failed")}</strong>
+            <p dir="auto">{complete?.error?.message}</p>
+            <p class="codes">
+              {[complete?.error?.code, complete?.error?.upstream_code, complete?.error?.request_id]
+                .filter((code) => code !== undefined).join(" · ")}
+            </p>
+            {retry()}
+          </div>
+        </div>
+      );
+    case "interrupted":
+      return (
+        <div class="note warn block">
+          {icon("warning")}
+          <div>
+            <strong>{ui.t("end.interrupted")}</strong>
+            {retry()}
+          </div>
+        </div>
+      );
+    default:
+      return mismatch;
+  }
+}
+
+function reasonText(
+  ui: Ui,
+  prefix: string,
+  reason: string | undefined,
+  fallback: MessageKey,
+): string {
+  const key = `${prefix}${reason}`;
+  return ui.t(isMessageKey(key) ? key : fallback);
+}
+
+/** Tokens, time to the first text, speed, and whether the text has its checksum. */
+function usageView(ui: Ui, answer: Answer): VNodeChild {
+  const { usage, timing } = answer.complete ?? {};
+  const facts: VNodeChild[] = [];
+  const add = (key: MessageKey, count: number | undefined, shown = true) => {
+    if (count !== undefined && shown) facts.push(ui.t(key, { count }));
+  };
+  add("usage.in", usage?.input_tokens);
+  const cached = usage?.input_tokens_details?.cached_tokens;
+  add("usage.cached", cached, cached !== 0);
+  add("usage.out", usage?.output_tokens);
+  const reasoning = usage?.output_tokens_details?.reasoning_tokens;
+  add("usage.reasoning", reasoning, reasoning !== 0);
+  const first = timing?.first_text_ms;
+  if (first !== undefined) {
+    facts.push(
+      ui.t("usage.first", { time: ui.t("time.seconds", { value: round(first / 1_000) }) }),
+    );
+  }
+  const streaming_ms = (timing?.total_ms ?? 0) - (timing?.first_event_ms ?? first ?? 0);
+  if ((usage?.output_tokens ?? 0) > 0 && streaming_ms > 50) {
+    facts.push(
+      ui.t("usage.rate", { rate: Math.round(usage!.output_tokens! / (streaming_ms / 1_000)) }),
+    );
+  }
+  return (
+    <p class="usage">
+      {answer.model === undefined ? null : (
+        <span>
+          <bdi>{answer.model}</bdi>
+        </span>
+      )}
+      {facts.map((fact, place) => <span key={place}>{fact}</span>)}
+      {answer.integrity === "verified"
+        ? (
+          <span class="verified" title={ui.t("usage.verifiedHint")}>
+            {icon("shield")}
+            {ui.t("usage.verified")}
+          </span>
+        )
+        : null}
+    </p>
+  );
+}
+
+function round(seconds: number): number {
+  return seconds < 10 ? Math.round(seconds * 100) / 100 : Math.round(seconds);
+}

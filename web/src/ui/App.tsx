@@ -1,0 +1,104 @@
+import { defineComponent, h, onBeforeUnmount, onMounted, shallowRef } from "vue";
+import { IndexedConversationStore } from "../browser/indexed-conversations.ts";
+import { IndexedSessionStore } from "../browser/indexed-store.ts";
+import { type Conversation, exportJson, exportMarkdown } from "../core/conversations.ts";
+import { useConversations } from "../vue/useConversations.ts";
+import { ChatPane } from "./ChatPane.tsx";
+import { download, provideUi } from "./context.ts";
+import { icon } from "./Icon.tsx";
+import { Sidebar } from "./Sidebar.tsx";
+
+/** The whole page: conversations at the side, one of them open. The address says which, so a reload finds it again. */
+export const App = defineComponent<Record<never, never>>(() => {
+  const ui = provideUi();
+  const sessions = new IndexedSessionStore();
+  const conversations = useConversations({ store: new IndexedConversationStore(), sessions });
+  void conversations.reload().catch(() => ui.toast(ui.t("notice.notSaved"), "warning"));
+
+  const fromAddress = () => /^#\/c\/([\w-]{1,64})$/.exec(location.hash)?.[1];
+  const current = shallowRef(fromAddress() ?? conversations.newId());
+  const menuOpen = shallowRef(false);
+
+  const choose = (id: string) => {
+    current.value = id;
+    menuOpen.value = false;
+    history.pushState(null, "", `#/c/${id}`);
+  };
+  const startNew = () => {
+    current.value = conversations.newId();
+    menuOpen.value = false;
+    history.pushState(null, "", location.pathname);
+  };
+  const onAddress = () => {
+    const id = fromAddress();
+    if (id !== undefined) current.value = id;
+    else if (conversations.get(current.value) !== undefined) current.value = conversations.newId();
+  };
+  onMounted(() => globalThis.addEventListener("popstate", onAddress));
+  onBeforeUnmount(() => globalThis.removeEventListener("popstate", onAddress));
+
+  const change = (update: Partial<Omit<Conversation, "id">>) => {
+    conversations.update(current.value, update);
+    // From its first message on a conversation has an address.
+    if (fromAddress() !== current.value) history.replaceState(null, "", `#/c/${current.value}`);
+  };
+  const exportFile = async (conversation: Conversation, format: "markdown" | "json") => {
+    const turns = (await sessions.load(conversation.id))?.turns ?? [];
+    const name = conversation.title.replace(/[^\p{L}\p{N}]+/gu, "-").slice(0, 60) || "chat";
+    if (format === "json") {
+      download(`${name}.json`, "application/json", exportJson(conversation, turns));
+    } else {
+      download(`${name}.md`, "text/markdown", exportMarkdown(conversation, turns));
+    }
+  };
+
+  return () => (
+    <div class="app">
+      <button
+        type="button"
+        class="skip"
+        onClick={() => document.getElementById("composer")?.focus()}
+      >
+        {ui.t("app.skip")}
+      </button>
+      <Sidebar
+        conversations={conversations}
+        current={current.value}
+        open={menuOpen.value}
+        onChoose={choose}
+        onNew={startNew}
+        onClose={() => menuOpen.value = false}
+        onExport={(conversation: Conversation, format: "markdown" | "json") =>
+          void exportFile(conversation, format)}
+      />
+      {menuOpen.value
+        ? <div class="scrim" onClick={() => menuOpen.value = false} aria-hidden="true" />
+        : null}
+      <ChatPane
+        key={current.value}
+        id={current.value}
+        conversation={conversations.get(current.value)}
+        onChange={change}
+        onMenu={() => menuOpen.value = true}
+      />
+      <div class="toasts" role="status">
+        {ui.toasts.value.map((toast) => (
+          <div key={toast.id} class={`toast ${toast.tone}`}>
+            <span dir="auto">{toast.text}</span>
+            <button
+              type="button"
+              class="quiet icon-only"
+              aria-label={ui.t("app.close")}
+              onClick={() => ui.dismiss(toast.id)}
+            >
+              {icon("close")}
+            </button>
+          </div>
+        ))}
+      </div>
+      <div class="visually-hidden" role="status" aria-live="polite" data-testid="announcer">
+        {ui.announcement.value}
+      </div>
+    </div>
+  );
+}, { name: "App" });

@@ -1,0 +1,271 @@
+import {
+  computed,
+  defineComponent,
+  h,
+  onBeforeUnmount,
+  onMounted,
+  shallowRef,
+  type VNodeChild,
+  watch,
+} from "vue";
+import { BrowserEnvironment } from "../browser/environment.ts";
+import { type Notice, splitRetryId } from "../core/client.ts";
+import { type Conversation, titleOf } from "../core/conversations.ts";
+import type { MessageInput, MessageOptions } from "../core/protocol.ts";
+import { IndexedSessionStore } from "../browser/indexed-store.ts";
+import { type TurnView, useChatStream } from "../vue/useChatStream.ts";
+import { useStickToBottom } from "../vue/useStickToBottom.ts";
+import { Composer } from "./Composer.tsx";
+import { ConnectionBar, StatusPill } from "./ConnectionBar.tsx";
+import { useUi } from "./context.ts";
+import { icon, wheel } from "./Icon.tsx";
+import { SettingsDialog } from "./SettingsDialog.tsx";
+import { TurnItem } from "./TurnItem.tsx";
+
+const PROMPTS = ["empty.p1", "empty.p2", "empty.p3", "empty.p4"] as const;
+const ACCESS_KEY = "millrace.access-key";
+
+interface ChatPaneProps {
+  id: string;
+  conversation: Conversation | undefined;
+  onChange: (change: Partial<Omit<Conversation, "id">>) => void;
+  onMenu: () => void;
+}
+
+/** One conversation: its connection, its turns, and the field to write in. */
+export const ChatPane = defineComponent<ChatPaneProps>((props) => {
+  const ui = useUi();
+  const environment = new BrowserEnvironment();
+  const stick = useStickToBottom();
+  const settingsOpen = shallowRef(false);
+  const focus = shallowRef(0);
+  const draft = shallowRef("");
+  const tell = new BroadcastChannel(`millrace.session.${props.id}`);
+
+  const onNotice = (notice: Notice) => {
+    switch (notice.type) {
+      case "resumed":
+        // A quick return after a reload is what one expects; it is worth a word when something had been interrupted.
+        if (notice.events > 0 && wasLost) ui.toast(ui.t("notice.resumed"));
+        break;
+      case "session_lost":
+        ui.toast(ui.t("notice.lost"), "warning");
+        break;
+      case "superseded":
+        ui.toast(ui.t("notice.superseded"));
+        break;
+      case "not_saved":
+        ui.toast(ui.t("notice.notSaved"), "warning");
+        break;
+      case "error":
+        ui.toast(notice.error.message, "warning");
+        break;
+    }
+  };
+  const chat = useChatStream({
+    key: props.id,
+    store: new IndexedSessionStore(),
+    environment,
+    auth: () => sessionStorage.getItem(ACCESS_KEY) ?? undefined,
+    onNotice,
+  });
+  tell.onmessage = () => void chat.client.reload();
+  let gone = false;
+  onBeforeUnmount(() => {
+    gone = true;
+    tell.close();
+  });
+
+  // A fresh session (an edit, another answer, a lost one) is news for the other tabs once the store has it.
+  let lastSession: string | undefined;
+  watch(() => chat.connection.value.session, (session) => {
+    if (session === undefined) return;
+    if (lastSession !== undefined && session !== lastSession) {
+      setTimeout(() => gone || tell.postMessage("fresh"), 300);
+    }
+    lastSession = session;
+  });
+  watch(() => props.conversation?.title, (title) => {
+    document.title = title ? `${title} – Millrace` : "Millrace";
+  }, { immediate: true });
+
+  let wasLost = false;
+  watch(() => chat.connection.value.phase, (phase) => {
+    if (phase === "waiting" || phase === "offline") wasLost = true;
+    else if (phase === "ready") setTimeout(() => wasLost = false, 500);
+  });
+
+  /** A message that was tried again is shown in its last attempt only. */
+  const shown = computed(() => {
+    const attempts = new Map<string, number>();
+    for (const { id } of chat.turns.value) {
+      const [base, count] = splitRetryId(id);
+      attempts.set(base, Math.max(count, attempts.get(base) ?? 0));
+    }
+    return chat.turns.value.filter(({ id }) => {
+      const [base, count] = splitRetryId(id);
+      return attempts.get(base) === count;
+    });
+  });
+
+  watch(() => chat.turns.value.length, () => {
+    const turns = chat.client.turns;
+    if (turns.length === 0) return;
+    const { conversation } = props;
+    const title = titleOf(turns);
+    if (conversation?.renamed !== true && conversation?.title !== title && title !== "") {
+      props.onChange({ title });
+    }
+  });
+  watch(() => chat.status.value, (status, before) => {
+    if (status === "streaming" && before !== "streaming") ui.announce(ui.t("announce.started"));
+    if (before === "streaming" && (status === "idle" || status === "error")) {
+      const ended = chat.client.turns.at(-1)?.answer?.status;
+      ui.announce(
+        ui.t(
+          ended === "cancelled"
+            ? "announce.stopped"
+            : ended === "completed"
+            ? "announce.completed"
+            : "announce.failed",
+        ),
+      );
+    }
+  });
+
+  const options = (): MessageOptions | undefined => {
+    const chosen = props.conversation?.options;
+    return chosen !== undefined && Object.keys(chosen).length > 0 ? chosen : undefined;
+  };
+  const send = (input: MessageInput) => {
+    chat.send(input, options());
+    props.onChange({ updated: Date.now() });
+    stick.toBottom();
+  };
+  const onEscape = (event: KeyboardEvent) => {
+    if (
+      event.key !== "Escape" || event.defaultPrevented || document.querySelector("dialog[open]")
+    ) return;
+    if (chat.busy.value) {
+      chat.stop();
+      focus.value++;
+    }
+  };
+  onMounted(() => document.addEventListener("keydown", onEscape));
+  onBeforeUnmount(() => document.removeEventListener("keydown", onEscape));
+
+  const empty = (): VNodeChild => (
+    <section class="empty">
+      {wheel(false)}
+      <h2>{ui.t("empty.title")}</h2>
+      <p>{ui.t("empty.text")}</p>
+      <ul class="prompts">
+        {PROMPTS.map((key) => (
+          <li key={key}>
+            <button type="button" onClick={() => send(ui.t(key))}>{ui.t(key)}</button>
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+
+  return () => {
+    const turns = shown.value;
+    const connection = chat.connection.value;
+    const loading = turns.length === 0 && connection.phase === "idle";
+    return (
+      <main class="chat">
+        <header class="chat-head">
+          <button
+            type="button"
+            class="quiet icon-only only-narrow"
+            aria-label={ui.t("app.menu")}
+            onClick={props.onMenu}
+          >
+            {icon("menu")}
+          </button>
+          <h1 dir="auto">{props.conversation?.title || ui.t("list.untitled")}</h1>
+          <StatusPill connection={connection} />
+          <button
+            type="button"
+            class="quiet model"
+            onClick={() => settingsOpen.value = true}
+            aria-label={ui.t("app.settings")}
+          >
+            <span class="label" dir="ltr">
+              {props.conversation?.options?.model ?? connection.options?.model ??
+                ui.t("settings.modelDefault")}
+            </span>
+            {icon("settings")}
+          </button>
+        </header>
+        <div class="scroller" ref={stick.scroller} tabindex="-1">
+          <div
+            class="log"
+            ref={stick.content}
+            role="log"
+            aria-live="off"
+            aria-label={ui.t("log.label")}
+          >
+            {loading
+              ? (
+                <div class="skeleton" aria-hidden="true">
+                  <span />
+                  <span />
+                  <span />
+                </div>
+              )
+              : turns.length === 0
+              ? empty()
+              : turns.map((view: TurnView, place: number) => (
+                <TurnItem key={view.id} view={view} chat={chat} last={place === turns.length - 1} />
+              ))}
+          </div>
+        </div>
+        <div class="dock">
+          {stick.pinned.value ? null : (
+            <button
+              type="button"
+              class="round latest"
+              aria-label={ui.t("log.latest")}
+              title={ui.t("log.latest")}
+              onClick={() => stick.toBottom(true)}
+            >
+              {icon("down")}
+            </button>
+          )}
+          <ConnectionBar
+            connection={connection}
+            now={() => environment.now()}
+            onReconnect={() => chat.reconnect()}
+            onKey={(key: string) => {
+              sessionStorage.setItem(ACCESS_KEY, key);
+              chat.reconnect();
+            }}
+          />
+          <Composer
+            busy={chat.busy.value}
+            limit_bytes={connection.limits?.message_bytes}
+            focus={focus.value}
+            draft={draft.value}
+            onSend={send}
+            onStop={() => chat.stop()}
+          />
+        </div>
+        {settingsOpen.value
+          ? (
+            <SettingsDialog
+              options={props.conversation?.options ?? {}}
+              gateway={connection.options}
+              onChange={(next: MessageOptions) => props.onChange({ options: next })}
+              onClose={() => {
+                settingsOpen.value = false;
+                focus.value++;
+              }}
+            />
+          )
+          : null}
+      </main>
+    );
+  };
+}, { name: "ChatPane", props: ["id", "conversation", "onChange", "onMenu"] });

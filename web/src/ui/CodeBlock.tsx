@@ -1,0 +1,81 @@
+import { defineComponent, h, onBeforeUnmount, shallowRef } from "vue";
+import type { Block } from "../markdown/block.ts";
+import { HighlightStream, type Token } from "../markdown/highlight.ts";
+import { copyText, useUi } from "./context.ts";
+import { icon } from "./Icon.tsx";
+
+/** Lines are put into groups that are complete once and never drawn again. */
+const GROUP_LINES = 40;
+
+/** A code block: its lines are coloured as they come, and complete groups of lines stay as they are. */
+export const CodeBlock = defineComponent<{ block: Block }>((props) => {
+  const ui = useUi();
+  const { block } = props;
+  const copied = shallowRef(false);
+  const revision = shallowRef(0);
+  let highlight = new HighlightStream(block.language);
+  let length = 0;
+  const groups: (readonly Token[])[][] = [];
+  // The block around it never changes; only the lines do.
+  const listener = () => {
+    revision.value++;
+  };
+  block.listener = listener;
+  onBeforeUnmount(() => {
+    if (block.listener === listener) block.listener = undefined;
+  });
+
+  const copy = async () => {
+    copied.value = await copyText(block.text);
+    setTimeout(() => copied.value = false, 2_000);
+  };
+  return () => {
+    void revision.value;
+    // Blank lines at the end of indented code go away when the block ends.
+    if (block.text.length < length) {
+      highlight = new HighlightStream(block.language);
+      groups.length = 0;
+    }
+    length = block.text.length;
+    const last = highlight.read(block.text);
+    const lines = highlight.lines;
+    while (lines.length - groups.length * GROUP_LINES >= GROUP_LINES) {
+      groups.push(lines.slice(groups.length * GROUP_LINES, (groups.length + 1) * GROUP_LINES));
+    }
+    const tail = lines.slice(groups.length * GROUP_LINES);
+    return (
+      <figure class="code" dir="ltr">
+        <figcaption>
+          <span>{block.language}</span>
+          <button type="button" class="quiet" onClick={copy} aria-label={ui.t("code.copy")}>
+            {icon(copied.value ? "check" : "copy")}
+            <span class="label">{ui.t(copied.value ? "turn.copied" : "turn.copy")}</span>
+          </button>
+        </figcaption>
+        <pre tabindex="0"><code>
+          {groups.map((group, place) => <CodeLines key={place} lines={group} />)}
+          {tail.map((line, place) => codeLine(line, groups.length * GROUP_LINES + place))}
+          {last.length > 0 ? codeLine(last, lines.length) : null}
+        </code></pre>
+      </figure>
+    );
+  };
+}, { name: "CodeBlock", props: ["block"] });
+
+const CodeLines = defineComponent<{ lines: readonly (readonly Token[])[] }>(
+  (props) => () => <span class="code-group">{props.lines.map(codeLine)}</span>,
+  { name: "CodeLines", props: ["lines"] },
+);
+
+function codeLine(tokens: readonly Token[], key: number) {
+  return (
+    <span class="line" key={key}>
+      {tokens.map((token, place) =>
+        token.kind === "plain"
+          ? token.text
+          : <span key={place} class={`tok-${token.kind}`}>{token.text}</span>
+      )}
+      {"\n"}
+    </span>
+  );
+}

@@ -1,0 +1,228 @@
+import { defineComponent, h, nextTick, onBeforeUnmount, onMounted, shallowRef, watch } from "vue";
+import type { MessageInput } from "../core/protocol.ts";
+import { formatBytes } from "../i18n/translate.ts";
+import {
+  type Attachment,
+  DEFAULT_MESSAGE_BYTES,
+  fits,
+  messageInput,
+  readAttachment,
+} from "./attachments.ts";
+import { useUi } from "./context.ts";
+import { icon } from "./Icon.tsx";
+
+interface ComposerProps {
+  busy: boolean;
+  limit_bytes: number | undefined;
+  /** Counts up when the field shall take the focus. */
+  focus: number;
+  /** A text to start from. */
+  draft: string;
+  onSend: (input: MessageInput) => void;
+  onStop: () => void;
+}
+
+/** Where messages are written: text, pictures and files, by typing, picking, dropping or pasting. */
+export const Composer = defineComponent<ComposerProps>((props) => {
+  const ui = useUi();
+  const text = shallowRef(props.draft);
+  const attached = shallowRef<readonly Attachment[]>([]);
+  const reading = shallowRef(0);
+  const progress = shallowRef(0);
+  const problem = shallowRef("");
+  const dropping = shallowRef(false);
+  const field = shallowRef<HTMLTextAreaElement | undefined>(undefined);
+  const picker = shallowRef<HTMLInputElement | undefined>(undefined);
+
+  const grow = () => {
+    const element = field.value;
+    if (element === undefined || CSS.supports("field-sizing", "content")) return;
+    element.style.blockSize = "auto";
+    element.style.blockSize = `${element.scrollHeight}px`;
+  };
+  const setText = (value: string) => {
+    text.value = value;
+    nextTick(grow);
+  };
+  watch(() => props.draft, setText);
+  watch(() => props.focus, () => nextTick(() => field.value?.focus()));
+  onMounted(() => {
+    grow();
+    // On a touch screen the keyboard would cover what is to be read.
+    if (matchMedia("(hover: hover)").matches) field.value?.focus();
+  });
+
+  const add = async (files: Iterable<File>) => {
+    problem.value = "";
+    const limit = props.limit_bytes ?? DEFAULT_MESSAGE_BYTES;
+    for (const file of files) {
+      if (!fits(attached.value, file.size, limit)) {
+        problem.value = ui.t("composer.tooLarge", {
+          name: file.name,
+          limit: formatBytes(ui.locale.value, limit),
+        });
+        continue;
+      }
+      reading.value++;
+      try {
+        const attachment = await readAttachment(file, (part) => progress.value = part);
+        attached.value = [...attached.value, attachment];
+      } catch {
+        problem.value = ui.t("composer.unreadable", { name: file.name });
+      } finally {
+        reading.value--;
+      }
+    }
+    field.value?.focus();
+  };
+  const remove = (id: number) => {
+    attached.value = attached.value.filter((each) => each.id !== id);
+    problem.value = "";
+    field.value?.focus();
+  };
+  const submit = () => {
+    const words = text.value.trim();
+    if ((words === "" && attached.value.length === 0) || reading.value > 0) return;
+    props.onSend(messageInput(words, attached.value.map((each) => each.part)));
+    attached.value = [];
+    problem.value = "";
+    setText("");
+    field.value?.focus();
+  };
+  const onKeydown = (event: KeyboardEvent) => {
+    // While an input method composes a word, Enter belongs to it. 229: as Safari reports that.
+    const composing = event.isComposing || event.keyCode === 229;
+    if (event.key === "Enter" && !event.shiftKey && !composing) {
+      event.preventDefault();
+      submit();
+    }
+  };
+  const onPaste = (event: ClipboardEvent) => {
+    const files = [...event.clipboardData?.files ?? []];
+    if (files.length === 0) return;
+    event.preventDefault();
+    void add(files);
+  };
+
+  const onDrag = (event: DragEvent) => {
+    if (![...event.dataTransfer?.types ?? []].includes("Files")) return;
+    event.preventDefault();
+    dropping.value = event.type === "dragenter" || event.type === "dragover";
+    if (event.type === "drop") void add(event.dataTransfer!.files);
+    if (event.type === "dragleave" && event.relatedTarget !== null) dropping.value = true;
+  };
+  const types = ["dragenter", "dragover", "dragleave", "drop"] as const;
+  onMounted(() => types.forEach((type) => document.addEventListener(type, onDrag)));
+  onBeforeUnmount(() => types.forEach((type) => document.removeEventListener(type, onDrag)));
+
+  return () => {
+    const empty = text.value.trim() === "" && attached.value.length === 0;
+    return (
+      <form
+        class={dropping.value ? "composer dropping" : "composer"}
+        onSubmit={(event: Event) => {
+          event.preventDefault();
+          submit();
+        }}
+      >
+        {dropping.value ? <p class="drop" aria-hidden="true">{ui.t("composer.drop")}</p> : null}
+        {attached.value.length === 0 && reading.value === 0 ? null : (
+          <ul class="attachments">
+            {attached.value.map((each) => (
+              <li key={each.id}>
+                {each.preview === undefined
+                  ? (
+                    <span class="file">
+                      {icon("file")}
+                      <span dir="auto">{each.name}</span>
+                    </span>
+                  )
+                  : <img src={each.preview} alt={each.name} />}
+                <button
+                  type="button"
+                  class="remove"
+                  aria-label={ui.t("composer.remove", { name: each.name })}
+                  onClick={() => remove(each.id)}
+                >
+                  {icon("close")}
+                </button>
+              </li>
+            ))}
+            {reading.value === 0 ? null : (
+              <li key="reading">
+                <progress max="1" value={progress.value} aria-label={ui.t("turn.attachment")} />
+              </li>
+            )}
+          </ul>
+        )}
+        {problem.value === ""
+          ? null
+          : <p class="composer-problem" role="alert" dir="auto">{problem.value}</p>}
+        <div class="composer-row">
+          <input
+            ref={picker}
+            type="file"
+            multiple
+            hidden
+            data-testid="picker"
+            onChange={(event: Event) => {
+              const input = event.target as HTMLInputElement;
+              void add([...input.files ?? []]);
+              input.value = "";
+            }}
+          />
+          <button
+            type="button"
+            class="quiet icon-only"
+            aria-label={ui.t("composer.attach")}
+            title={ui.t("composer.attach")}
+            onClick={() => picker.value?.click()}
+          >
+            {icon("clip")}
+          </button>
+          <textarea
+            ref={field}
+            id="composer"
+            rows="1"
+            dir="auto"
+            aria-label={ui.t("composer.label")}
+            aria-describedby="composer-hint"
+            placeholder={ui.t("composer.placeholder")}
+            enterkeyhint="send"
+            value={text.value}
+            onInput={(event: Event) => setText((event.target as HTMLTextAreaElement).value)}
+            onKeydown={onKeydown}
+            onPaste={onPaste}
+          />
+          {props.busy && empty
+            ? (
+              <button
+                type="button"
+                class="round stop"
+                aria-label={ui.t("composer.stop")}
+                title={`${ui.t("composer.stop")} (Esc)`}
+                onClick={() => {
+                  props.onStop();
+                  field.value?.focus();
+                }}
+              >
+                {icon("stop")}
+              </button>
+            )
+            : (
+              <button
+                type="submit"
+                class="round send"
+                aria-label={ui.t("composer.send")}
+                title={ui.t("composer.send")}
+                disabled={empty || reading.value > 0}
+              >
+                {icon("send")}
+              </button>
+            )}
+        </div>
+        <p id="composer-hint" class="visually-hidden">{ui.t("composer.hint")}</p>
+      </form>
+    );
+  };
+}, { name: "Composer", props: ["busy", "limit_bytes", "focus", "draft", "onSend", "onStop"] });

@@ -1,0 +1,108 @@
+import { defineComponent, h, onBeforeUnmount, shallowRef, type VNodeChild } from "vue";
+import type { ConnectionState } from "../core/client.ts";
+import { useUi } from "./context.ts";
+import { icon } from "./Icon.tsx";
+
+/** A dot and a word in the header: how the connection is. */
+export const StatusPill = defineComponent<{ connection: ConnectionState }>((props) => {
+  const ui = useUi();
+  return () => {
+    const { phase, draining } = props.connection;
+    const tone = phase === "ready" && !draining
+      ? "good"
+      : phase === "connecting" || phase === "waiting" || draining
+      ? "busy"
+      : "bad";
+    const key = phase === "waiting" || phase === "connecting"
+      ? "link.connecting"
+      : `link.${phase}` as const;
+    return (
+      <span class={`pill ${tone}`} data-testid="connection" data-phase={phase}>
+        <span class="dot" />
+        <span class="pill-text">{ui.t(key)}</span>
+      </span>
+    );
+  };
+}, { name: "StatusPill", props: ["connection"] });
+
+interface BarProps {
+  connection: ConnectionState;
+  now: () => number;
+  onReconnect: () => void;
+  onKey: (key: string) => void;
+}
+
+/** Above the composer, only when there is something to say: retry countdown, offline, refused, restart. */
+export const ConnectionBar = defineComponent<BarProps>((props) => {
+  const ui = useUi();
+  const second = shallowRef(0);
+  const timer = setInterval(() => {
+    if (props.connection.phase === "waiting") second.value++;
+  }, 500);
+  onBeforeUnmount(() => clearInterval(timer));
+  const key = shallowRef("");
+
+  const again = () => (
+    <button type="button" class="button small" onClick={props.onReconnect}>
+      {ui.t("link.now")}
+    </button>
+  );
+  const bar = (tone: string, name: Parameters<typeof icon>[0], ...children: VNodeChild[]) => (
+    <div class={`bar ${tone}`} role="status">
+      {icon(name)}
+      <div class="bar-text">{children}</div>
+      {tone === "calm" ? null : again()}
+    </div>
+  );
+  return (): VNodeChild => {
+    void second.value;
+    const { phase, retry_at, problem, draining, attempt } = props.connection;
+    const why = problem === undefined || problem.message === "" || problem.code === "close_1006"
+      ? null
+      : <span class="muted" dir="auto">{problem.message}</span>;
+    switch (phase) {
+      case "ready":
+        return draining ? bar("calm", "again", ui.t("link.draining")) : null;
+      case "waiting": {
+        // The first quick attempts are not worth a word.
+        if (attempt <= 1 && why === null) return null;
+        const seconds = Math.max(0, Math.ceil(((retry_at ?? 0) - props.now()) / 1_000));
+        return bar("warn", "again", <span>{ui.t("link.waiting", { seconds })}</span>, why);
+      }
+      case "offline":
+        return bar(
+          "warn",
+          "offline",
+          <strong>{ui.t("link.offline")}</strong>,
+          <span>{ui.t("link.offlineHint")}</span>,
+        );
+      case "closed":
+        if (problem?.code === "unauthorized" || problem?.code === "close_4401") {
+          return (
+            <form
+              class="bar warn"
+              onSubmit={(event: Event) => {
+                event.preventDefault();
+                props.onKey(key.value);
+              }}
+            >
+              {icon("shield")}
+              <label class="bar-text" for="access-key">{ui.t("link.keyHint")}</label>
+              <input
+                id="access-key"
+                type="password"
+                autocomplete="off"
+                aria-label={ui.t("link.key")}
+                value={key.value}
+                onInput={(event: Event) => key.value = (event.target as HTMLInputElement).value}
+              />
+              <button type="submit" class="button small">{ui.t("link.useKey")}</button>
+            </form>
+          );
+        }
+        return bar("danger", "warning", <strong>{ui.t("link.closed")}</strong>, why);
+      default:
+        return null;
+    }
+  };
+}, { name: "ConnectionBar", props: ["connection", "now", "onReconnect", "onKey"] });

@@ -1,0 +1,250 @@
+import {
+  defineComponent,
+  h,
+  nextTick,
+  onBeforeUnmount,
+  onMounted,
+  shallowRef,
+  type VNodeChild,
+} from "vue";
+import type { Conversation } from "../core/conversations.ts";
+import type { Conversations } from "../vue/useConversations.ts";
+import { useUi } from "./context.ts";
+import { icon } from "./Icon.tsx";
+
+interface SidebarProps {
+  conversations: Conversations;
+  current: string;
+  open: boolean;
+  onChoose: (id: string) => void;
+  onNew: () => void;
+  onClose: () => void;
+  onExport: (conversation: Conversation, format: "markdown" | "json") => void;
+}
+
+const DAY_MS = 86_400_000;
+
+/** The list of conversations: search, open, rename, export, delete, import. */
+export const Sidebar = defineComponent<SidebarProps>((props) => {
+  const ui = useUi();
+  const menu = shallowRef("");
+  const sure = shallowRef(false);
+  const renaming = shallowRef("");
+  const field = shallowRef<HTMLInputElement | undefined>(undefined);
+  const picker = shallowRef<HTMLInputElement | undefined>(undefined);
+  const { conversations } = props;
+
+  const openMenu = (id: string) => {
+    menu.value = menu.value === id ? "" : id;
+    sure.value = false;
+  };
+  const rename = (id: string) => {
+    renaming.value = id;
+    menu.value = "";
+    nextTick(() => field.value?.select());
+  };
+  const finishRename = (id: string, title: string) => {
+    if (renaming.value !== id) return;
+    renaming.value = "";
+    if (title.trim() !== "") conversations.update(id, { title: title.trim(), renamed: true });
+  };
+  const onPointer = (event: Event) => {
+    if (menu.value === "" || (event.target as Element).closest(".menu, .more") !== null) return;
+    menu.value = "";
+  };
+  onMounted(() => document.addEventListener("pointerdown", onPointer));
+  onBeforeUnmount(() => document.removeEventListener("pointerdown", onPointer));
+
+  const exportAs = (each: Conversation, format: "markdown" | "json") => {
+    menu.value = "";
+    props.onExport(each, format);
+  };
+  const remove = (id: string) => {
+    if (!sure.value) {
+      sure.value = true;
+      return;
+    }
+    menu.value = "";
+    void conversations.remove(id);
+    if (id === props.current) props.onNew();
+  };
+  const importFiles = async (event: Event) => {
+    const input = event.target as HTMLInputElement;
+    for (const file of input.files ?? []) {
+      try {
+        props.onChoose(await conversations.importFile(await file.text()));
+      } catch {
+        ui.toast(ui.t("list.importFailed"), "warning");
+      }
+    }
+    input.value = "";
+  };
+
+  const menuView = (each: Conversation): VNodeChild => {
+    const entry = (
+      name: Parameters<typeof icon>[0],
+      label: string,
+      run: () => void,
+      extra = "",
+    ) => <button type="button" class={extra} onClick={run}>{icon(name)}{label}</button>;
+    return (
+      <div class="menu">
+        {entry("edit", ui.t("list.rename"), () => rename(each.id))}
+        {entry("save", ui.t("list.exportMarkdown"), () => exportAs(each, "markdown"))}
+        {entry("save", ui.t("list.exportJson"), () => exportAs(each, "json"))}
+        {entry(
+          "trash",
+          ui.t(sure.value ? "list.deleteSure" : "list.delete"),
+          () => remove(each.id),
+          "danger",
+        )}
+      </div>
+    );
+  };
+
+  const itemView = (each: Conversation): VNodeChild => {
+    const title = each.title || ui.t("list.untitled");
+    if (renaming.value === each.id) {
+      return (
+        <li key={each.id}>
+          <input
+            ref={field}
+            class="rename"
+            dir="auto"
+            aria-label={ui.t("list.rename")}
+            value={title}
+            onBlur={(event: Event) =>
+              finishRename(each.id, (event.target as HTMLInputElement).value)}
+            onKeydown={(event: KeyboardEvent) => {
+              if (event.key === "Enter") {
+                finishRename(each.id, (event.target as HTMLInputElement).value);
+              } else if (event.key === "Escape") {
+                event.preventDefault();
+                renaming.value = "";
+              }
+            }}
+          />
+        </li>
+      );
+    }
+    return (
+      <li
+        key={each.id}
+        class={each.id === props.current ? "current" : ""}
+        onKeydown={(event: KeyboardEvent) => {
+          if (event.key !== "Escape" || menu.value !== each.id) return;
+          event.preventDefault();
+          menu.value = "";
+        }}
+      >
+        <button
+          type="button"
+          class="chat-link"
+          aria-current={each.id === props.current ? "page" : undefined}
+          onClick={() => props.onChoose(each.id)}
+        >
+          <span dir="auto">{title}</span>
+        </button>
+        <button
+          type="button"
+          class="quiet icon-only more"
+          aria-label={ui.t("list.more", { title })}
+          aria-expanded={String(menu.value === each.id)}
+          onClick={() => openMenu(each.id)}
+        >
+          {icon("more")}
+        </button>
+        {menu.value === each.id ? menuView(each) : null}
+      </li>
+    );
+  };
+
+  const groups = () => {
+    const now = Date.now();
+    const midnight = new Date(now).setHours(0, 0, 0, 0);
+    const found = conversations.found.value;
+    return [
+      ["list.today", found.filter((each) => each.updated >= midnight)],
+      [
+        "list.week",
+        found.filter((each) => each.updated < midnight && each.updated > now - 7 * DAY_MS),
+      ],
+      [
+        "list.older",
+        found.filter((each) => each.updated <= now - 7 * DAY_MS && each.updated < midnight),
+      ],
+    ] as const;
+  };
+
+  return () => (
+    <aside class={props.open ? "sidebar open" : "sidebar"} aria-label={ui.t("app.menu")}>
+      <div class="sidebar-head">
+        <span class="brand">
+          <svg viewBox="0 0 32 32" aria-hidden="true">
+            <rect width="32" height="32" rx="9" />
+            <path d="M7 20.5c3-3.4 6-3.4 9 0s6 3.4 9 0M7 14.5c3-3.4 6-3.4 9 0s6 3.400 9 0" />
+          </svg>
+          Millrace
+        </span>
+        <button
+          type="button"
+          class="quiet icon-only only-narrow"
+          aria-label={ui.t("app.close")}
+          onClick={props.onClose}
+        >
+          {icon("close")}
+        </button>
+      </div>
+      <button type="button" class="button new" onClick={props.onNew}>
+        {icon("plus")}
+        {ui.t("list.new")}
+      </button>
+      <div class="search">
+        {icon("search")}
+        <input
+          type="search"
+          dir="auto"
+          aria-label={ui.t("list.search")}
+          placeholder={ui.t("list.search")}
+          value={conversations.query.value}
+          onInput={(event: Event) =>
+            conversations.query.value = (event.target as HTMLInputElement).value}
+        />
+      </div>
+      <nav aria-label={ui.t("app.menu")}>
+        {groups().map(([label, list]) =>
+          list.length === 0 ? null : (
+            <section key={label}>
+              <h2>{ui.t(label)}</h2>
+              <ul>{list.map(itemView)}</ul>
+            </section>
+          )
+        )}
+        {conversations.loaded.value && conversations.found.value.length === 0
+          ? (
+            <p class="muted none">
+              {ui.t(conversations.query.value === "" ? "list.empty" : "list.none")}
+            </p>
+          )
+          : null}
+      </nav>
+      <div class="sidebar-foot">
+        <input
+          ref={picker}
+          type="file"
+          accept="application/json,.json"
+          hidden
+          data-testid="import"
+          onChange={importFiles}
+        />
+        <button type="button" class="quiet" onClick={() => picker.value?.click()}>
+          {icon("down")}
+          {ui.t("list.import")}
+        </button>
+      </div>
+    </aside>
+  );
+}, {
+  name: "Sidebar",
+  props: ["conversations", "current", "open", "onChoose", "onNew", "onClose", "onExport"],
+});

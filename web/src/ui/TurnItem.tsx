@@ -1,0 +1,226 @@
+import { defineComponent, h, nextTick, shallowRef, type VNodeChild } from "vue";
+import type { UpstreamObject } from "../core/protocol.ts";
+import { inputAttachments, isSettled } from "../core/transcript.ts";
+import { formatBytes } from "../i18n/translate.ts";
+import type { ChatStream, TurnView } from "../vue/useChatStream.ts";
+import { AnswerView } from "./AnswerView.tsx";
+import { messageInput } from "./attachments.ts";
+import { copyText, useUi } from "./context.ts";
+import { icon } from "./Icon.tsx";
+
+/** One turn: what the user wrote, and the answer. */
+export const TurnItem = defineComponent<{ view: TurnView; chat: ChatStream; last: boolean }>(
+  (props) => {
+    const ui = useUi();
+    const editing = shallowRef<string | undefined>(undefined);
+    const copied = shallowRef(false);
+    const editor = shallowRef<HTMLTextAreaElement | undefined>(undefined);
+    const { view, chat } = props;
+
+    const copy = async () => {
+      copied.value = await copyText(view.question);
+      setTimeout(() => copied.value = false, 2_000);
+    };
+    const startEdit = () => {
+      editing.value = view.question;
+      nextTick(() => {
+        editor.value?.focus();
+        editor.value?.setSelectionRange(-1, -1);
+      });
+    };
+    const saveEdit = () => {
+      const text = editing.value?.trim();
+      editing.value = undefined;
+      if (text === undefined || text === "") return;
+      chat.edit(view.id, messageInput(text, inputAttachments(view.turn.input)));
+    };
+    const actions = {
+      retry: () => chat.retry(view.id),
+      regenerate: () => chat.regenerate(view.id),
+    };
+
+    const editForm = () => (
+      <form
+        class="edit"
+        onSubmit={(event: Event) => {
+          event.preventDefault();
+          saveEdit();
+        }}
+      >
+        <textarea
+          ref={editor}
+          dir="auto"
+          aria-label={ui.t("turn.edit")}
+          value={editing.value}
+          rows={Math.min(10, (editing.value ?? "").split("\n").length + 1)}
+          onInput={(event: Event) => editing.value = (event.target as HTMLTextAreaElement).value}
+          onKeydown={(event: KeyboardEvent) => {
+            if (event.key === "Escape") {
+              event.stopPropagation();
+              editing.value = undefined;
+            } else if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
+              event.preventDefault();
+              saveEdit();
+            }
+          }}
+        />
+        <div class="row end">
+          <button type="button" class="button" onClick={() => editing.value = undefined}>
+            {ui.t("turn.cancel")}
+          </button>
+          <button type="submit" class="button primary">{ui.t("turn.save")}</button>
+        </div>
+      </form>
+    );
+
+    const versions = (): VNodeChild => {
+      const { alternatives, version } = view.turn;
+      if (alternatives === undefined || alternatives.length === 0) return null;
+      const count = alternatives.length + 1;
+      const at = version ?? alternatives.length;
+      const step = (by: number, label: string, name: string) => (
+        <button
+          type="button"
+          class={`quiet icon-only ${name}`}
+          aria-label={label}
+          disabled={at + by < 0 || at + by >= count}
+          onClick={() => chat.switchTo(view.id, at + by)}
+        >
+          {icon("chevron")}
+        </button>
+      );
+      return (
+        <span class="versions">
+          {step(-1, ui.t("turn.previous"), "back")}
+          <span>{ui.t("turn.version", { at: at + 1, count })}</span>
+          {step(1, ui.t("turn.next"), "forward")}
+        </span>
+      );
+    };
+
+    const deliveryView = (): VNodeChild => {
+      const { delivery, problem } = view.turn;
+      switch (delivery) {
+        case "queued":
+          return (
+            <p class="delivery">
+              {ui.t(
+                chat.connection.value.phase === "ready" ? "composer.queue" : "turn.waitingOffline",
+              )}
+              <button type="button" class="link" onClick={() => chat.stop(view.id)}>
+                {ui.t("turn.cancel")}
+              </button>
+            </p>
+          );
+        case "withdrawn":
+        case "refused":
+        case "unconfirmed":
+          return (
+            <div class={delivery === "withdrawn" ? "delivery" : "delivery danger"} role="alert">
+              <span dir="auto">
+                {delivery === "unconfirmed"
+                  ? ui.t("turn.unconfirmed")
+                  : problem?.message ?? ui.t("turn.withdrawn")}
+              </span>
+              <button type="button" class="link" onClick={actions.retry}>
+                {ui.t("turn.retry")}
+              </button>
+              <button
+                type="button"
+                class="link"
+                onClick={() =>
+                  chat.discard(view.id)}
+              >
+                {ui.t("turn.discard")}
+              </button>
+            </div>
+          );
+        default:
+          return null;
+      }
+    };
+
+    return () => {
+      const turn = view.turn;
+      const question = view.question;
+      const idle = isSettled(turn) && !chat.busy.value;
+      return (
+        <div class="turn" data-turn={view.id} data-status={view.status}>
+          {editing.value === undefined
+            ? (
+              <div class="asked">
+                {attachmentsView(inputAttachments(turn.input))}
+                {question === ""
+                  ? turn.input_bytes === undefined ? null : (
+                    <p class="bubble muted">
+                      {ui.t("turn.large", { size: formatBytes(ui.locale.value, turn.input_bytes) })}
+                    </p>
+                  )
+                  : (
+                    <p class="bubble" dir="auto">
+                      <span class="visually-hidden">{`${ui.t("turn.you")}: `}</span>
+                      {question}
+                    </p>
+                  )}
+                {deliveryView()}
+                <div class="asked-foot">
+                  {versions()}
+                  {question === "" ? null : (
+                    <button
+                      type="button"
+                      class="quiet icon-only reveal"
+                      aria-label={ui.t(copied.value ? "turn.copied" : "turn.copy")}
+                      title={ui.t("turn.copy")}
+                      onClick={copy}
+                    >
+                      {icon(copied.value ? "check" : "copy")}
+                    </button>
+                  )}
+                  {idle && turn.input !== undefined
+                    ? (
+                      <button
+                        type="button"
+                        class="quiet icon-only reveal"
+                        aria-label={ui.t("turn.edit")}
+                        title={ui.t("turn.edit")}
+                        onClick={startEdit}
+                      >
+                        {icon("edit")}
+                      </button>
+                    )
+                    : null}
+                </div>
+              </div>
+            )
+            : editForm()}
+          <AnswerView view={view} last={props.last} idle={idle} actions={actions} />
+        </div>
+      );
+    };
+  },
+  { name: "TurnItem", props: ["view", "chat", "last"] },
+);
+
+export function attachmentsView(parts: readonly UpstreamObject[]): VNodeChild {
+  if (parts.length === 0) return null;
+  return (
+    <ul class="attachments">
+      {parts.map((part, place) => {
+        const image = part.image_url;
+        const name = String(part.filename ?? part.file_id ?? "");
+        return (
+          <li key={place}>
+            {typeof image === "string" && image.startsWith("data:image/")
+              ? <img src={image} alt={name} />
+              : (
+                <span class="file">
+                  {icon("file")}
+                  <span dir="auto">{name}</span>
+                </span>
+              )}
+          </li>
+        );
+      })}
+    </ul>
+  );
+}

@@ -1,0 +1,119 @@
+/** What every component may ask for: words, preferences, and a place for short notices. */
+
+import { computed, inject, type InjectionKey, provide, shallowRef, watchEffect } from "vue";
+import type { MessageKey } from "../i18n/en.ts";
+import {
+  chooseLocale,
+  direction,
+  type Locale,
+  type Parameters,
+  translate,
+} from "../i18n/translate.ts";
+
+export type Theme = "system" | "light" | "dark";
+
+export interface Toast {
+  readonly id: number;
+  readonly text: string;
+  readonly tone: "calm" | "warning";
+}
+
+const PREFERENCES = "millrace.preferences";
+const TOAST_MS = 5_000;
+
+function readPreferences(): { locale?: Locale; theme?: Theme } {
+  try {
+    return JSON.parse(localStorage.getItem(PREFERENCES) ?? "{}");
+  } catch {
+    return {};
+  }
+}
+
+export function createUi() {
+  const kept = readPreferences();
+  const locale = shallowRef<Locale>(kept.locale ?? chooseLocale(navigator.languages));
+  const theme = shallowRef<Theme>(kept.theme ?? "system");
+  const toasts = shallowRef<readonly Toast[]>([]);
+  const announcement = shallowRef("");
+  let nextToast = 1;
+
+  watchEffect(() => {
+    const root = document.documentElement;
+    root.lang = locale.value;
+    root.dir = direction(locale.value);
+    root.dataset.theme = theme.value;
+    try {
+      localStorage.setItem(
+        PREFERENCES,
+        JSON.stringify({ locale: locale.value, theme: theme.value }),
+      );
+    } catch {
+      // Private windows may refuse; the choice then lasts as long as the page.
+    }
+  });
+
+  const dismiss = (id: number) => {
+    toasts.value = toasts.value.filter((toast) => toast.id !== id);
+  };
+  return {
+    locale,
+    theme,
+    toasts,
+    announcement,
+    t: (key: MessageKey, parameters?: Parameters) => translate(locale.value, key, parameters),
+    number: computed(() => new Intl.NumberFormat(locale.value)),
+    dismiss,
+    toast(text: string, tone: Toast["tone"] = "calm") {
+      const toast = { id: nextToast++, text, tone };
+      toasts.value = [...toasts.value.filter((each) => each.text !== text).slice(-2), toast];
+      setTimeout(() => dismiss(toast.id), TOAST_MS);
+    },
+    /** For screen readers: said once, politely. */
+    announce(text: string) {
+      announcement.value = text;
+    },
+  };
+}
+
+export type Ui = ReturnType<typeof createUi>;
+
+const uiKey: InjectionKey<Ui> = Symbol("ui") as InjectionKey<Ui>;
+
+export function provideUi(): Ui {
+  const ui = createUi();
+  provide(uiKey, ui);
+  return ui;
+}
+
+export function useUi(): Ui {
+  const ui = inject(uiKey);
+  if (ui === undefined) throw new Error("useUi() outside of the app");
+  return ui;
+}
+
+/** Copies text; answers whether that worked. */
+export async function copyText(text: string): Promise<boolean> {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    // On plain HTTP there is no clipboard interface; the old command still works there.
+    const area = document.createElement("textarea");
+    area.value = text;
+    area.className = "visually-hidden";
+    document.body.append(area);
+    area.select();
+    const done = document.execCommand("copy");
+    area.remove();
+    return done;
+  }
+}
+
+export function download(name: string, type: string, text: string): void {
+  const url = URL.createObjectURL(new Blob([text], { type }));
+  const link = document.createElement("a");
+  link.href = url;
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(url), 1_000);
+}

@@ -1,0 +1,92 @@
+/// <reference lib="deno.ns" />
+import { ChatStreamClient } from "../src/core/client.ts";
+import { decodeFrames, reconnectRule } from "../src/core/protocol.ts";
+import { equal, ok } from "./assert.ts";
+import { FakeGateway, FakeSocket, FakeWorld } from "./fake.ts";
+import { firstProblem, type Schema } from "./schema.ts";
+
+const DOCS = new URL("../../docs/", import.meta.url);
+
+function schemaOf(side: "client" | "server"): Schema & { $defs: Record<string, Schema> } {
+  return JSON.parse(Deno.readTextFileSync(new URL(`schema/${side}.schema.json`, DOCS)));
+}
+
+Deno.test("contract: what both sides say fits the gateway's schemas", () => {
+  const client = schemaOf("client"), server = schemaOf("server");
+  let sent = 0, received = 0;
+  const sayText = FakeSocket.prototype.sayText;
+  FakeSocket.prototype.sayText = function (text: string) {
+    for (const line of text.split("\n")) {
+      const frame = JSON.parse(line);
+      // The stand-in's tokens and ids are shorter than real ones; their form is the gateway's own matter.
+      const problem = firstProblem(server, frame, server);
+      ok(
+        problem === undefined || /_token|session|epoch|response/.test(problem),
+        `${problem}: ${line}`,
+      );
+      received++;
+    }
+    sayText.call(this, text);
+  };
+  try {
+    const world = new FakeWorld(5);
+    const gateway = new FakeGateway(world, 5);
+    gateway.faults = { merge: 0.3, drop: 0.03 };
+    const chat = new ChatStreamClient({ url: "ws://gateway", environment: world, auth: "key" });
+    chat.start();
+    chat.send("one");
+    chat.send([{ role: "user", content: [{ type: "input_text", text: "two" }] }], { model: "m" });
+    world.run(3_000);
+    chat.send("three");
+    world.run(50);
+    chat.stop();
+    world.run(60_000);
+    for (const socket of world.sockets) {
+      for (const frame of socket.sent) {
+        equal(firstProblem(client, frame, client), undefined, JSON.stringify(frame));
+        sent++;
+      }
+    }
+  } finally {
+    FakeSocket.prototype.sayText = sayText;
+  }
+  ok(sent > 4 && received > 25, `${sent} sent, ${received} received`);
+});
+
+Deno.test("contract: every type of the schema is known here, and no other", () => {
+  const server = schemaOf("server") as { properties?: { type: { enum: string[] } } };
+  for (const type of server.properties!.type.enum) {
+    const frame = {
+      type,
+      seq: 1,
+      response: "r",
+      message: "m",
+      id: "m",
+      index: 0,
+      kind: "text",
+      text: "",
+      status: "completed",
+      item: {},
+      event: {},
+      through: 1,
+      responses: [],
+      resume_token: "t",
+      epoch: "e",
+      code: "c",
+      state: "s",
+    };
+    equal(decodeFrames(JSON.stringify(frame))[0]!.type, type);
+  }
+});
+
+Deno.test("contract: the close codes are treated as docs/protocol.md says", () => {
+  const page = Deno.readTextFileSync(new URL("protocol.md", DOCS));
+  const rows = [...page.matchAll(/^\| (\d{4}) \| [^|]+ \| [^|]+ \| ([^|]+) \|$/gm)];
+  ok(rows.length >= 14);
+  for (const [, code, advice] of rows) {
+    // 1000 and 1001 are what we send ourselves. Coming from elsewhere (a proxy), they end nothing.
+    if (code === "1000" || code === "1001") continue;
+    const rule = reconnectRule(Number(code));
+    equal(rule !== "never", advice!.startsWith("yes"), `${code}: ${advice}`);
+  }
+});

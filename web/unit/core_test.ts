@@ -1,0 +1,151 @@
+/// <reference lib="deno.ns" />
+import { JsonStream } from "../src/core/partial-json.ts";
+import { sha256Hex } from "../src/core/sha256.ts";
+import { decodeFrames, FrameError } from "../src/core/protocol.ts";
+import {
+  exportJson,
+  exportMarkdown,
+  importJson,
+  searchConversations,
+  titleOf,
+} from "../src/core/conversations.ts";
+import type { Turn } from "../src/core/transcript.ts";
+import { catalogues, chooseLocale, translate } from "../src/i18n/translate.ts";
+import type { MessageKey } from "../src/i18n/en.ts";
+import { encodedBytes, fits } from "../src/ui/attachments.ts";
+import { equal, ok } from "./assert.ts";
+import { seeded } from "./fake.ts";
+
+Deno.test("SHA-256 as FIPS 180-4 has it", async () => {
+  equal(sha256Hex(""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+  equal(sha256Hex("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  for (const length of [55, 56, 63, 64, 65, 119, 120, 1_000, 70_001]) {
+    const text = "é🌊a".repeat(length).slice(0, length);
+    const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
+    const hex = [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join(
+      "",
+    );
+    equal(sha256Hex(text), hex, `${length}`);
+  }
+});
+
+Deno.test("partial JSON: every prefix is a beginning of the whole", () => {
+  const value = {
+    "a": [1, -2.5e3, true, false, null, 'x\n"y" é \u{1F30A}'],
+    "b": { "deep": [[[]], {}], "": 0 },
+    "long": "z".repeat(50),
+  };
+  for (const text of [JSON.stringify(value), JSON.stringify(value, null, 2)]) {
+    const random = seeded(3);
+    for (let length = 1; length < text.length; length++) {
+      const stream = new JsonStream();
+      for (let place = 0; place < length;) {
+        const step = 1 + Math.floor(random() * 5);
+        stream.append(text.slice(place, Math.min(length, place + step)));
+        place += step;
+      }
+      equal(stream.failedAt, undefined, text.slice(0, length));
+      ok(!stream.complete);
+    }
+    const stream = new JsonStream();
+    stream.append(text);
+    stream.finish();
+    ok(stream.complete);
+    equal(stream.root!.value, value);
+  }
+});
+
+Deno.test("partial JSON: what is no JSON is called that, where it stops being it", () => {
+  for (
+    const [text, place] of [["{a", 1], ["[1,]", 3], ["tru3", 3], ["{} x", 3], ['"\n', 1], [
+      "[01]",
+      3,
+    ], ["nulll", 4]] as const
+  ) {
+    const stream = new JsonStream();
+    stream.append(text);
+    equal(stream.failedAt, place, text);
+  }
+});
+
+Deno.test("frames: several in one text, unknown ones kept, broken ones refused", () => {
+  const frames = decodeFrames('{"type":"pong"}\n\n{"type":"later","seq":4,"x":1}\n');
+  equal(frames.map((frame) => frame.type), ["pong", "unknown"]);
+  equal((frames[1] as { seq: number }).seq, 4);
+  for (
+    const text of [
+      "x",
+      "3",
+      "[]",
+      '{"seq":1}',
+      '{"type":"item","seq":1,"response":"r"}',
+      '{"type":"delta","seq":2,"from":3,"response":"r","index":0,"kind":"text","text":""}',
+    ]
+  ) {
+    let refused = false;
+    try {
+      decodeFrames(text);
+    } catch (error) {
+      refused = error instanceof FrameError;
+    }
+    ok(refused, text);
+  }
+});
+
+Deno.test("catalogues: the same keys, the same places, and forms for every number", () => {
+  const en = catalogues.en;
+  const places = (message: string) => [...new Set(message.match(/\{\w+\}/g) ?? [])].sort().join();
+  for (const [locale, catalogue] of Object.entries(catalogues)) {
+    equal(Object.keys(catalogue).sort(), Object.keys(en).sort(), locale);
+    for (const [key, message] of Object.entries(catalogue)) {
+      ok(message.trim() !== "", `${locale} ${key}`);
+      equal(places(message), places(en[key as MessageKey]), `${locale} ${key}`);
+    }
+  }
+  equal(translate("en", "json.items", { count: 1 }), "1 item");
+  equal(translate("de", "json.items", { count: 2 }), "2 Einträge");
+  equal(translate("ar", "json.items", { count: 2 }), "عنصران");
+  equal(chooseLocale(["fr-FR", "de-AT"]), "de");
+  equal(chooseLocale([]), "en");
+});
+
+Deno.test("conversations: titles, search, and a round trip through a file", () => {
+  const turns: Turn[] = [{
+    id: "m1",
+    input: "How does\na mill work?",
+    delivery: "accepted",
+    created: 1,
+    answer: {
+      id: "r1",
+      status: "in_progress",
+      integrity: "pending",
+      items: [{ index: 0, parts: [{ kind: "text", part: 0, text: "By water." }] }],
+    },
+  }];
+  equal(titleOf(turns), "How does");
+  const conversation = { id: "c1", title: "Mills", created: 1, updated: 2 };
+  equal(
+    exportMarkdown(conversation, turns),
+    "# Mills\n\n> How does\n> a mill work?\n\nBy water.\n",
+  );
+  const read = importJson(exportJson(conversation, turns), "c2", 5);
+  equal(read.conversation.title, "Mills");
+  equal(read.session.turns[0]!.answer?.status, "interrupted");
+  equal(read.session.unknown_turns, 1);
+  ok(!JSON.stringify(exportJson(conversation, turns)).includes("token"));
+  let refused = false;
+  try {
+    importJson("{}", "c3", 0);
+  } catch {
+    refused = true;
+  }
+  ok(refused);
+  equal(searchConversations([conversation], "mil").length, 1);
+  equal(searchConversations([conversation], "mill x").length, 0);
+});
+
+Deno.test("attachments are counted before they are sent", () => {
+  ok(encodedBytes(3) >= 4);
+  ok(fits([], 1_000_000, 8 << 20));
+  ok(!fits([], 8 << 20, 8 << 20));
+});
