@@ -4,12 +4,14 @@ import json
 import os
 import platform
 import signal
+import socket
 import statistics
 import subprocess
 import tempfile
 import time
 import urllib.request
 from pathlib import Path
+from urllib.parse import urlsplit
 
 ROOT = Path(__file__).resolve().parent.parent
 # BENCH_PROGRAMS measures another build, to compare two.
@@ -60,6 +62,18 @@ class Server:
             raise RuntimeError(f"{command[0]} did not start: {self.log.read().decode()[-2000:]}")
         self.url = line.split(" on ")[1].split()[0]
         self.pid = self.process.pid
+        self.await_port()
+
+    def await_port(self):
+        """Some say where they listen before they do."""
+        address = urlsplit(self.url)
+        for _ in range(100):
+            try:
+                socket.create_connection((address.hostname, address.port), 1).close()
+                return
+            except ConnectionRefusedError:
+                time.sleep(0.05)
+        raise RuntimeError(f"nobody listens at {self.url}")
 
     def cpu_s(self):
         """CPU time of all threads, from the scheduler's own clock."""
