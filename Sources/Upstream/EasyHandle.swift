@@ -68,7 +68,6 @@ final class EasyHandle {
         // The process has many threads: no signals. Cancelling must not wait for a name server.
         try set(CURLOPT_NOSIGNAL, 1)
         try set(CURLOPT_QUICK_EXIT, 1)
-        try set(CURLOPT_BUFFERSIZE, options.receiveBufferBytes)
         try set(CURLOPT_UPLOAD_BUFFERSIZE, 16 * 1_024)
         try set(CURLOPT_CONNECTTIMEOUT_MS, Int(clamping: milliseconds(server.connectTimeout)))
         try set(CURLOPT_MAXAGE_CONN, Int(options.idleConnectionLifetime.components.seconds))
@@ -88,6 +87,9 @@ final class EasyHandle {
         try set(CURLOPT_NOPROXY, "")
 
         let usesHTTP2 = request.server.isSecure && server.allowsHTTP2
+        try set(
+            CURLOPT_BUFFERSIZE,
+            usesHTTP2 ? options.sharedReceiveBufferBytes : options.receiveBufferBytes)
         try set(
             CURLOPT_HTTP_VERSION,
             usesHTTP2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1)

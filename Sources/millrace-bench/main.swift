@@ -7,7 +7,7 @@ import TokenSigning
 let names = ["sse", "reduce", "append", "render", "resume", "token"]
 guard CommandLine.arguments.count == 3, names.contains(CommandLine.arguments[1]),
     let count = Int(CommandLine.arguments[2]), count >= 0
-else { fatalError("millrace-bench \(names.joined(separator: "|")) COUNT") }
+else { preconditionFailure("millrace-bench \(names.joined(separator: "|")) COUNT") }
 
 let response =
     #"{"id":"resp_1","object":"response","status":"in_progress","model":"m","output":[]}"#
@@ -62,12 +62,12 @@ struct Stream {
                         machine.upstream(0, output, data: data, now: now, actions: &actions)
                     }
                 } catch {
-                    fatalError("\(error)")
+                    preconditionFailure("\(error)")
                 }
                 return .proceed
             }
         } catch {
-            fatalError("\(error)")
+            preconditionFailure("\(error)")
         }
         actions.removeAll(keepingCapacity: true)
     }
