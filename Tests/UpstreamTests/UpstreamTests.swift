@@ -427,6 +427,7 @@ struct UpstreamTests {
             }
         }
         #expect(recorder.outcomes.isEmpty)
-        #expect(recorder.byteCount == 8_192)
+        // What one read brought, and nothing after it.
+        #expect((1...8_192).contains(recorder.byteCount))
     }
 }
