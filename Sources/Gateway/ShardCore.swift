@@ -182,7 +182,9 @@ final class ShardCore: ServerHandler {
         } catch {
             return refused(GatewayErrorCode(error))
         }
-        guard claims.subject == subject else { return refused(.tokenSubject) }
+        guard claims.subject == subject, claims.rights.contains(.read) else {
+            return refused(.tokenSubject)
+        }
         guard let session = SessionID(parsing: claims.session), session.node == 0,
             session.shard < context.mailboxes.count
         else { return refused(.sessionNotFound) }
