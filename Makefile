@@ -13,6 +13,7 @@ RELEASE := $(SWIFT_BUILD) -c release --static-swift-stdlib
 SECONDS_PER_FUZZER ?= 60
 SCENARIO ?= load/scenarios/paced-chat.yaml
 LOAD_FLAGS ?=
+BENCH_FLAGS ?=
 IMAGE ?= millrace
 # docker, or what takes its place.
 CONTAINERS ?= $(firstword $(foreach tool,docker podman buildah,$(shell command -v $(tool))))
@@ -21,7 +22,7 @@ export SWIFT_BACKTRACE ?= enable=no
 
 .PHONY: help deps build release run web test test-swift test-web test-clients test-openai test-e2e test-tsan test-asan \
 	valgrind fuzz check format check-format check-layers check-forbidden check-documents check-generated \
-	check-web check-image generated bench load image image-test clean
+	check-web check-image generated bench bench-peers bench-check load image image-test clean
 
 help: ## print the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | \
@@ -112,8 +113,16 @@ generated: deps ## write the files that are made from the code
 	@WRITE_GENERATED=1 $(SWIFT_TEST) $(GENERATED)
 	@git status --short docs config
 
-bench: release ## measure gateway and simulator side by side with the scenarios in load/
-	@.ci/bench
+bench: release ## measure the gateway whole, server and clients on cores of their own (BENCH_FLAGS='--only paced')
+	@bench/bench.py $(BENCH_FLAGS)
+
+bench-peers: release ## measure what one could pick instead, on the same work in the same run
+	@bench/peers/install.sh .build/peers
+	@bench/peers.py $(BENCH_FLAGS)
+
+bench-check: release ## count instructions and allocations of the hot path against bench/thresholds.json
+	@.ci/deps valgrind
+	@bench/check.py
 
 load: release ## load a running gateway (SCENARIO=…, LOAD_FLAGS='--url …')
 	@.build/release/millrace-load "$(SCENARIO)" $(LOAD_FLAGS)

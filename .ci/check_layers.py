@@ -16,7 +16,7 @@ LAYERS = [
     {"Configuration", "Telemetry", "EventLoop", "TokenSigning"},
     {"WebSocketServer", "Upstream"},
     {"Gateway", "Simulator", "LoadClient"},
-    {"millrace", "millrace-sim", "millrace-load"},
+    {"millrace", "millrace-sim", "millrace-load", "millrace-bench"},
 ]
 
 # Which Swift modules may see a C library. One each, but for OpenSSL: the load client speaks TLS with it.

@@ -13,7 +13,7 @@ import subprocess
 import sys
 from urllib.parse import urlsplit
 
-from harness import NICE, OTHER_CORES, ROOT, Load, Server, figure, gateway, machine, median_of, simulator, table
+from harness import OTHER_CORES, ROOT, Load, Server, figure, gateway, machine, median_of, simulator, table
 
 PEERS = ROOT / "bench" / "peers"
 BUILT = ROOT / ".build" / "peers"
@@ -40,7 +40,7 @@ WORK = {"paced": (200, 200, 50, 8), "flat": (64, 2000, 0, 5)}
 def over_http(server, streams, deltas, rate, seconds):
     address = urlsplit(server.url)
     done = subprocess.run(
-        [*NICE, "taskset", "-c", OTHER_CORES, BUILT / "sse-load", address.hostname, str(address.port),
+        ["taskset", "-c", OTHER_CORES, BUILT / "sse-load", address.hostname, str(address.port),
          str(streams), str(deltas), str(rate), "2", str(seconds), str(server.pid)],
         capture_output=True, text=True)
     if done.returncode != 0:

@@ -102,6 +102,12 @@ package final class EventLoop: @unchecked Sendable {
     /// The monotonic clock, read now; callable from any thread.
     package var now: Instant { Instant.monotonicNow() }
 
+    /// Has blocks from 256 KiB on given back to the system as soon as they are freed; call it at start.
+    ///
+    /// Otherwise glibc raises that size with every such block, up to 32 MiB: after one long answer the
+    /// buffers of all later ones would stay in the heap.
+    package static func returnLargeBlocks() { millrace_return_large_blocks(256 << 10) }
+
     /// Processors that this process may use; callable from any thread.
     package static var availableProcessors: Int { max(1, Int(uv_available_parallelism())) }
 

@@ -30,6 +30,7 @@ package final class GatewayProcess {
         self.configuration = configuration
         self.logger = logger
         signal(SIGPIPE, SIG_IGN)
+        EventLoop.returnLargeBlocks()
         try ProcessLimits.raiseOpenFiles(configuration.server)
         try CurlGlobal.initialize()
         loop = try EventLoop()

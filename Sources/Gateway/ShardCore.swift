@@ -19,6 +19,10 @@ final class ShardCore: ServerHandler {
     let logger: Logger
     let metrics: GatewayMetrics
     private(set) var worker: UpstreamWorker
+    /// Only with `delivery.latency_budget_ms`.
+    private var pacer: TurnPacer?
+    /// What was read in this turn of a paced loop and goes on at its end, all sockets in a row.
+    private var waiting: [UpstreamRun] = []
     private var server: WebSocketServer?
     private var connections: [ConnectionID: any SessionClient] = [:]
     /// HTTP requests of the OpenAI dialect that are being answered.
@@ -57,6 +61,10 @@ final class ShardCore: ServerHandler {
         options.maximumTransfers = context.share(of: context.configuration.upstream.connections)
         options.maximumConnections = options.maximumTransfers
         worker = try UpstreamWorker(loop: loop, options: options)
+        let budget = context.configuration.delivery.latencyBudget
+        if budget > .zero {
+            pacer = TurnPacer(loop: loop, budget: budget) { [unowned self] in handOnWaiting() }
+        }
     }
 
     /// Opens the shard's listener and returns its port.
@@ -226,7 +234,9 @@ final class ShardCore: ServerHandler {
         } catch {
             return refused(GatewayErrorCode(error))
         }
-        guard claims.subject == subject else { return refused(.tokenSubject) }
+        guard claims.subject == subject, claims.rights.contains(.read) else {
+            return refused(.tokenSubject)
+        }
         guard let session = SessionID(parsing: claims.session), session.node == 0,
             session.shard < context.mailboxes.count
         else { return refused(.sessionNotFound) }
@@ -549,6 +559,23 @@ final class ShardCore: ServerHandler {
 
     func stopWaiting(_ ticket: UpstreamPoolState.Ticket) { waitingRuns[ticket] = nil }
 
+    /// True when what `run` has read may wait for the turn's end, where `handOn` follows.
+    func defers(_ run: UpstreamRun) -> Bool {
+        guard let pacer else { return false }
+        pacer.noteWork()
+        guard pacer.isLoaded else { return false }
+        waiting.append(run)
+        return true
+    }
+
+    private func handOnWaiting() {
+        guard !waiting.isEmpty else { return }
+        let runs = waiting
+        waiting.removeAll(keepingCapacity: true)
+        // A run that was closed meanwhile has nothing to say, and its session may be gone.
+        for run in runs where !run.isSilent { run.handOn() }
+    }
+
     func responseEnded(_ summary: ResponseSummary, story: UpstreamStory?, session: SessionID) {
         metrics.responses[Telemetry.ResponseOutcome(summary.outcome)].increment()
         metrics.responseDuration.observe(summary.total)
@@ -642,6 +669,7 @@ final class ShardCore: ServerHandler {
         context.mailboxes[index].setHandler(nil)
         server?.destroy()
         worker.shutDown()
+        pacer?.close()
         loop.close()
     }
 

@@ -555,11 +555,12 @@ final class UpstreamRun: UpstreamTransferDelegate {
     }
 
     func transferWasRead(_ transfer: UpstreamTransfer) {
-        if unsentBytes > 0 { handOn() }
+        if unsentBytes > 0, !shard.defers(self) { handOn() }
     }
 
     /// Offers what was logged to the readers: what one turn brings a session leaves as one frame.
-    private func handOn() {
+    func handOn() {
+        guard unsentBytes > 0 else { return }
         unsentBytes = 0
         session.commit()
     }

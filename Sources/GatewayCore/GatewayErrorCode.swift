@@ -84,7 +84,8 @@ package enum GatewayErrorCode: String, CaseIterable, Sendable {
             "`ready.reason`: the key that signed the token is not configured (any more)"
         case .tokenSignature: "`ready.reason`: the signature does not match"
         case .tokenExpired: "`ready.reason`: the token is past its expiry"
-        case .tokenSubject: "`ready.reason`: the token belongs to another subject"
+        case .tokenSubject:
+            "`ready.reason`: the token belongs to another subject, or gives no right to read"
         case .sessionNotFound: "`ready.reason`: the session is over, or this gateway never had it"
         case .epochMismatch: "`ready.reason`: the token belongs to another life of the log"
         case .positionInFuture: "`ready.reason`: `after` lies beyond the end of the log"

@@ -75,11 +75,6 @@ final class EasyHandle {
         // The process has many threads: no signals. Cancelling must not wait for a name server.
         try set(CURLOPT_NOSIGNAL, 1)
         try set(CURLOPT_QUICK_EXIT, 1)
-        // HTTP/2 stalls after a pause when its frames are larger than the buffer (libcurl 7.88).
-        let mayMultiplex = request.server.isSecure && request.server.options.allowsHTTP2
-        try set(
-            CURLOPT_BUFFERSIZE,
-            mayMultiplex ? max(options.receiveBufferBytes, 16 << 10) : options.receiveBufferBytes)
         try set(CURLOPT_UPLOAD_BUFFERSIZE, 16 * 1_024)
         // One timeout for both in libcurl: where they are two, the transfer watches each.
         let untilConnected = server.connectTimeout + (server.tlsTimeout ?? .zero)
@@ -101,6 +96,9 @@ final class EasyHandle {
         try set(CURLOPT_NOPROXY, "")
 
         let usesHTTP2 = request.server.isSecure && server.allowsHTTP2
+        try set(
+            CURLOPT_BUFFERSIZE,
+            usesHTTP2 ? options.sharedReceiveBufferBytes : options.receiveBufferBytes)
         try set(
             CURLOPT_HTTP_VERSION,
             usesHTTP2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1)

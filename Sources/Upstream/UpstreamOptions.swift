@@ -10,6 +10,8 @@ package struct UpstreamOptions: Sendable {
     ///
     /// libcurl reads again while bytes wait, so a small one costs little: decision 0051.
     package var receiveBufferBytes = 4 * 1_024
+    /// The same where transfers may share an HTTP/2 connection, one of them paused.
+    package var sharedReceiveBufferBytes = 16 * 1_024
     /// All header lines of one exchange, interim responses included.
     package var maximumHeadBytes = 32 * 1_024
     /// What is kept of the body of a response that is not 2xx; the rest is not read.

@@ -23,7 +23,7 @@ package struct ConversationConfiguration: Sendable {
                 + "are kept here and sent again), none (every message stands alone).")
         bytes = keys.bytes(
             "bytes", in: 1024...268_435_456, default: 4_194_304,
-            "Items kept per session with conversation.state gateway. Above it the oldest turns "
-                + "are left out.")
+            "Items kept per session with conversation.state gateway. Above it further messages are "
+                + "refused: conversation_too_large.")
     }
 }

@@ -57,8 +57,6 @@ package struct UpstreamConfiguration: Sendable {
     package let eventBytes: Int
     /// Transfers open at once, over all shards.
     package let connections: Int
-    /// Unused connections kept open, per shard.
-    package let idleConnections: Int
     /// Attempts at a response, the first one included.
     package let attempts: Int
     /// Before the first retry; doubles.
@@ -151,9 +149,6 @@ package struct UpstreamConfiguration: Sendable {
             "connections", in: 1...1_000_000, default: 20_000,
             "Transfers open at once, over all shards. Above it: the message is refused, "
                 + "retryable.")
-        idleConnections = keys.integer(
-            "idle_connections", in: 0...100_000, default: 256,
-            "Unused connections kept open for the next request, per shard.")
         attempts = keys.integer(
             "attempts", in: 1...20, default: 3,
             "Attempts at a response before its first output, the first one included; at least one "

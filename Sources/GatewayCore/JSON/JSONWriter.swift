@@ -5,6 +5,9 @@ extension [UInt8] {
     /// Appends raw bytes as they are.
     @inline(__always)
     package mutating func append(_ raw: Span<UInt8>) {
+        // Nothing added to an empty array would still write to the storage that all empty arrays of all
+        // threads share (ThreadSanitizer, Swift 6.3).
+        guard !raw.isEmpty else { return }
         append(addingCapacity: raw.count) { output in
             for index in raw.indices { output.append(raw[index]) }
         }

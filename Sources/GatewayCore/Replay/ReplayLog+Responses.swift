@@ -31,6 +31,8 @@ extension ReplayLog {
         }
         runs.sort { ($0.index, $0.sequence) < ($1.index, $1.sequence) }
         var text: [UInt8] = []
+        // Decoding never makes it longer; growing by doubling would take three times a long answer.
+        text.reserveCapacity(runs.reduce(0) { $0 + $1.bytes.count })
         var decoder = JSONTextDecoder()
         for run in runs { decoder.feed(run.bytes.span, into: &text) }
         decoder.finish(into: &text)

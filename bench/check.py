@@ -1,0 +1,75 @@
+#!/usr/bin/env python3
+"""Counts instructions and allocations of the hot path and holds them against bench/thresholds.json.
+
+bench/check.py [--write]
+
+Counts, not times, so that a busy machine measures the same. One more than a tenth above its threshold
+fails; one more than a tenth below is told, to be tightened with --write. Needs valgrind.
+"""
+
+import argparse
+import json
+import re
+import subprocess
+import sys
+import tempfile
+
+from harness import PROGRAMS, ROOT, table
+
+THRESHOLDS = ROOT / "bench" / "thresholds.json"
+TOLERANCE = 0.10
+# Operation and how often: the second run does twice as much, and the difference is what counts.
+OPERATIONS = {"sse": 2000, "reduce": 2000, "append": 2000, "render": 2000, "resume": 100, "token": 200}
+
+
+def valgrind(tool, operation, count, pattern):
+    with tempfile.NamedTemporaryFile() as output:
+        result = subprocess.run(
+            ["valgrind", f"--tool={tool}", f"--{tool}-out-file={output.name}",
+             PROGRAMS / "millrace-bench", operation, str(count)], capture_output=True, text=True)
+    found = re.search(pattern, result.stderr)
+    if result.returncode != 0 or not found:
+        sys.exit(result.stderr)
+    return int(found[1].replace(",", ""))
+
+
+def measure():
+    figures = {}
+    for operation, count in OPERATIONS.items():
+        for unit, tool, pattern in (("instructions", "callgrind", r"Collected : (\d+)"),
+                                    ("allocations", "dhat", r"Total:.* in ([\d,]+) blocks")):
+            once, twice = (valgrind(tool, operation, n * count, pattern) for n in (1, 2))
+            figures[f"{operation} {unit}"] = round((twice - once) / count, 2)
+    return figures
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--write", action="store_true", help="take what is measured for the thresholds")
+    arguments = parser.parse_args()
+    figures = measure()
+    if arguments.write:
+        THRESHOLDS.write_text(json.dumps(figures, indent=2) + "\n")
+    thresholds = json.loads(THRESHOLDS.read_text())
+    rows, failed, beaten = [], 0, 0
+    for name, value in figures.items():
+        limit = thresholds.get(name)
+        # A twentieth of an allocation is noise of growing arrays.
+        slack = 0.05 if name.endswith("allocations") else 0
+        if limit is None or value > limit * (1 + TOLERANCE) + slack:
+            verdict = "FAILED"
+            failed += 1
+        elif value < limit * (1 - TOLERANCE) - slack:
+            verdict = "tighten"
+            beaten += 1
+        else:
+            verdict = "holds"
+        rows.append([name, f"{value:,}", "none" if limit is None else f"{limit:,}", verdict])
+    print(table(["per operation", "measured", "threshold", ""], rows))
+    if beaten:
+        print(f"\n{beaten} thresholds can be tightened: bench/check.py --write")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
