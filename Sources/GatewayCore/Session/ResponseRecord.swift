@@ -27,8 +27,8 @@ struct ResponseRecord {
     /// Why a transfer is closed before its end.
     enum ClosingReason: Equatable {
         case cancel(CancelReason)
-        /// A limit was exceeded: the response fails.
-        case failure(ResponseError)
+        /// A limit was exceeded: the response fails. Boxed, because every record has room for its phase.
+        indirect case failure(ResponseError)
     }
 
     /// The response's number within its session: 0, 1, 2 ….

@@ -58,9 +58,11 @@ package struct AttemptMachine: Sendable {
         /// Go on with the background response that the upstream already has.
         case reattach(Int)
         /// Say so, and come back with `timer`.
-        case backOff(Duration, AttemptFailure)
+        case backOff(Duration)
         /// Nothing more can be done.
-        case fail(ResponseError)
+        ///
+        /// Boxed: it comes once a response, and without a box every action would be as large as an error.
+        indirect case fail(ResponseError)
     }
 
     private let policy: RetryPolicy
@@ -210,7 +212,7 @@ package struct AttemptMachine: Sendable {
         // The first time it is most likely the network, and somebody is reading along.
         let pause = barren == 1 && failure.retryAfter == nil ? Duration.zero : delay
         state = .backingOff(failure)
-        return .backOff(pause, failure)
+        return .backOff(pause)
     }
 
     private mutating func backOff(_ failure: AttemptFailure, _ random: UInt64) -> Action {
@@ -219,7 +221,7 @@ package struct AttemptMachine: Sendable {
                 retry: attempts, retryAfter: failure.retryAfter, random: random)
         else { return fail(failure.error) }
         state = .backingOff(failure)
-        return .backOff(delay, failure)
+        return .backOff(delay)
     }
 
     private mutating func refused(_ refusal: UpstreamPoolState.Refusal) -> Action {

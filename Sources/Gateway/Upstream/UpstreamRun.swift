@@ -205,7 +205,7 @@ final class UpstreamRun: UpstreamTransferDelegate {
         case .acquire(let tried): acquire(tried: tried)
         case .open(let member): open(member)
         case .reattach(let member): reattach(member)
-        case .backOff(let pause, let failure): backOff(pause, failure)
+        case .backOff(let pause): backOff(pause)
         case .fail(let error):
             // A log of upstream's own words has all that the last attempt said.
             if session.machine.logsEvents, !held.isEmpty { show() }
@@ -389,7 +389,7 @@ final class UpstreamRun: UpstreamTransferDelegate {
         checkDeadlines()
     }
 
-    private func backOff(_ pause: Duration, _ failure: AttemptFailure) {
+    private func backOff(_ pause: Duration) {
         let now = shard.loop.now
         waiting = .backOff(since: now)
         // A reattachment at once is nobody's business.
