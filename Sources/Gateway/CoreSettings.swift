@@ -130,8 +130,10 @@ extension CircuitBreaker.Settings {
 }
 
 extension RetryPolicy {
-    init(_ upstream: UpstreamConfiguration) {
+    init(_ configuration: GatewayConfiguration) {
         self.init()
+        let upstream = configuration.upstream
+        maximumSeams = configuration.fallback.seams
         maximumAttempts = upstream.attempts
         firstDelay = upstream.retryDelay
         maximumDelay = upstream.maximumRetryDelay

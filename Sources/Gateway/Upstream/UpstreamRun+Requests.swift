@@ -8,6 +8,24 @@ import Upstream
 extension UpstreamRun {
     /// Asks an upstream for the response, from its beginning.
     func open(_ member: Int) {
+        continuation = nil
+        ask(member)
+    }
+
+    /// Asks an upstream for what follows the text so far.
+    func goOn(at member: Int) {
+        guard let text = session.machine.text(of: response), let asked = body.goingOn(from: text)
+        else {
+            let error = ResponseError(
+                code: GatewayErrorCode.internalError.rawValue,
+                message: "the request has no input to go on from", isRetryable: true)
+            return failed(AttemptFailure(.rejected, .final, error))
+        }
+        continuation = asked
+        ask(member)
+    }
+
+    private func ask(_ member: Int) {
         serve(at: member)
         story.attempts = machine.attempts
         reducer = ResponsesReducer()
@@ -27,6 +45,7 @@ extension UpstreamRun {
 
     private func post(isStreaming: Bool) {
         let upstream = shard.context.pool.upstreams[member]
+        let body = continuation ?? body
         let model = upstream.replacement(for: body.modelName)
         send(
             isStreaming ? .stream : .document,
@@ -99,6 +118,6 @@ extension UpstreamRun {
             limits.firstEvent = limits.total
         }
         return UpstreamDeadlines(
-            limits: limits, now: now, responseStartedAt: startedAt, hasText: hasOutput)
+            limits: limits, now: now, responseStartedAt: startedAt, hasText: machine.hasOutput)
     }
 }

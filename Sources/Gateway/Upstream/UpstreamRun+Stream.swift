@@ -80,7 +80,7 @@ extension UpstreamRun {
         }
         for (position, type) in types.enumerated() {
             // What is shown already needs no beginning.
-            if position == 0, hasOutput { continue }
+            if position == 0, machine.hasOutput { continue }
             var event: [UInt8] = []
             event.reserveCapacity(document.count + 64)
             event += Array("{\"type\":\"\(type)\",\"response\":".utf8)
@@ -104,14 +104,14 @@ extension UpstreamRun {
         switch output {
         case .response(let id, _, _):
             if let id { named(id, data) }
-            guard hasOutput || !hold(output, data, now) else { return }
+            guard machine.hasOutput || !hold(output, data, now) else { return }
         case .upstreamEvent:
-            guard hasOutput || !hold(output, data, now) else { return }
-        case .finished(let end) where !hasOutput && end.status == .failed:
+            guard machine.hasOutput || !hold(output, data, now) else { return }
+        case .finished(let end) where !machine.hasOutput && end.status == .failed:
             let failure = AttemptFailure(
                 inStream: end.error, code: "upstream_failed", requestID: attempt?.requestID,
                 isTruncated: false)
-            if machine.wouldRetry(failure, hasBudget: true) {
+            if machine.broken != nil || machine.wouldRetry(failure, hasBudget: true) {
                 attempt?.pendingFailure = failure
                 return
             }
@@ -121,6 +121,7 @@ extension UpstreamRun {
         case .item, .finished: break
         }
         show()
+        seam.show(output, data)
         observe(output, now: now)
         session.upstream(response, output, data: data, now: now)
     }
@@ -128,16 +129,21 @@ extension UpstreamRun {
     /// Brings an event as it is to a session that logs those, after what the reducer made of it.
     private func deliverEvent(_ data: Span<UInt8>, now: Instant) {
         guard session.machine.logsEvents, attempt?.pendingFailure == nil else { return }
-        guard hasOutput || !hold(nil, data, now) else { return }
+        guard machine.hasOutput || !hold(nil, data, now) else { return }
         show()
         session.upstreamEvent(response, data: data, now: now)
     }
 
     /// From here on the attempt is the one that clients see.
     func show() {
-        guard !hasOutput else { return }
-        hasOutput = true
+        guard !machine.hasOutput else { return }
+        let broken = machine.broken
         _ = machine.handle(.output)
+        if let broken {
+            shard.metrics.upstreamSeams.increment()
+            story.seams = machine.seams
+            session.upstreamSeam(response, reason: broken.error.code)
+        }
         for entry in held.takeAll() {
             if let output = entry.output {
                 session.upstream(response, output, data: entry.data.span, now: entry.at)

@@ -99,7 +99,7 @@ extension UpstreamRun: UpstreamTransferDelegate {
             return render(transfer.collectedBody)
         }
         let reason = AttemptFailure(failure)
-        if attempt.mode == .stream, reason.reason == .notStreaming, !hasOutput {
+        if attempt.mode == .stream, reason.reason == .notStreaming, !machine.hasOutput {
             return openWithoutStream()
         }
         if attempt.mode == .reattach, let status = failure.status, (400..<500).contains(status),
@@ -147,7 +147,7 @@ extension UpstreamRun: UpstreamTransferDelegate {
             requestID: attempt?.requestID, isTruncated: true)
         // An error that upstream told ends the response there: there is nothing to reattach to.
         if told != nil { _ = machine.handle(.unnamed) }
-        if hasOutput { failure.error.isRetryable = true }
+        if machine.hasOutput { failure.error.isRetryable = true }
         return failure
     }
 

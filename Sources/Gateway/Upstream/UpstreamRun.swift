@@ -28,6 +28,10 @@ final class UpstreamRun {
     unowned let session: HostedSession
     unowned let shard: ShardCore
     var body: UpstreamRequestBody
+    /// The request in its present form, where an answer that broke off is being gone on with.
+    var continuation: UpstreamRequestBody?
+    /// Whether what was shown could be gone on with.
+    var seam: SeamCandidate
     let isBackground: Bool
     let isShownAtOnce: Bool
     let pinned: Int?
@@ -47,8 +51,6 @@ final class UpstreamRun {
 
     var reducer = ResponsesReducer()
     var held = HeldOutputs()
-    /// Something that a client sees is in the log.
-    var hasOutput = false
     /// Where a background response is at upstream.
     var position: BackgroundPosition
     var lastDelta: Instant?
@@ -99,6 +101,7 @@ final class UpstreamRun {
         self.shard = shard
         isBackground = body.isBackground
         isShownAtOnce = body.isShownAtOnce
+        seam = SeamCandidate(body, isNative: !session.machine.logsEvents)
         ticket = shard.makeTicket()
         startedAt = shard.loop.now
     }
@@ -124,7 +127,7 @@ final class UpstreamRun {
         timer?.cancel()
         releasePlace(.neutral)
         held.discard()
-        body.bytes = []
+        forgetRequest()
         if isUnfinished, isBackground, !leavesRunning { cancelAtUpstream() }
         closeTransfer()
     }
@@ -139,6 +142,11 @@ final class UpstreamRun {
             attempt.transfer = nil
             BackgroundReaper.take(transfer, attempt.parser, at: server, shard: shard)
         }
+    }
+
+    private func forgetRequest() {
+        body.bytes = []
+        continuation = nil
     }
 
     func pause() {
@@ -164,6 +172,7 @@ final class UpstreamRun {
         case .none: break
         case .acquire(let tried): acquire(tried: tried)
         case .open(let member): open(member)
+        case .goOn(let member): goOn(at: member)
         case .reattach(let member): reattach(member)
         case .backOff(let pause): backOff(pause)
         case .fail(let error):
@@ -195,7 +204,10 @@ final class UpstreamRun {
         let pool = shard.context.pool
         story.note(pool.upstreams[member].name, failure.reason.rawValue)
         log(failure)
-        let mayRetry = machine.wouldRetry(failure, hasBudget: true)
+        // What upstream has told is the end, even where it does not say so as it should.
+        let isContinuable = seam.isContinuable && reducer.toldError == nil
+        let mayRetry = machine.wouldRetry(
+            failure, hasBudget: true, isContinuable: isContinuable)
         let hasBudget = mayRetry && shard.retryBudget.take(now: now)
         if mayRetry, !hasBudget { shard.metrics.retriesDenied.increment() }
         releasePlace(
@@ -203,11 +215,13 @@ final class UpstreamRun {
             retryAfter: failure.pauseForAll)
         let tries = machine.tries
         let action = machine.handle(
-            .failed(failure, random: UInt64.random(in: .min ... .max), hasBudget: hasBudget))
+            .failed(
+                failure, random: UInt64.random(in: .min ... .max), hasBudget: hasBudget,
+                isContinuable: isContinuable))
         if !machine.isEnded {
             shard.metrics.upstreamRetries[failure.reason.rawValue].increment()
             // What a background response has told stays true when it is reattached to.
-            if tries > 0, !hasOutput, position.id == nil { held.discard() }
+            if tries > 0, !machine.hasOutput, position.id == nil { held.discard() }
         }
         perform(action)
     }
@@ -226,9 +240,9 @@ final class UpstreamRun {
     /// The terminal event was logged.
     func finished() {
         _ = machine.handle(.finished)
-        story.note(shard.context.pool.upstreams[member].name, hasOutput ? "ok" : "final")
+        story.note(shard.context.pool.upstreams[member].name, machine.hasOutput ? "ok" : "final")
         releasePlace(isSlow ? .slow : .success)
-        body.bytes = []
+        forgetRequest()
         guard attempt?.transfer != nil else { return end() }
         waiting = .linger
         timer?.arm(after: Self.lingerTime)

@@ -206,7 +206,7 @@ struct ResilienceSimulationTests {
                 let admission = pool.acquire(
                     ticket, pinned: nil, tried: tried, now: now, random: generator.next())
                 admitted(response, admission, isFirst: true)
-            case .open(let member), .reattach(let member):
+            case .open(let member), .goOn(let member), .reattach(let member):
                 calls[member] += 1
                 mostInFlight = max(mostInFlight, pool.members.map(\.inFlight).max() ?? 0)
                 at(

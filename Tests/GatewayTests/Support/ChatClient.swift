@@ -1,4 +1,5 @@
 import Foundation
+import TokenSigning
 
 /// A blocking client of the native protocol: checks that events come once and in order, and keeps what it saw.
 final class ChatClient {
@@ -137,4 +138,9 @@ extension [String: Any] {
     var status: String { self["status"] as? String ?? "" }
     var code: String { (self["error"] as? [String: Any])?["code"] as? String ?? "" }
     var isRetryable: Bool { (self["error"] as? [String: Any])?["retryable"] as? Bool ?? false }
+}
+
+extension String {
+    /// The SHA-256 of its UTF-8 as hexadecimal.
+    var sha256: String? { try? SHA256Digest.hex(of: Array(utf8)) }
 }
