@@ -20,7 +20,7 @@ CONTAINERS ?= $(firstword $(foreach tool,docker podman buildah,$(shell command -
 # The printer of crashes asks questions where nobody answers.
 export SWIFT_BACKTRACE ?= enable=no
 
-.PHONY: help deps build release run web test test-swift test-web test-clients test-e2e test-tsan test-asan \
+.PHONY: help deps build release run web test test-swift test-web test-clients test-openai test-e2e test-tsan test-asan \
 	valgrind fuzz check format check-format check-layers check-forbidden check-documents check-generated \
 	check-web check-image generated bench bench-peers bench-check load image image-test clean
 
@@ -54,6 +54,9 @@ test-web: ## run the unit tests of the page
 
 test-clients: release ## drive the release build with WebSocket clients written by others
 	@.ci/clients
+
+test-openai: release ## drive the release build with the official OpenAI clients
+	@.ci/openai
 
 test-e2e: release web ## drive the page in a real browser
 	@$(MAKE) --no-print-directory -C web e2e

@@ -30,6 +30,10 @@ static inline CURLcode millrace_easy_set_write_function(CURL *easy, curl_write_c
     return (curl_easy_setopt)(easy, CURLOPT_WRITEFUNCTION, function);
 }
 
+static inline CURLcode millrace_easy_set_read_function(CURL *easy, curl_read_callback function) {
+    return (curl_easy_setopt)(easy, CURLOPT_READFUNCTION, function);
+}
+
 static inline CURLcode millrace_easy_set_header_function(CURL *easy, curl_write_callback function) {
     return (curl_easy_setopt)(easy, CURLOPT_HEADERFUNCTION, function);
 }
@@ -71,3 +75,5 @@ static const curl_socket_t MILLRACE_SOCKET_TIMEOUT = CURL_SOCKET_TIMEOUT;
 static const long MILLRACE_GLOBAL_DEFAULT = CURL_GLOBAL_DEFAULT;
 static const size_t MILLRACE_ERROR_SIZE = CURL_ERROR_SIZE;
 static const size_t MILLRACE_WRITE_PAUSE = CURL_WRITEFUNC_PAUSE;
+static const size_t MILLRACE_READ_PAUSE = CURL_READFUNC_PAUSE;
+static const size_t MILLRACE_READ_ABORT = CURL_READFUNC_ABORT;

@@ -10,6 +10,7 @@ package struct GatewayConfiguration: Sendable {
     package let resume: ResumeConfiguration
     package let conversation: ConversationConfiguration
     package let options: OptionsConfiguration
+    package let dialect: DialectConfiguration
     package let upstream: UpstreamConfiguration
     package let fallback: FallbackConfiguration
     package let breaker: BreakerConfiguration
@@ -32,6 +33,7 @@ package struct GatewayConfiguration: Sendable {
         resume = ResumeConfiguration(&reader)
         conversation = ConversationConfiguration(&reader)
         options = OptionsConfiguration(&reader)
+        dialect = DialectConfiguration(&reader)
         upstream = UpstreamConfiguration(&reader)
         fallback = FallbackConfiguration(&reader)
         breaker = BreakerConfiguration(&reader)

@@ -12,7 +12,7 @@ import WebSocketServer
 ///
 /// Log events are written straight to the socket from the session's cursor. Only frames that are not in
 /// the log, and deliveries from other shards, wait here, in an outbox with a limit.
-final class Connection: WebSocketHandler {
+final class Connection: WebSocketHandler, SessionClient {
     private enum Phase {
         case greeting
         /// The home shard was asked; commands that come meanwhile wait.

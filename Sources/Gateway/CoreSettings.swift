@@ -27,6 +27,33 @@ extension SessionSettings {
         conversationBytes = configuration.conversation.bytes
         conversation = ConversationState(configuration.conversation.state)
     }
+
+    /// The same for a session of the OpenAI dialect.
+    func forDialect(_ dialect: DialectConfiguration, _ kind: DialectSessionKind) -> SessionSettings
+    {
+        var settings = self
+        settings.fidelity = .full
+        settings.conversation = .none
+        settings.activeResponses = dialect.responsesPerConnection
+        settings.namedLanes = dialect.lanes
+        settings.waitingRequests = dialect.waiting
+        switch kind {
+        case .request: settings.resumeWindow = dialect.abandon
+        case .background: settings.abandonPolicy = .proceed
+        case .connection: settings.keepsTurns = true
+        }
+        return settings
+    }
+}
+
+/// What a session of the OpenAI dialect was made for.
+enum DialectSessionKind {
+    /// One HTTP request, whose client is expected to stay.
+    case request
+    /// One HTTP request that said `background: true`.
+    case background
+    /// One WebSocket.
+    case connection
 }
 
 extension SessionSettings.ConversationState {

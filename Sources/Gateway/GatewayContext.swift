@@ -22,6 +22,8 @@ final class GatewayContext: Sendable {
     let registry: MetricRegistry
     let staticFiles: StaticFiles
     let admission: Admission
+    /// Where the responses of the OpenAI dialect are.
+    let responses: ResponseIndex
     /// This life of every log: positions of an earlier process mean nothing here.
     let epoch: String
     let isDraining = Atomic<Bool>(false)
@@ -36,6 +38,7 @@ final class GatewayContext: Sendable {
         self.logger = logger
         self.mailboxes = mailboxes
         self.process = process
+        responses = ResponseIndex(limit: configuration.dialect.responses)
         registry = MetricRegistry()
         ProcessMetrics.register(in: registry, version: millraceVersion, logger: logger)
         admission = Admission(configuration.server)

@@ -10,8 +10,10 @@ import WebSocketServer
 /// cursor. Readers elsewhere get it through their shard's mailbox.
 final class HostedSession {
     private(set) var machine: SessionMachine
-    private unowned let shard: ShardCore
-    private var readers: [SessionReader] = []
+    unowned let shard: ShardCore
+    private(set) var readers: [SessionReader] = []
+    /// Names of the session's responses in the process's index.
+    private var names: [String] = []
     private var runs: [Int: UpstreamRun] = [:]
     /// What became of runs that ended before their response was told to have.
     private var stories: [Int: UpstreamStory] = [:]
@@ -32,8 +34,11 @@ final class HostedSession {
 
     /// Whose session it is.
     let subject: String
+    /// It is one of the OpenAI dialect: native clients cannot attach to it.
+    let isDialect: Bool
 
-    init(machine: SessionMachine, subject: String, shard: ShardCore) {
+    init(machine: SessionMachine, subject: String, shard: ShardCore, isDialect: Bool = false) {
+        self.isDialect = isDialect
         self.machine = machine
         self.subject = subject
         self.shard = shard
@@ -48,11 +53,11 @@ final class HostedSession {
 
     /// Attaches a reader at `cursor`, after `greet` has sent what comes before the log.
     func attach(
-        _ connection: ConnectionID, _ destination: SessionReader.Destination, after cursor: Int,
-        greet: () -> Void
+        _ connection: ConnectionID, _ destination: SessionReader.Destination,
+        as form: SessionReader.Form = .native, after cursor: Int, greet: () -> Void = {}
     ) {
         let reader = SessionReader(
-            connection: connection, destination: destination, cursor: cursor)
+            connection: connection, destination: destination, form: form, cursor: cursor)
         readers.append(reader)
         if case .there = destination { shard.remoteReadersChanged(by: 1) }
         greet()
@@ -100,6 +105,7 @@ final class HostedSession {
     func tellIdleReaders() {
         guard !machine.isRunning else { return }
         for reader in readers where reader.cursor == machine.log.lastSequence {
+            if machine.isWaiting { continue }
             switch reader.destination {
             case .here(let connection): if connection.isReadyForLog { connection.sessionIsIdle() }
             case .there(let other):
@@ -129,6 +135,17 @@ final class HostedSession {
         }
         commit()
         armTimer()
+    }
+
+    /// Lets the OpenAI dialect drive the machine, and carries out what comes of it.
+    func drive<Failure: Error, Result>(
+        _ body: (inout SessionMachine, Instant, inout [SessionAction]) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        defer {
+            commit()
+            armTimer()
+        }
+        return try body(&machine, shard.loop.now, &actions)
     }
 
     private func receive(
@@ -202,6 +219,16 @@ final class HostedSession {
         machine.upstream(response, output, data: data, now: now, actions: &actions)
     }
 
+    /// Upstream has answered with a stream.
+    func upstreamAnswered(_ response: Int, _ head: UpstreamResponseHead) {
+        machine.upstreamAnswered(response, head)
+    }
+
+    /// Logs one event as it came, in a session of the OpenAI dialect; after what the reducer made of it.
+    func upstreamEvent(_ response: Int, data: Span<UInt8>, now: Instant) {
+        machine.upstreamEvent(response, data: data, now: now, actions: &actions)
+    }
+
     func upstreamFailed(_ response: Int, _ error: ResponseError) {
         machine.upstreamFailed(response, error, now: shard.loop.now, actions: &actions)
         commit()
@@ -252,6 +279,11 @@ final class HostedSession {
         case .broadcast(let frame):
             for reader in readers { send(frame, to: reader) }
         case .responseEnded(let summary): responseEnded(summary)
+        case .responseNamed(_, let id):
+            let name = String(decoding: id, as: UTF8.self)
+            names.append(name)
+            shard.context.responses.add(name, in: machine.id)
+        case .cancelUpstream(let id): DialectCancel.start(id, on: shard)
         case .expire: shard.endSession(self)
         }
     }
@@ -337,7 +369,7 @@ final class HostedSession {
     }
 
     /// Sends an unnumbered frame after the events that it may speak of.
-    private func send(_ frame: [UInt8], to reader: SessionReader) {
+    func send(_ frame: [UInt8], to reader: SessionReader) {
         offer(to: reader)
         switch reader.destination {
         case .here(let connection): connection.send(frame)
@@ -349,6 +381,12 @@ final class HostedSession {
 
     /// Hands a reader what follows its cursor, one frame at most here, as credit allows elsewhere.
     private func offer(to reader: SessionReader) {
+        switch reader.form {
+        case .native: break
+        case .lines: return offerLines(to: reader)
+        case .events(let response): return offerEvents(of: response, to: reader)
+        case .whole(let response): return offerWhole(response, to: reader)
+        }
         guard reader.cursor < machine.log.lastSequence else { return }
         switch reader.destination {
         case .here(let connection):
@@ -424,6 +462,7 @@ final class HostedSession {
         hasEnded = true
         timer?.cancel()
         timer = nil
+        for name in names { shard.context.responses.remove(name, in: machine.id) }
         for run in runs.values { run.close(leavesRunning: true) }
         for _ in inFlight { shard.metrics.responsesInFlight.decrement() }
         inFlight = []

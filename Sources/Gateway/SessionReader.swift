@@ -5,9 +5,21 @@ final class SessionReader {
     /// Where a reader's connection is.
     enum Destination {
         /// On this shard: frames go straight to the socket.
-        case here(Connection)
+        case here(any LogReader)
         /// On another shard: frames go through its mailbox, as far as credit reaches.
         case there(shard: Int)
+    }
+
+    /// How the log is written for it.
+    enum Form {
+        /// The native protocol.
+        case native
+        /// Upstream's events, one a line: the WebSocket mode of the OpenAI dialect.
+        case lines
+        /// One response's events as an event stream.
+        case events(response: Int)
+        /// One response's object, at its end.
+        case whole(response: Int)
     }
 
     /// Bytes that may be on their way to another shard's socket.
@@ -20,7 +32,12 @@ final class SessionReader {
     /// Bytes on their way to another shard.
     var unacknowledgedBytes = 0
 
-    init(connection: ConnectionID, destination: Destination, cursor: Int) {
+    let form: Form
+    /// Of a form for one response: its answer has begun.
+    var hasBegun = false
+
+    init(connection: ConnectionID, destination: Destination, form: Form, cursor: Int) {
+        self.form = form
         self.connection = connection
         self.destination = destination
         self.cursor = cursor

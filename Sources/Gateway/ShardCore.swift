@@ -24,7 +24,9 @@ final class ShardCore: ServerHandler {
     /// What was read in this turn of a paced loop and goes on at its end, all sockets in a row.
     private var waiting: [UpstreamRun] = []
     private var server: WebSocketServer?
-    private var connections: [ConnectionID: Connection] = [:]
+    private var connections: [ConnectionID: any SessionClient] = [:]
+    /// HTTP requests of the OpenAI dialect that are being answered.
+    private var exchanges: [ConnectionID: DialectExchange] = [:]
     private var sessions: [String: HostedSession] = [:]
     /// Deserted sessions in order of their desertion; entries may be out of date.
     private var deserted: [String] = []
@@ -70,6 +72,8 @@ final class ShardCore: ServerHandler {
         var options = ServerOptions()
         let configuration = context.configuration
         options.maximumMessageBytes = configuration.limits.messageBytes
+        options.maximumBodyBytes = configuration.dialect.bodyBytes
+        options.customHeaders = ["openai-beta"]
         options.backlog = Int32(clamping: configuration.server.backlog)
         // Room for requests that are about to be refused with an answer.
         options.maximumSockets = configuration.server.connections + 256
@@ -90,8 +94,11 @@ final class ShardCore: ServerHandler {
         if request.path == "/debug/echo", context.configuration.server.debugEcho {
             return .accept(EchoConnection())
         }
-        guard request.path == "/v1/chat" else {
-            return .refuse(.error(404, "not_found", "WebSockets are at /v1/chat"))
+        let isDialect =
+            request.path == "/v1/responses" && context.configuration.dialect.isEnabled
+        guard request.path == "/v1/chat" || isDialect else {
+            return .refuse(
+                .error(404, "not_found", "WebSockets are at /v1/chat and /v1/responses"))
         }
         guard !context.isDraining.load(ordering: .relaxed) else {
             return .refuse(
@@ -100,6 +107,13 @@ final class ShardCore: ServerHandler {
                     headers: [("retry-after", "1")]))
         }
         if let refusal = context.admission.refusal(of: request) { return .refuse(refusal) }
+        var subject = ""
+        if isDialect {
+            guard let name = dialectSubject(of: request) else {
+                return .refuse(DialectError.unauthorized.response(isUpgrade: true))
+            }
+            subject = name
+        }
         if let after = request.queryValue("after"), (Int(after) ?? -1) < 0 {
             return .refuse(.error(400, "invalid_frame", "`after` must be a whole number from 0"))
         }
@@ -107,23 +121,61 @@ final class ShardCore: ServerHandler {
         switch context.admission.enter(address) {
         case .failure(let refusal): return .refuse(refusal.response)
         case .success(let place):
-            nextConnection += 1
+            let id = makeConnectionID()
+            guard isDialect else {
+                return .accept(Connection(shard: self, id: id, place: place, request: request))
+            }
             return .accept(
-                Connection(
-                    shard: self, id: ConnectionID(shard: index, counter: nextConnection),
-                    place: place, request: request))
+                DialectConnection(
+                    shard: self, id: id, place: place, subject: subject, request: request))
         }
     }
 
-    func respond(to exchange: HTTPExchange) { HTTPRoutes(context: context).respond(to: exchange) }
+    func respond(to exchange: HTTPExchange) {
+        if context.configuration.dialect.isEnabled,
+            DialectRoutes(shard: self).respond(to: exchange)
+        {
+            return
+        }
+        HTTPRoutes(context: context).respond(to: exchange)
+    }
 
-    func connectionOpened(_ connection: Connection) {
+    /// Uploads pass through; everything else is small and collected.
+    func streamedBodyLimit(of request: HTTPRequest) -> Int? {
+        let dialect = context.configuration.dialect
+        return dialect.isEnabled && request.method == .post && request.path == "/v1/files"
+            ? dialect.fileBytes : nil
+    }
+
+    func makeConnectionID() -> ConnectionID {
+        nextConnection += 1
+        return ConnectionID(shard: index, counter: nextConnection)
+    }
+
+    /// Whom a request of the OpenAI dialect belongs to; nil when its key is missing or unknown.
+    func dialectSubject(of request: HTTPRequest) -> String? {
+        if let header = request.headers["authorization"], header.hasPrefix("Bearer "),
+            let name = accessKeyName(for: String(header.dropFirst(7)))
+        {
+            return name
+        }
+        return context.configuration.auth.keys.isEmpty ? "anonymous" : nil
+    }
+
+    func exchangeBegan(_ exchange: DialectExchange) { exchanges[exchange.id] = exchange }
+
+    func exchangeEnded(_ exchange: DialectExchange) {
+        guard exchanges.removeValue(forKey: exchange.id) != nil else { return }
+        finishDrainIfIdle()
+    }
+
+    func connectionOpened(_ connection: any SessionClient) {
         connections[connection.id] = connection
         metrics.connections.increment()
         metrics.connectionsTotal.increment()
     }
 
-    func connectionClosed(_ connection: Connection, code: CloseCode) {
+    func connectionClosed(_ connection: any SessionClient, code: CloseCode) {
         guard connections.removeValue(forKey: connection.id) != nil else { return }
         connection.place = nil
         metrics.connections.decrement()
@@ -210,8 +262,15 @@ final class ShardCore: ServerHandler {
             continuing: continuing)
     }
 
+    /// A new session of the OpenAI dialect; nil when there is no room.
+    func makeSession(subject: String, for kind: DialectSessionKind) -> HostedSession? {
+        makeSession(
+            id: SessionID(node: 0, shard: index, random: randomBytes(10)), subject: subject,
+            continuing: nil, dialect: kind)
+    }
+
     private func makeSession(
-        id: SessionID, subject: String, continuing: String?
+        id: SessionID, subject: String, continuing: String?, dialect: DialectSessionKind? = nil
     ) -> HostedSession? {
         if sessions.count >= context.share(of: context.configuration.limits.sessions) {
             guard endLongestDeserted() else { return nil }
@@ -222,10 +281,14 @@ final class ShardCore: ServerHandler {
             raw.append(jsonString: continuing)
             previous = raw
         }
+        let settings = dialect.map {
+            context.sessions.forDialect(context.configuration.dialect, $0)
+        }
         let machine = SessionMachine(
-            id: id, epoch: context.epoch, settings: context.sessions, requests: context.requests,
-            continuing: previous, now: loop.now)
-        let session = HostedSession(machine: machine, subject: subject, shard: self)
+            id: id, epoch: context.epoch, settings: settings ?? context.sessions,
+            requests: context.requests, continuing: previous, now: loop.now)
+        let session = HostedSession(
+            machine: machine, subject: subject, shard: self, isDialect: dialect != nil)
         sessions[id.text] = session
         metrics.sessions.increment()
         return session
@@ -248,7 +311,10 @@ final class ShardCore: ServerHandler {
                 connections[request.connection]?.attachHere(
                     to: session, attached, isResume: attached.reason == nil, after: after)
             } else {
-                session.attach(request.connection, .there(shard: origin), after: after) {
+                session.attach(
+                    request.connection, .there(shard: origin),
+                    as: request.isDialect ? .lines : .native, after: after
+                ) {
                     send(.attached(request.connection, attached), to: origin)
                 }
             }
@@ -278,9 +344,10 @@ final class ShardCore: ServerHandler {
                 let session = sessions[request.session.text]
                     ?? makeSession(
                         id: request.session, subject: request.subject,
-                        continuing: request.lastUpstreamResponse)
+                        continuing: request.lastUpstreamResponse,
+                        dialect: request.isDialect ? .connection : nil)
             else { return .failure(ResumeRefusal(code: .overloaded)) }
-            guard session.subject == request.subject else {
+            guard session.subject == request.subject, session.isDialect == request.isDialect else {
                 return .failure(ResumeRefusal(code: .tokenSubject))
             }
             if session.machine.log.lastSequence == 0, let running = request.running {
@@ -288,9 +355,9 @@ final class ShardCore: ServerHandler {
             }
             return .success((session, describe(session, reason: .epochMismatch)))
         }
-        guard let session = sessions[request.session.text] else {
-            return .failure(ResumeRefusal(code: .sessionNotFound))
-        }
+        guard let session = sessions[request.session.text],
+            session.isDialect == request.isDialect
+        else { return .failure(ResumeRefusal(code: .sessionNotFound)) }
         guard request.after <= session.machine.log.lastSequence else {
             return .failure(ResumeRefusal(code: .positionInFuture))
         }
@@ -387,6 +454,19 @@ final class ShardCore: ServerHandler {
         return reached
     }
 
+    /// The same for a reader of the OpenAI dialect.
+    func renderEvents(
+        _ log: ReplayLog, after cursor: Int, ofResponse response: Int? = nil, maximumBytes: Int,
+        framing: EventFraming, _ send: (inout OutgoingFrame) -> Void
+    ) -> Int {
+        scratch.removeAll(keepingAtMost: 1 << 20)
+        let reached = log.renderEvents(
+            after: cursor, ofResponse: response, into: &scratch.bytes, maximumBytes: maximumBytes,
+            framing: framing)
+        send(&scratch)
+        return reached
+    }
+
     /// Lends the shard's scratch frame, emptied.
     func withScratch<Result>(_ body: (inout OutgoingFrame) -> Result) -> Result {
         scratch.removeAll(keepingAtMost: 1 << 20)
@@ -421,6 +501,11 @@ final class ShardCore: ServerHandler {
         case .sessionIsIdle(let connection): connections[connection]?.sessionIsIdle()
         case .sessionEnded(let connection):
             connections[connection]?.close(.serviceRestart, "the session is over")
+            exchanges[connection]?.close(.serviceRestart, "the session is over")
+        case .ask(let question): answer(question, from: question.connection.shard)
+        case .answer(let connection, let answer): exchanges[connection]?.take(answer)
+        case .drive(let session, let connection, let command):
+            sessions[session.text]?.receive(command, from: connection)
         case .refreshToken(let connection, let last, let running):
             connections[connection]?.refreshToken(lastUpstreamResponse: last, running: running)
         case .upstreamGranted(let ticket, let grant):
@@ -435,6 +520,32 @@ final class ShardCore: ServerHandler {
     }
 
     // MARK: Responses
+
+    /// Brings a question to the session it is about: here, or on its shard.
+    func ask(_ question: DialectQuestion) {
+        if question.session.shard == index {
+            answer(question, from: index)
+        } else {
+            send(.ask(question), to: question.session.shard)
+        }
+    }
+
+    private func answer(_ question: DialectQuestion, from origin: Int) {
+        let exchange = exchanges[question.connection]
+        guard let session = sessions[question.session.text] else {
+            if origin == index {
+                exchange?.take(.unknown)
+            } else {
+                send(.answer(question.connection, .unknown), to: origin)
+            }
+            return
+        }
+        if origin != index {
+            session.answer(question, at: .there(shard: origin))
+        } else if let exchange {
+            session.answer(question, at: .here(exchange))
+        }
+    }
 
     /// Names one response in the queue of the upstreams.
     func makeTicket() -> UpstreamPoolState.Ticket {
@@ -535,6 +646,7 @@ final class ShardCore: ServerHandler {
             drainTimer?.arm(after: Self.lastWords)
             for session in Array(sessions.values) { session.drain() }
         }
+        for exchange in Array(exchanges.values) { exchange.close(.serviceRestart, "") }
         finishDrainIfIdle()
     }
 
@@ -542,7 +654,9 @@ final class ShardCore: ServerHandler {
     var isDraining: Bool { drainTimer != nil }
 
     private func finishDrainIfIdle() {
-        guard drainTimer != nil, connections.isEmpty, remoteReaders == 0 else { return }
+        guard drainTimer != nil, connections.isEmpty, exchanges.isEmpty, remoteReaders == 0 else {
+            return
+        }
         stop()
     }
 

@@ -27,6 +27,12 @@ enum ShardMessage: Sendable {
         ConnectionID, lastUpstreamResponse: String?, running: ResumeClaims.Running?)
     /// A response of this shard, which waited for it, has a place at an upstream.
     case upstreamGranted(UpstreamPoolState.Ticket, UpstreamPoolState.Grant)
+    /// An HTTP request elsewhere asks about a response of the OpenAI dialect of this shard.
+    case ask(DialectQuestion)
+    /// A part of the answer.
+    case answer(ConnectionID, DialectAnswer)
+    /// A command of a WebSocket of the OpenAI dialect elsewhere.
+    case drive(SessionID, ConnectionID, DialectCommand)
     /// Take no new work, finish what runs, then stop.
     case drain
     /// Stop now.
@@ -44,6 +50,8 @@ struct AttachRequest: Sendable {
     let running: ResumeClaims.Running?
     /// Whom the token and the connection belong to; checked to be the same.
     let subject: String
+    /// The OpenAI dialect's WebSocket mode, which reads sessions of its own.
+    var isDialect = false
 }
 
 /// What a connection learns of the session it is attached to.

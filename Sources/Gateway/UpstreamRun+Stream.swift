@@ -3,7 +3,8 @@ import Telemetry
 
 /// Something upstream said before it showed anything: logged once there is something to show.
 struct HeldOutput {
-    let output: ResponsesOutput
+    /// Nil stands for the event itself, where a session logs those.
+    let output: ResponsesOutput?
     let data: [UInt8]
     let at: Instant
 }
@@ -55,6 +56,7 @@ extension UpstreamRun {
             isEvent = true
             deliver(output, data, now: now)
         }
+        deliverEvent(data, now: now)
         // Not before the event was taken: a broken one is asked for again.
         if isBackground { noteTaken(number) }
         if isEvent {
@@ -73,7 +75,8 @@ extension UpstreamRun {
         guard let root = try? JSONReader(maximumDepth: 128).read(bytes), root.kind == .object,
             let status = root.member("status", in: bytes), status.kind == .string
         else { throw StreamFailure(message: "upstream answered with no response object") }
-        var types = ["response.in_progress"]
+        // Whoever reads events as they are needs the first one of them.
+        var types = [session.machine.logsEvents ? "response.created" : "response.in_progress"]
         switch String(decoding: status.decoded(in: bytes) ?? [], as: UTF8.self) {
         case "completed": types.append("response.completed")
         case "incomplete": types.append("response.incomplete")
@@ -92,6 +95,7 @@ extension UpstreamRun {
             do throws(ResponsesFailure) {
                 let data = event.span
                 try reducer.reduce(data) { deliver($0, data, now: now) }
+                deliverEvent(data, now: now)
             } catch {
                 throw StreamFailure(message: "\(error)")
             }
@@ -127,8 +131,16 @@ extension UpstreamRun {
         session.upstream(response, output, data: data, now: now)
     }
 
+    /// Brings an event as it is to a session that logs those, after what the reducer made of it.
+    private func deliverEvent(_ data: Span<UInt8>, now: Instant) {
+        guard session.machine.logsEvents, pendingFailure == nil else { return }
+        guard hasOutput || !hold(nil, data, now) else { return }
+        show()
+        session.upstreamEvent(response, data: data, now: now)
+    }
+
     /// From here on the attempt is the one that clients see.
-    private func show() {
+    func show() {
         guard !hasOutput else { return }
         hasOutput = true
         _ = machine.handle(.output)
@@ -136,12 +148,17 @@ extension UpstreamRun {
         held = []
         heldBytes = 0
         for held in waiting {
-            session.upstream(response, held.output, data: held.data.span, now: held.at)
+            if let output = held.output {
+                session.upstream(response, output, data: held.data.span, now: held.at)
+            } else {
+                session.upstreamEvent(response, data: held.data.span, now: held.at)
+            }
         }
     }
 
     /// Keeps back what shows nothing; false when there is too much of it.
-    private func hold(_ output: ResponsesOutput, _ data: Span<UInt8>, _ now: Instant) -> Bool {
+    private func hold(_ output: ResponsesOutput?, _ data: Span<UInt8>, _ now: Instant) -> Bool {
+        guard !isShownAtOnce else { return false }
         if case .response(_, _, let status) = output,
             held.contains(where: { held in
                 if case .response(_, _, status) = held.output { true } else { false }

@@ -40,6 +40,7 @@ final class UpstreamRun: UpstreamTransferDelegate {
     unowned let shard: ShardCore
     private var body: UpstreamRequestBody
     let isBackground: Bool
+    let isShownAtOnce: Bool
     private let pinned: Int?
     private let ticket: UpstreamPoolState.Ticket
     var machine: AttemptMachine
@@ -101,6 +102,7 @@ final class UpstreamRun: UpstreamTransferDelegate {
         self.body = body
         self.pinned = pinned
         isBackground = body.isBackground
+        isShownAtOnce = body.isShownAtOnce
         ticket = shard.makeTicket()
         let count = pinned == nil ? shard.context.pool.upstreams.count : 1
         machine = AttemptMachine(policy: shard.context.retries, memberCount: count)
@@ -121,6 +123,7 @@ final class UpstreamRun: UpstreamTransferDelegate {
         body = .none
         pinned = member
         isBackground = true
+        isShownAtOnce = false
         self.upstreamID = upstreamID
         self.member = member
         ticket = shard.makeTicket()
@@ -204,6 +207,8 @@ final class UpstreamRun: UpstreamTransferDelegate {
         case .reattach(let member): reattach(member)
         case .backOff(let pause, let failure): backOff(pause, failure)
         case .fail(let error):
+            // A log of upstream's own words has all that the last attempt said.
+            if session.machine.logsEvents, !held.isEmpty { show() }
             session.upstreamFailed(response, error)
             end()
         }
@@ -510,6 +515,7 @@ final class UpstreamRun: UpstreamTransferDelegate {
         shard.metrics.headerTime.observe(time)
         story.waitingForHeaders += time
         deadlines.receivedHead(now: now)
+        if head.isSuccess { session.upstreamAnswered(response, head) }
     }
 
     func transfer(_ transfer: UpstreamTransfer, received bytes: Span<UInt8>) -> UpstreamFlow {

@@ -64,7 +64,11 @@ final class EasyHandle {
         try set(CURLOPT_URL, request.server.url(path: request.path))
         try set(CURLOPT_PRIVATE, context)
         try setPointer(CURLOPT_ERRORBUFFER, errorText)
-        try set(method: request.method, body: request.body)
+        if let count = request.uploadBytes {
+            try setUpload(count, context: context)
+        } else {
+            try set(method: request.method, body: request.body)
+        }
         try setHeaders(of: request)
         try set(CURLOPT_USERAGENT, options.userAgent)
 
@@ -136,14 +140,31 @@ final class EasyHandle {
         }
     }
 
+    /// A body that comes in pieces; its connection is a new one, since a piece that is sent cannot be sent again.
+    private func setUpload(
+        _ count: Int, context: UnsafeMutableRawPointer
+    ) throws(UpstreamError) {
+        try set(CURLOPT_POST, 1)
+        try check(
+            "CURLOPT_POSTFIELDSIZE_LARGE",
+            millrace_easy_set_offset(raw, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(count)))
+        try check("CURLOPT_READFUNCTION", millrace_easy_set_read_function(raw, transferUpload))
+        try setPointer(CURLOPT_READDATA, context)
+        try set(CURLOPT_FRESH_CONNECT, 1)
+    }
+
     private func setHeaders(of request: UpstreamRequest) throws(UpstreamError) {
         // Empty: libcurl would wait a second for "100 Continue" before it sends a larger body.
         try headers.append("Expect:")
         switch request.expectation {
         case .eventStream: try headers.append("accept: text/event-stream")
         case .document: try headers.append("accept: application/json")
+        case .bytes: break
         }
-        if request.method == .post { try headers.append("content-type: application/json") }
+        if request.method == .post {
+            try UpstreamServer.check(name: "content-type", value: request.contentType)
+            try headers.append("content-type: \(request.contentType)")
+        }
         for (name, value) in request.server.headers { try headers.append("\(name): \(value)") }
         for (name, value) in request.headers {
             try UpstreamServer.check(name: name, value: value)

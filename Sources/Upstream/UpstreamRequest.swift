@@ -13,6 +13,8 @@ package struct UpstreamRequest: Sendable {
         case eventStream
         /// Anything: collected up to the worker's limit, see `UpstreamTransfer.collectedBody`.
         case document
+        /// Anything: handed over as it comes, however long it is.
+        case bytes
     }
 
     package var server: UpstreamServer
@@ -21,8 +23,11 @@ package struct UpstreamRequest: Sendable {
     package var path: String
     /// Besides the server's own, and after them.
     package var headers: [(name: String, value: String)] = []
-    /// Sent with `content-type: application/json` when it is not empty.
+    /// Sent with every POST, as `contentType`.
     package var body: [UInt8]
+    package var contentType = "application/json"
+    /// Bytes of a body that is fed while it is sent, in place of `body`: see `UpstreamTransfer.feed`.
+    package var uploadBytes: Int?
     package var expectation: Expectation
 
     /// Makes a request.

@@ -29,6 +29,8 @@ package protocol UpstreamTransferDelegate: AnyObject {
     func transfer(_ transfer: UpstreamTransfer, received head: UpstreamResponseHead)
     /// The next bytes of an event stream came; they are lent for the call.
     func transfer(_ transfer: UpstreamTransfer, received bytes: Span<UInt8>) -> UpstreamFlow
+    /// Less than `UpstreamTransfer.lowUploadBytes` of what was fed is left to be sent.
+    func transferWantsBody(_ transfer: UpstreamTransfer)
     /// No more bytes wait in the socket: all that `received` brought since the last call may go on together.
     func transferWasRead(_ transfer: UpstreamTransfer)
     /// It is over: the last call, exactly once, unless the transfer was cancelled. May come while paused,
@@ -37,6 +39,9 @@ package protocol UpstreamTransferDelegate: AnyObject {
 }
 
 extension UpstreamTransferDelegate {
+    /// For those that feed nothing.
+    package func transferWantsBody(_ transfer: UpstreamTransfer) {}
+    /// For those that hand everything on at once.
     package func transferWasRead(_ transfer: UpstreamTransfer) {}
 }
 
@@ -98,6 +103,15 @@ package final class UpstreamTransfer {
     /// libcurl stopped reading, which it does only once bytes come while `isPaused`.
     private var isHeld = false
 
+    /// What was fed and is not sent, from `uploadStart` on.
+    private var upload: [UInt8] = []
+    private var uploadStart = 0
+    /// libcurl stopped sending for want of bytes.
+    private var isStarved = false
+
+    /// Below this the delegate is asked for more.
+    package static let lowUploadBytes = 64 << 10
+
     /// The final response's head, once it came.
     package private(set) var head: UpstreamResponseHead?
     /// The body of a document, of a 2xx that is not the stream that was asked for, or of an error; bounded.
@@ -149,6 +163,16 @@ package final class UpstreamTransfer {
         if isHeld, state == .running { worker.resume(self) }
     }
 
+    /// Sends more of a body whose length was told; the caller watches `waitingUploadBytes`.
+    package func feed(_ bytes: Span<UInt8>) {
+        guard state != .ended else { return }
+        upload.append(bytes)
+        if isStarved, state == .running { worker.resume(self) }
+    }
+
+    /// Bytes that were fed and are not sent.
+    package var waitingUploadBytes: Int { upload.count - uploadStart }
+
     // MARK: For the worker
 
     func started() {
@@ -177,10 +201,15 @@ package final class UpstreamTransfer {
 
     /// Tells libcurl to go on when that is still wanted; inside the worker's guard.
     func unhold() {
-        guard state == .running, isHeld, !isPaused, let easy else { return }
-        isHeld = false
+        guard state == .running, let easy else { return }
+        let goesOnReading = isHeld && !isPaused
+        let goesOnSending = isStarved && waitingUploadBytes > 0
+        guard goesOnReading || goesOnSending else { return }
+        if goesOnReading { isHeld = false }
+        if goesOnSending { isStarved = false }
         // On failure libcurl has noted the error, or it comes with the next read.
-        curl_easy_pause(easy.raw, CURLPAUSE_CONT)
+        curl_easy_pause(
+            easy.raw, (isHeld ? CURLPAUSE_RECV : 0) | (isStarved ? CURLPAUSE_SEND : 0))
     }
 
     /// Hears and says no more from here on; gives up the handle.
@@ -226,7 +255,8 @@ package final class UpstreamTransfer {
         guard code == CURLE_OK else { return .failed(transportFailure(code)) }
         switch (expectation, sink) {
         case (.eventStream, .collect): return .failed(wrongContentType(head))
-        case (.eventStream, .delegate), (.document, _), (.eventStream, .none): return .finished
+        case (.eventStream, .delegate), (.document, _), (.bytes, _), (.eventStream, .none):
+            return .finished
         }
     }
 
@@ -247,7 +277,7 @@ package final class UpstreamTransfer {
         case .documentTooLarge(let limit):
             switch (expectation, head) {
             case (.eventStream, let head?): wrongContentType(head)
-            case (.eventStream, nil), (.document, _):
+            case (.eventStream, nil), (.document, _), (.bytes, _):
                 .init(
                     .tooLarge, .upstream, isRetryable: false,
                     "\(server.endpoint) sent a document of more than \(limit) bytes")
@@ -339,7 +369,8 @@ package final class UpstreamTransfer {
             errorBodyTimer = timer
         } else {
             switch (expectation, head.mediaType) {
-            case (.eventStream, nil), (.eventStream, "text/event-stream"?): sink = .delegate
+            case (.eventStream, nil), (.eventStream, "text/event-stream"?), (.bytes, _):
+                sink = .delegate
             case (.eventStream, _), (.document, _):
                 sink = .collect(limitBytes: options.maximumDocumentBytes)
             }
@@ -347,6 +378,24 @@ package final class UpstreamTransfer {
         if head.isSuccess { easy?.releaseSentBody() }
         delegate?.transfer(self, received: head)
         return state == .running
+    }
+
+    /// Gives libcurl what was fed, or its word for "not now".
+    fileprivate func provide(_ room: UnsafeMutableBufferPointer<UInt8>) -> Int {
+        guard state == .running, let delegate else { return MILLRACE_READ_ABORT }
+        let count = min(room.count, waitingUploadBytes)
+        guard count > 0 else {
+            isStarved = true
+            return MILLRACE_READ_PAUSE
+        }
+        for index in 0..<count { room[index] = upload[uploadStart + index] }
+        uploadStart += count
+        if uploadStart == upload.count || uploadStart > 1 << 20 {
+            upload.removeFirst(uploadStart)
+            uploadStart = 0
+        }
+        if waitingUploadBytes < Self.lowUploadBytes { delegate.transferWantsBody(self) }
+        return count
     }
 
     /// How many bytes were taken, or libcurl's word for "not now".
@@ -417,6 +466,16 @@ func transferBody(
     _ context: UnsafeMutableRawPointer?
 ) -> Int {
     transfer(context)?.receive(body: borrowed(bytes, size * count)) ?? 0
+}
+
+func transferUpload(
+    _ room: UnsafeMutablePointer<CChar>?, _ size: Int, _ count: Int,
+    _ context: UnsafeMutableRawPointer?
+) -> Int {
+    guard let transfer = transfer(context), let room else { return MILLRACE_READ_ABORT }
+    return room.withMemoryRebound(to: UInt8.self, capacity: size * count) { bytes in
+        transfer.provide(UnsafeMutableBufferPointer(start: bytes, count: size * count))
+    }
 }
 
 private func borrowed(

@@ -10,6 +10,15 @@ package protocol HTTPExchangeObserver: AnyObject {
     func exchangePeerClosed(_ exchange: HTTPExchange)
 }
 
+/// Who takes the body of a request that is handed over piece by piece; called on the loop's thread.
+package protocol HTTPBodyReceiver: AnyObject {
+    /// The next piece; lent for the call.
+    func exchange(_ exchange: HTTPExchange, received piece: Span<UInt8>)
+
+    /// The body is whole.
+    func exchangeBodyEnded(_ exchange: HTTPExchange)
+}
+
 /// One HTTP request and its response; belongs to the loop's thread.
 ///
 /// A response is sent whole, or begun, written in pieces and ended. Like a WebSocket it has no queue:
@@ -43,6 +52,10 @@ package final class HTTPExchange {
     package let request: HTTPRequest
     /// The whole body.
     package private(set) var body: [UInt8] = []
+    /// The length of a body that is handed over piece by piece; nil when it is collected.
+    package private(set) var streamedBodyBytes: Int?
+    /// Who takes such a body; held weakly.
+    package weak var bodyReceiver: (any HTTPBodyReceiver)?
     /// Who hears of room and of the peer's leaving; held weakly.
     package weak var observer: (any HTTPExchangeObserver)?
 
@@ -83,7 +96,14 @@ package final class HTTPExchange {
 
     /// Sends the head of a response that is then written in pieces.
     package func begin(status: Int, headers: [(String, String)], length: Length) {
-        guard case .waiting = phase else { return }
+        switch phase {
+        case .waiting: break
+        case .receiving where streamedBodyBytes != nil:
+            // An answer before the body's end: what is still on its way is not wanted.
+            closesAfter = true
+            resumeBody()
+        case .receiving, .writing, .ended, .gone: return
+        }
         phase = .writing(length)
         var head = "HTTP/1.1 \(status) \(HTTPStatus.reason(status))\r\n"
         for (name, value) in headers { head += "\(name): \(value)\r\n" }
@@ -166,11 +186,29 @@ package final class HTTPExchange {
         server.writeFailed(wsi)
     }
 
+    /// Holds a streamed body back, so that the peer's window fills.
+    package func pauseBody() { flowBody(0) }
+
+    /// Lets it come again.
+    package func resumeBody() { flowBody(1) }
+
+    private func flowBody(_ enable: Int32) {
+        guard let wsi, streamedBodyBytes != nil else { return }
+        _ = lws_rx_flow_control(wsi, enable)
+    }
+
     // MARK: From the library's callback
+
+    /// The body is to be handed over piece by piece.
+    func streamBody(_ count: Int) { streamedBodyBytes = count }
 
     /// Takes a piece of the body; false when it exceeds the limit.
     func receive(_ piece: UnsafeRawBufferPointer) -> Bool {
-        guard case .receiving = phase else { return false }
+        guard case .receiving = phase else { return streamedBodyBytes != nil }
+        if streamedBodyBytes != nil {
+            bodyReceiver?.exchange(self, received: piece.bindMemory(to: UInt8.self).span)
+            return true
+        }
         guard body.count + piece.count <= server.options.maximumBodyBytes else { return false }
         body.append(contentsOf: piece)
         return true
@@ -180,8 +218,9 @@ package final class HTTPExchange {
     ///
     /// False when it was before: the peer pipelined into a running response.
     func requestIsComplete() -> Bool {
-        guard case .receiving = phase else { return false }
+        guard case .receiving = phase else { return streamedBodyBytes != nil }
         phase = .waiting
+        if streamedBodyBytes != nil { bodyReceiver?.exchangeBodyEnded(self) }
         return true
     }
 

@@ -5,6 +5,16 @@ package protocol ServerHandler: AnyObject {
 
     /// Answers a request whose body (bounded by the options) has arrived, now or later.
     func respond(to exchange: HTTPExchange)
+
+    /// How long a body may be that is handed over piece by piece; nil has it collected.
+    ///
+    /// Such a request is answered as soon as its head is there; who answers sets the exchange's `bodyReceiver`.
+    func streamedBodyLimit(of request: HTTPRequest) -> Int?
+}
+
+extension ServerHandler {
+    /// Every body is collected.
+    package func streamedBodyLimit(of request: HTTPRequest) -> Int? { nil }
 }
 
 /// The answer to a request for a WebSocket.

@@ -251,13 +251,21 @@ package final class WebSocketServer {
             // The library would wait for a body to the end of the connection: it ends with the answer.
             if request.method == .post { exchange.closeAfterResponse() }
             return requestEnded(wsi)
-        case .some(let count) where count > options.maximumBodyBytes:
+        case .some(let count):
+            let streamed = count > 0 ? handler.streamedBodyLimit(of: request) : nil
+            let limit = streamed ?? options.maximumBodyBytes
+            guard count > limit else {
+                if streamed != nil {
+                    exchange.streamBody(count)
+                    handler.respond(to: exchange)
+                }
+                return 0
+            }
             exchange.answerAndClose(
                 .error(
                     413, "body_too_large",
-                    "body of \(count) bytes exceeds \(options.maximumBodyBytes)"))
+                    "body of \(count) bytes exceeds \(limit)"))
             return 0
-        case .some: return 0
         }
     }
 
@@ -269,6 +277,7 @@ package final class WebSocketServer {
 
     private func requestEnded(_ wsi: OpaquePointer) -> Int32 {
         guard let exchange = peers[wsi]?.exchange, exchange.requestIsComplete() else { return -1 }
+        guard exchange.streamedBodyBytes == nil else { return 0 }
         handler.respond(to: exchange)
         return 0
     }

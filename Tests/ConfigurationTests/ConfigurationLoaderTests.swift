@@ -256,7 +256,8 @@ struct ConfigurationLoaderTests {
             (
                 "- a",
                 "m.yaml:1: expected a mapping with the sections server, auth, limits, delivery, "
-                    + "replay, resume, conversation, options, upstream, fallback, breaker, drain, log, metrics"
+                    + "replay, resume, conversation, options, dialect, upstream, fallback, breaker, drain, log, "
+                    + "metrics"
             ),
         ])
     func refusals(text: String, message: String) {

@@ -32,6 +32,8 @@ struct LogSegment {
     /// What a line is, as far as compaction and snapshots need to know.
     enum Kind: UInt8 {
         case message, response, run, tool, item, upstreamEvent, complete
+        /// Of a full-fidelity log: one upstream event, or a run of deltas of one shape.
+        case event, eventRun
     }
 
     let kind: Kind
@@ -51,13 +53,25 @@ struct LogSegment {
     /// For a run: where each piece ends in `bytes`.
     var ends: [UInt32] = []
 
+    /// Of a full-fidelity log: where the holes are, and the response's own number of the first event.
+    var shape: EventShape?
+    var firstNumber = 0
+    /// What the shape counts here; 0 where an earlier segment has counted it.
+    var shapeBytes = 0
+    var payloadKind = EventCutter.Payload.none
+
+    /// True for a segment of many events.
+    var isRun: Bool { kind == .run || kind == .eventRun }
+
     /// Events in the segment.
-    var count: Int { kind == .run ? ends.count : 1 }
+    var count: Int { isRun ? ends.count : 1 }
 
     var lastSequence: Int { firstSequence + count - 1 }
 
     /// What the segment counts against the log's limits, in bytes.
-    var storedBytes: Int { bytes.count + header.count + ends.count * 4 + Self.overheadBytes }
+    var storedBytes: Int {
+        bytes.count + header.count + ends.count * 4 + shapeBytes + Self.overheadBytes
+    }
 
     /// The segment itself and its arrays' headers, roughly.
     static let overheadBytes = 200
@@ -73,7 +87,7 @@ struct LogSegment {
 
     /// Where in `bytes` the event at `sequence` begins; the count of bytes for the one after the last.
     func offset(of sequence: Int) -> Int {
-        guard kind == .run else { return sequence > firstSequence ? bytes.count : 0 }
+        guard isRun else { return sequence > firstSequence ? bytes.count : 0 }
         let piece = sequence - firstSequence
         return piece == 0 ? 0 : Int(ends[piece - 1])
     }

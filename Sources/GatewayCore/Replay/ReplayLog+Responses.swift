@@ -69,7 +69,7 @@ extension ReplayLog {
     }
 
     /// Reasoning can be sent again only with its encrypted content: upstream has not kept the rest.
-    private static func isReplayable(_ item: [UInt8]) -> Bool {
+    static func isReplayable(_ item: [UInt8]) -> Bool {
         guard isOfType("reasoning", item) else { return true }
         let object = JSONValue(kind: .object, range: 0..<item.count)
         return object.member("encrypted_content", in: item.span)?.kind == .string

@@ -7,17 +7,22 @@ package struct ReplayLog {
     /// Which life of the log it is.
     package let epoch: String
     /// The number of the newest event; 0 when there is none.
-    package private(set) var lastSequence = 0
+    package internal(set) var lastSequence = 0
     /// A cursor below this number needs a snapshot: some events before it have been dropped.
     ///
     /// What is left of the others is kept as content for snapshots, and is never rendered again.
     package private(set) var compactedThrough = 0
     /// What the log holds now, in bytes.
-    package private(set) var storedBytes = 0
+    package internal(set) var storedBytes = 0
     /// Bytes appended over the log's whole life, the scale of `position(of:)`.
-    package private(set) var totalBytes = 0
+    package internal(set) var totalBytes = 0
 
-    private(set) var segments: [LogSegment] = []
+    var segments: [LogSegment] = []
+
+    /// Of a full-fidelity log: the shape of each response's last delta, and the lanes that have a name.
+    var shapes: [Int: EventShape] = [:]
+    var lanes: [Int: [UInt8]] = [:]
+    var cutter = EventCutter()
 
     /// A run is cut after this many bytes of text: what its arrays grow in advance stays small.
     static let maximumRunBytes = 4 << 10
@@ -264,11 +269,14 @@ package struct ReplayLog {
         }
         storedBytes -= freed
         compactedThrough = through
+        if !lanes.isEmpty {
+            for response in dropped { lanes[response] = nil }
+        }
     }
 
     /// Gives back the room that a finished run's arrays grew in advance.
     mutating func trimLastRun() {
-        guard let last = segments.indices.last, segments[last].kind == .run else { return }
+        guard let last = segments.indices.last, segments[last].isRun else { return }
         segments[last].bytes = Array(segments[last].bytes[...])
         segments[last].ends = Array(segments[last].ends[...])
     }

@@ -106,6 +106,8 @@ struct ResponseRecord {
 /// What is kept of a finished response once its events are gone.
 struct ArchivedResponse {
     let number: Int
-    /// The response's object in a `snapshot`, ready to send.
+    /// The response's object in a `snapshot`, ready to send; upstream's own in the OpenAI dialect.
     let snapshot: [UInt8]
+    /// Upstream's id as raw JSON, in the OpenAI dialect.
+    var upstreamID: [UInt8]?
 }

@@ -12,6 +12,10 @@ package enum SessionAction: Equatable, Sendable {
     case broadcast(frame: [UInt8])
     /// A response has ended; for metrics, logs and a fresh token.
     case responseEnded(ResponseSummary)
+    /// Upstream has named a response of the OpenAI dialect: it can be asked for by that name from now on.
+    case responseNamed(response: Int, id: [UInt8])
+    /// Upstream is to cancel a background response, which goes on without its transfer.
+    case cancelUpstream(id: [UInt8])
     /// The session is over and can be forgotten.
     case expire
 }
@@ -76,6 +80,8 @@ package struct ResponseError: Equatable, Sendable {
     package var requestID: String?
     /// When it may be worth another try.
     package var retryAfter: Duration?
+    /// What upstream answered instead of a stream.
+    package var answer: UpstreamAnswer?
 
     /// States an error.
     package init(

@@ -10,20 +10,65 @@ extension SessionMachine {
     /// Readers at or before the last event of any of them need a snapshot from then on.
     @discardableResult
     mutating func compact(where condition: (EndedResponse) -> Bool) -> Bool {
-        var compacted: Set<Int> = []
-        for record in responses {
-            guard let end = record.endedAt,
-                condition(EndedResponse(lastSequence: record.lastSequence, end: end))
-            else { continue }
-            let snapshot = snapshotObject(of: record)
-            archive.append(ArchivedResponse(number: record.number, snapshot: snapshot))
-            archivedBytes += snapshot.count
-            compacted.insert(record.number)
+        func isMeant(_ record: ResponseRecord) -> Bool {
+            guard let end = record.endedAt else { return false }
+            return condition(EndedResponse(lastSequence: record.lastSequence, end: end))
         }
-        guard !compacted.isEmpty else { return false }
+        var compacted: Set<Int> = []
+        switch settings.fidelity {
+        case .native:
+            for record in responses where isMeant(record) { compacted.insert(record.number) }
+        case .full:
+            var rest = responses[...]
+            while let group = Self.firstGroup(of: rest), group.allSatisfy(isMeant) {
+                compacted.formUnion(group.map(\.number))
+                rest = rest.dropFirst(group.count)
+            }
+        }
+        return archive(compacted)
+    }
+
+    /// The oldest responses that can only go together; nil when one of them runs, or there is none.
+    ///
+    /// A reader of the OpenAI dialect has no snapshot of what runs: it must be able to read all of the
+    /// events between the responses that stay, so those that ran side by side go at once.
+    private static func firstGroup(
+        of responses: ArraySlice<ResponseRecord>
+    ) -> ArraySlice<ResponseRecord>? {
+        var lastSequence = 0
+        for index in responses.indices {
+            let record = responses[index]
+            if index > responses.startIndex, record.firstSequence > lastSequence {
+                return responses[..<index]
+            }
+            guard record.isFinished else { return nil }
+            lastSequence = max(lastSequence, record.lastSequence)
+        }
+        return responses.isEmpty ? nil : responses
+    }
+
+    /// Of a full-fidelity session: when the responses that are compacted next had all ended.
+    var firstGroupEnd: Instant? {
+        Self.firstGroup(of: responses[...])?.lazy.compactMap(\.endedAt).max()
+    }
+
+    /// Archives finished responses by number; true when there was one.
+    private mutating func archive(_ numbers: Set<Int>) -> Bool {
+        guard !numbers.isEmpty else { return false }
+        for record in responses where numbers.contains(record.number) {
+            let isFull = settings.fidelity == .full
+            let snapshot = isFull ? responseObject(of: record) ?? [] : snapshotObject(of: record)
+            var archived = ArchivedResponse(number: record.number, snapshot: snapshot)
+            if isFull {
+                archived.upstreamID = record.upstreamID
+                dialect.records[record.number] = nil
+            }
+            archive.append(archived)
+            archivedBytes += snapshot.count
+        }
         archive.sort { $0.number < $1.number }
-        responses.removeAll { compacted.contains($0.number) }
-        log.dropEvents(ofResponses: compacted)
+        responses.removeAll { numbers.contains($0.number) }
+        log.dropEvents(ofResponses: numbers)
         return true
     }
 
@@ -36,12 +81,26 @@ extension SessionMachine {
     /// at its limit would give them a whole snapshot instead, every time. What remains above the limit are
     /// running responses, each bounded by its own.
     mutating func enforceBounds() {
+        guard settings.fidelity == .native else { return enforceFullBounds() }
         while log.storedBytes + archivedBytes > settings.sessionBytes {
             if let through = compactionPoint {
                 compact { $0.lastSequence <= through }
             } else if !archive.isEmpty {
                 forgetOldest()
             } else if !compactFinished() {
+                return
+            }
+        }
+    }
+
+    /// The same for the OpenAI dialect, whose readers have no snapshot to go on from: the newest response stays.
+    private mutating func enforceFullBounds() {
+        while log.storedBytes + archivedBytes > settings.sessionBytes {
+            if let group = Self.firstGroup(of: responses[...]), group.count < responses.count {
+                _ = archive(Set(group.map(\.number)))
+            } else if !archive.isEmpty {
+                forgetOldest()
+            } else {
                 return
             }
         }

@@ -5,6 +5,7 @@ extension SessionMachine {
     ) {
         guard let index = recordIndex(number), responses[index].phase == .connecting else { return }
         responses[index].phase = .waiting
+        guard settings.fidelity == .native else { return }
         actions.append(.broadcast(frame: stateFrame(responses[index], "waiting", now: now)))
     }
 
@@ -19,6 +20,7 @@ extension SessionMachine {
         case .connecting, .streaming, .closing, .finished: return
         }
         responses[index].phase = .connecting
+        guard settings.fidelity == .native else { return }
         actions.append(.broadcast(frame: stateFrame(responses[index], "connecting", now: now)))
     }
 
@@ -30,6 +32,7 @@ extension SessionMachine {
             responses[index].phase != .streaming
         else { return }
         responses[index].phase = .queued(until: until)
+        guard settings.fidelity == .native else { return }
         actions.append(.broadcast(frame: stateFrame(responses[index], "queued", now: now)))
     }
 
@@ -42,6 +45,7 @@ extension SessionMachine {
         var record = responses[index]
         record.phase = .retrying(at: at, attempt: attempt)
         if responses[index].phase != .streaming { responses[index].phase = record.phase }
+        guard settings.fidelity == .native else { return }
         actions.append(.broadcast(frame: stateFrame(record, "retrying", now: now)))
     }
 
@@ -49,7 +53,9 @@ extension SessionMachine {
     package mutating func upstreamSilent(
         _ number: Int, now: Instant, actions: inout [SessionAction]
     ) {
-        guard let index = recordIndex(number), responses[index].isStreaming else { return }
+        guard let index = recordIndex(number), responses[index].isStreaming,
+            settings.fidelity == .native
+        else { return }
         actions.append(.broadcast(frame: stateFrame(responses[index], "upstream_silent", now: now)))
     }
 
@@ -69,6 +75,9 @@ extension SessionMachine {
         if responses[index].eventCount > settings.responseEvents {
             let limit = "\(settings.responseEvents) events (limits.response_events)"
             return exceed(limit, index, now: now, actions: &actions)
+        }
+        guard settings.fidelity == .native else {
+            return note(index, output, data, now: now, actions: &actions)
         }
         switch output {
         case .delta(let output, let kind, let part, let text):
@@ -161,7 +170,7 @@ extension SessionMachine {
     /// Asks whether an event of `bytes` may join the answer; ends the response where it may not.
     ///
     /// What numbering the events takes counts too: an answer of single letters is bounded as well.
-    private mutating func admit(
+    mutating func admit(
         _ bytes: Int, _ index: Int, now: Instant, actions: inout [SessionAction]
     ) -> Bool {
         guard responses[index].answerBytes + bytes > settings.responseBytes else { return true }
@@ -222,7 +231,7 @@ extension SessionMachine {
         noteEntry(index, since: before)
     }
 
-    private func copy(_ data: Span<UInt8>, _ range: Range<Int>) -> [UInt8] {
+    func copy(_ data: Span<UInt8>, _ range: Range<Int>) -> [UInt8] {
         var copy: [UInt8] = []
         copy.append(data, range)
         return copy
@@ -230,7 +239,7 @@ extension SessionMachine {
 
     // MARK: The end
 
-    private mutating func finishFromUpstream(
+    mutating func finishFromUpstream(
         _ number: Int, _ end: ResponseEnd, _ data: Span<UInt8>, now: Instant,
         actions: inout [SessionAction]
     ) {
@@ -277,6 +286,11 @@ extension SessionMachine {
     ) {
         guard let index = recordIndex(number), !responses[index].isFinished else { return }
         log.trimLastRun()
+        guard settings.fidelity == .native else {
+            return finishEvents(
+                index, outcome, reason: reason, error: error, usage: usage,
+                cancelledSince: cancelledSince, now: now, actions: &actions)
+        }
         closeTools(index)
         let text = log.text(of: responses[index].extent)
         let digest = settings.digest(text)
@@ -353,7 +367,7 @@ extension SessionMachine {
         frame.append(UInt8(ascii: "}"))
     }
 
-    private static func plain(_ raw: [UInt8]?) -> String? {
+    static func plain(_ raw: [UInt8]?) -> String? {
         guard let raw else { return nil }
         let value = JSONValue(kind: .string, range: 0..<raw.count)
         return value.decoded(in: raw.span).map { String(decoding: $0, as: UTF8.self) }

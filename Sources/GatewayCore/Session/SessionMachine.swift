@@ -33,6 +33,12 @@ package struct SessionMachine {
     var conversation: [[UInt8]] = []
     var conversationBytes = 0
 
+    /// What only the OpenAI dialect needs.
+    var dialect = DialectState()
+
+    /// Every upstream event is an entry of the log, by `upstreamEvent`.
+    package var logsEvents: Bool { settings.fidelity == .full }
+
     /// Attached connections.
     package private(set) var connections: Set<ConnectionID> = []
     /// When the last connection left; nil while one is there.
@@ -78,6 +84,7 @@ package struct SessionMachine {
     /// Bytes that the session holds.
     package var storedBytes: Int {
         log.storedBytes + archivedBytes + conversationBytes + pendingInputBytes
+            + dialect.turnBytes + (dialect.waiting.isEmpty ? 0 : dialect.waitingBytes)
     }
 
     /// Bytes of the input of running responses that may join the conversation.
@@ -106,6 +113,7 @@ package struct SessionMachine {
     ) {
         connections.insert(connection)
         deserted = nil
+        guard settings.fidelity == .native else { return }
         for record in responses where !record.isFinished {
             guard let waitingFor = record.waitingFor else { continue }
             actions.append(
@@ -145,8 +153,11 @@ package struct SessionMachine {
         return max(deserted, lastEnd ?? deserted) + settings.sessionRetention
     }
 
-    /// The earliest end of the responses whose events are in the log.
-    private var firstEnd: Instant? { responses.lazy.compactMap(\.endedAt).min() }
+    /// When what is compacted next had ended.
+    private var firstEnd: Instant? {
+        guard settings.fidelity == .native else { return firstGroupEnd }
+        return responses.lazy.compactMap(\.endedAt).min()
+    }
 
     /// Does what is due: cancels abandoned responses, compacts old ones, ends the session.
     package mutating func tick(now: Instant, actions: inout [SessionAction]) {
@@ -177,6 +188,7 @@ package struct SessionMachine {
             guard unread > settings.highWatermarkBytes, isRunning else { return }
             isPaused = true
             actions.append(.pauseUpstream)
+            guard settings.fidelity == .native else { return }
             for record in responses where !record.isFinished {
                 actions.append(.broadcast(frame: stateFrame(record, "paused", now: nil)))
             }

@@ -44,6 +44,16 @@ package struct SessionSettings: Sendable {
     package var conversation = ConversationState.upstream
     /// Bytes of items kept for `ConversationState.gateway`.
     package var conversationBytes = 4 << 20
+    /// What the log holds: the native protocol's events, or every upstream event as it came.
+    package enum Fidelity: Sendable { case native, full }
+
+    package var fidelity = Fidelity.native
+    /// Of the OpenAI dialect: responses that run at once, lanes with a name, requests that wait.
+    package var activeResponses = 16
+    package var namedLanes = 32
+    package var waitingRequests = 64
+    /// Whether turns that upstream does not keep can be gone on from, as on one WebSocket.
+    package var keepsTurns = false
     package var digest: Digest
 
     /// The defaults, with a digest.

@@ -6,6 +6,8 @@ package struct UpstreamRequestBody: Equatable, Sendable {
     package var model: Range<Int>?
     /// Upstream is to go on without us: `background` is true.
     package var isBackground = false
+    /// The first event counts as output: whoever asked waits for nothing else.
+    package var isShownAtOnce = false
     /// It names something that one upstream keeps: a previous response or a conversation.
     package var isTied = false
 

@@ -151,5 +151,6 @@ extension ResponseError {
             isRetryable: failure.isRetryable, upstreamStatus: failure.status,
             upstreamCode: failure.upstreamError.flatMap { $0.code ?? $0.type },
             requestID: failure.requestID, retryAfter: failure.retryAfter)
+        answer = failure.answer
     }
 }

@@ -51,6 +51,8 @@ package struct UpstreamFailure: Error, Equatable, Sendable, CustomStringConverti
     package var requestID: String?
     /// How long upstream asks us to wait.
     package var retryAfter: Duration?
+    /// What upstream answered, for clients that want to hear it in its own words.
+    package var answer: UpstreamAnswer?
 
     /// Makes a failure without a response.
     package init(_ code: Code, _ fault: Fault, isRetryable: Bool, _ message: String) {
@@ -86,6 +88,7 @@ extension UpstreamFailure {
         failure.upstreamError = error
         failure.requestID = head.requestID
         failure.retryAfter = head.retryAfter(unixSeconds: unixSeconds)
+        failure.answer = UpstreamAnswer(head: head, body: body)
         return failure
     }
 

@@ -108,7 +108,7 @@ package enum ServerFrames {
         }
     }
 
-    static func frame(_ type: String, _ body: (inout [UInt8]) -> Void) -> [UInt8] {
+    package static func frame(_ type: String, _ body: (inout [UInt8]) -> Void) -> [UInt8] {
         var frame: [UInt8] = []
         frame.append(literal: "{\"type\":\"")
         frame.append(literal: type)
@@ -128,31 +128,31 @@ extension [UInt8] {
     }
 
     /// Appends `,"name":"value"`.
-    mutating func field(_ name: String, _ value: String) {
+    package mutating func field(_ name: String, _ value: String) {
         append(fieldName: name)
         append(jsonString: value)
     }
 
     /// Appends `,"name":value`.
-    mutating func field(_ name: String, _ value: Int) {
+    package mutating func field(_ name: String, _ value: Int) {
         append(fieldName: name)
         append(decimal: value)
     }
 
     /// Appends `,"name":true` or `false`.
-    mutating func field(_ name: String, _ value: Bool) {
+    package mutating func field(_ name: String, _ value: Bool) {
         append(fieldName: name)
         append(literal: value ? "true" : "false")
     }
 
     /// Appends `,"name":` and a value that is JSON already.
-    mutating func field(_ name: String, raw value: [UInt8]) {
+    package mutating func field(_ name: String, raw value: [UInt8]) {
         append(fieldName: name)
         append(contentsOf: value)
     }
 
     /// Appends `,"name":` and the JSON at `range` of `bytes`.
-    mutating func field(_ name: String, raw bytes: Span<UInt8>, _ range: Range<Int>) {
+    package mutating func field(_ name: String, raw bytes: Span<UInt8>, _ range: Range<Int>) {
         append(fieldName: name)
         append(bytes, range)
     }

@@ -286,6 +286,8 @@ struct SessionScript {
         case .responseEnded(let summary):
             summaries.append(summary)
             transcript.append("ended \(summary.id) \(summary.outcome.wireName)")
+        case .responseNamed(let number, _): transcript.append("named \(number)")
+        case .cancelUpstream: transcript.append("cancel upstream")
         case .expire: transcript.append("expire")
         }
     }

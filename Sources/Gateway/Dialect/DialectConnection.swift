@@ -1,0 +1,382 @@
+import Configuration
+import EventLoop
+import GatewayCore
+import Synchronization
+import Telemetry
+import WebSocketServer
+
+/// One WebSocket of the OpenAI dialect: one event a frame, lanes, and what the service lacks, resume.
+///
+///     opened ──fresh, or session found──▶ attached ──close, cut, lifetime──▶ closed
+///        └─resume elsewhere─▶ attaching ──▲
+final class DialectConnection: WebSocketHandler, SessionClient {
+    private enum Phase {
+        case opening
+        case attaching(AttachRequest, waiting: [DialectCommand])
+        case attachedHere(HostedSession)
+        case attachedThere(SessionID, shard: Int)
+        case closed
+    }
+
+    private static let maximumWaitingCommands = 64
+
+    let id: ConnectionID
+    var place: Admission.Place?
+    private let subject: String
+    private unowned let shard: ShardCore
+    private var socket: WebSocket?
+    private var phase = Phase.opening
+    private var bucket: TokenBucket
+    private var faults = 0
+    private var timer: LoopTimer?
+    /// Frames that wait, and the credit that each one gives back to a session elsewhere.
+    private var outbox: [(frame: [UInt8], credit: Int)] = []
+    private var outboxBytes = 0
+    private var session: (id: SessionID, epoch: String)?
+    private var tokenRefreshAt = Instant(nanoseconds: .max)
+    private let expiresAt: Instant
+    private var hasExpired = false
+    private let resume: ClientCommand.Resume?
+    private var leavesAt: Instant?
+    private var isSessionIdle = false
+
+    init(
+        shard: ShardCore, id: ConnectionID, place: Admission.Place, subject: String,
+        request: HTTPRequest
+    ) {
+        self.shard = shard
+        self.id = id
+        self.place = place
+        self.subject = subject
+        let configuration = shard.context.configuration
+        bucket = TokenBucket(
+            ratePerSecond: configuration.limits.framesPerSecond,
+            burst: configuration.limits.framesBurst, now: shard.loop.now)
+        expiresAt = shard.loop.now + configuration.dialect.connectionLifetime
+        resume = request.queryValue("resume").map { token in
+            ClientCommand.Resume(
+                token: token, after: request.queryValue("after").flatMap { Int($0) } ?? 0)
+        }
+    }
+
+    var maximumMessageBytes: Int { shard.context.configuration.limits.messageBytes }
+
+    // MARK: From the socket
+
+    func webSocketOpened(_ socket: WebSocket) {
+        self.socket = socket
+        shard.connectionOpened(self)
+        let timer = shard.loop.makeTimer { [unowned self] in timerFired() }
+        self.timer = timer
+        armTimer()
+        guard let resume else { return beginFresh(reason: nil, continuing: nil) }
+        switch shard.admit(resume, subject: subject) {
+        case .refused(let reason): beginFresh(reason: reason, continuing: nil)
+        case .admitted(let claims):
+            let request = AttachRequest(
+                connection: id, session: claims.session, epoch: claims.epoch,
+                after: max(0, resume.after), lastUpstreamResponse: nil, running: nil,
+                subject: subject,
+                isDialect: true)
+            phase = .attaching(request, waiting: [])
+            if claims.session.shard == shard.index {
+                shard.attach(request, from: shard.index)
+            } else {
+                shard.send(.attach(request), to: claims.session.shard)
+            }
+        }
+    }
+
+    func webSocket(_ socket: WebSocket, received message: Span<UInt8>, isBinary: Bool) {
+        shard.metrics.framesReceived.increment()
+        shard.metrics.receivedBytes.increment(by: message.count)
+        guard !isBinary else { return close(.unsupportedData, "send text frames") }
+        switch bucket.take(now: shard.loop.now) {
+        case .admitted: break
+        case .limited(let wait):
+            return refuse(
+                DialectError(
+                    429, "rate_limit_exceeded", "too many frames a second (limits.frames_per_s)",
+                    type: "requests", retryAfter: max(1, Int(wait.seconds.rounded(.up)))), lane: nil
+            )
+        case .abusive: return close(CloseCode(4429), "frames keep coming too fast")
+        }
+        let depth = shard.context.configuration.limits.jsonDepth
+        do throws(DialectError) {
+            switch try DialectFrame(parsing: message, maximumDepth: depth) {
+            case .create(let request): create(request)
+            case .cancel(let target): drive(.cancel(target))
+            case .steer(let frame): send(frame)
+            }
+        } catch {
+            faults += 1
+            refuse(error, lane: DialectFrame.lane(of: message, maximumDepth: depth))
+            if faults > shard.context.configuration.limits.errorsPerConnection {
+                close(CloseCode(4400), "too many faulty frames (limits.errors_per_connection)")
+            }
+        }
+    }
+
+    func webSocketIsClear(_ socket: WebSocket) {
+        guard flushOutbox() else { return }
+        if case .attachedHere(let session) = phase { session.readerIsClear(id) }
+    }
+
+    func webSocketClosed(_ socket: WebSocket) {
+        let left = phase
+        phase = .closed
+        timer?.cancel()
+        timer = nil
+        self.socket = nil
+        switch left {
+        case .attachedHere(let session): session.detach(id)
+        case .attachedThere(let session, let other): shard.send(.detach(session, id), to: other)
+        case .attaching(let request, _):
+            shard.send(.detach(request.session, id), to: request.session.shard)
+        case .opening, .closed: break
+        }
+        shard.connectionClosed(self, code: socket.closeCode)
+    }
+
+    // MARK: Commands
+
+    private func create(_ request: DialectRequest) {
+        if hasExpired { return refuse(.connectionLimit, lane: request.lane) }
+        if shard.context.isDraining.load(ordering: .relaxed) {
+            return refuse(.draining, lane: request.lane)
+        }
+        drive(.create(request))
+    }
+
+    private func drive(_ command: DialectCommand) {
+        switch phase {
+        case .attachedHere(let session): session.receive(command, from: id)
+        case .attachedThere(let session, let other):
+            shard.send(.drive(session, id, command), to: other)
+        case .attaching(let request, var waiting):
+            guard waiting.count < Self.maximumWaitingCommands else {
+                return refuse(
+                    DialectError(
+                        429, "rate_limit_exceeded", "too many requests before gateway.session",
+                        type: "requests", retryAfter: 1), lane: nil)
+            }
+            waiting.append(command)
+            phase = .attaching(request, waiting: waiting)
+        case .opening, .closed: break
+        }
+    }
+
+    private func refuse(_ error: DialectError, lane: [UInt8]?) { send(error.frame(lane: lane)) }
+
+    // MARK: SessionClient
+
+    func beginFresh(reason: GatewayErrorCode?, continuing: String?) {
+        guard let session = shard.makeSession(subject: subject, for: .connection) else {
+            refuse(.overloaded, lane: nil)
+            return close(.tryAgainLater, "overloaded")
+        }
+        attachHere(
+            to: session,
+            AttachedSession(
+                session: session.machine.id, sequence: 0, reason: reason,
+                lastUpstreamResponse: nil), isResume: false, after: 0)
+    }
+
+    func attachHere(
+        to session: HostedSession, _ attached: AttachedSession, isResume: Bool, after: Int
+    ) {
+        let waiting = takeWaiting()
+        phase = .attachedHere(session)
+        session.attach(id, .here(self), as: .lines, after: after) {
+            sendSession(attached, recovered: isResume)
+        }
+        for command in waiting { drive(command) }
+    }
+
+    func attachedThere(_ attached: AttachedSession) {
+        guard case .attaching(let request, _) = phase else { return }
+        let waiting = takeWaiting()
+        phase = .attachedThere(request.session, shard: request.session.shard)
+        sendSession(attached, recovered: attached.reason == nil)
+        for command in waiting { drive(command) }
+    }
+
+    private func takeWaiting() -> [DialectCommand] {
+        if case .attaching(_, let commands) = phase { return commands }
+        return []
+    }
+
+    private func sendSession(_ attached: AttachedSession, recovered: Bool) {
+        session = (attached.session, shard.context.epoch)
+        let configuration = shard.context.configuration
+        let (token, expires) = makeToken()
+        send(
+            ServerFrames.frame("gateway.session") { frame in
+                frame.field("session", attached.session.text)
+                frame.field("epoch", shard.context.epoch)
+                frame.field("seq", attached.sequence)
+                frame.field("resume_token", token)
+                frame.field("expires_in_s", expires)
+                frame.field("recovered", recovered)
+                if let reason = attached.reason { frame.field("reason", reason.rawValue) }
+                frame.append(literal: ",\"limits\":{\"responses_per_connection\":")
+                frame.append(decimal: configuration.dialect.responsesPerConnection)
+                frame.field("lanes", configuration.dialect.lanes)
+                frame.field("waiting", configuration.dialect.waiting)
+                frame.field("message_bytes", configuration.limits.messageBytes)
+                frame.field(
+                    "connection_lifetime_s", Int(configuration.dialect.connectionLifetime.seconds))
+                frame.field("resume_window_s", Int(configuration.resume.window.seconds))
+                frame.append(UInt8(ascii: "}"))
+            })
+    }
+
+    private func makeToken() -> (token: String, expiresIn: Int) {
+        guard let session else { return ("", 0) }
+        let lifetime = shard.context.configuration.resume.tokenLifetime
+        tokenRefreshAt = shard.loop.now + lifetime / 2
+        let token = shard.sign(
+            session: session.id, epoch: session.epoch, subject: subject, last: nil, running: nil,
+            lifetime: lifetime)
+        return (token, Int(lifetime.seconds))
+    }
+
+    /// The token names no response: a request says itself what it goes on from.
+    func refreshToken(lastUpstreamResponse: String?, running: ResumeClaims.Running?) {}
+
+    // MARK: Sending
+
+    var isReadyForLog: Bool { outbox.isEmpty && socket?.isClear == true }
+
+    func sendLog(_ frame: inout OutgoingFrame) {
+        guard !frame.isEmpty, socket?.send(&frame) == .sent else { return }
+        shard.metrics.framesSent.increment()
+        shard.metrics.sentBytes.increment(by: frame.count)
+    }
+
+    func askForWritable() { socket?.askForWritable() }
+
+    func send(_ frame: [UInt8]) {
+        guard socket?.isOpen == true else { return }
+        guard outboxBytes <= Connection.maximumOutboxBytes else {
+            return close(CloseCode(4410), "reads too slowly")
+        }
+        enqueue(frame, credit: 0)
+        _ = flushOutbox()
+    }
+
+    /// Events of a session elsewhere come many in one piece, one a line: each becomes its own frame.
+    func deliver(_ frame: [UInt8]) {
+        guard socket?.isOpen == true else { return }
+        var start = 0
+        for index in 0...frame.count where index == frame.count || frame[index] == 10 {
+            enqueue(
+                Array(frame[start..<index]), credit: index - start + (index < frame.count ? 1 : 0))
+            start = index + 1
+        }
+        _ = flushOutbox()
+    }
+
+    private func enqueue(_ frame: [UInt8], credit: Int) {
+        outbox.append((frame, credit))
+        outboxBytes += frame.count
+    }
+
+    /// Writes what waits; false when the socket will not take more.
+    private func flushOutbox() -> Bool {
+        var sent = 0
+        var credit = 0
+        defer {
+            outbox.removeFirst(sent)
+            if credit > 0, case .attachedThere(let session, let other) = phase {
+                shard.send(.delivered(session, id, bytes: credit), to: other)
+            }
+        }
+        while sent < outbox.count {
+            guard let socket, socket.isOpen else { return false }
+            guard socket.isClear else {
+                socket.askForWritable()
+                return false
+            }
+            let (frame, returned) = outbox[sent]
+            shard.withScratch { scratch in
+                scratch.bytes.append(contentsOf: frame)
+                sendLog(&scratch)
+            }
+            outboxBytes -= frame.count
+            credit += returned
+            sent += 1
+        }
+        return true
+    }
+
+    func close(_ code: CloseCode, _ reason: String) { socket?.close(code, reason) }
+
+    // MARK: Time
+
+    private func armTimer() {
+        let beat = shard.loop.now + shard.context.configuration.server.heartbeat
+        timer?.arm(at: hasExpired ? beat : min(beat, expiresAt))
+    }
+
+    private func timerFired() {
+        let now = shard.loop.now
+        if let leavesAt, now >= leavesAt { return leaveIfIdle() }
+        guard let socket, socket.isOpen else { return }
+        let heartbeat = shard.context.configuration.server.heartbeat
+        if now >= socket.lastHeard + heartbeat + heartbeat {
+            return close(CloseCode(4409), "nothing heard for two heartbeats")
+        }
+        if now >= expiresAt {
+            if !hasExpired {
+                hasExpired = true
+                refuse(.connectionLimit, lane: nil)
+            }
+            // What runs may finish; of a session elsewhere we do not know, and its client can resume.
+            if case .attachedHere(let session) = phase,
+                session.machine.isRunning || session.machine.isWaiting
+            {
+            } else {
+                return close(CloseCode(1001), "the connection's lifetime is over")
+            }
+        }
+        socket.ping()
+        if now >= tokenRefreshAt {
+            let (token, expires) = makeToken()
+            send(
+                ServerFrames.frame("gateway.token") { frame in
+                    frame.field("resume_token", token)
+                    frame.field("expires_in_s", expires)
+                })
+        }
+        armTimer()
+    }
+
+    // MARK: Drain
+
+    func drain(after delay: Duration) {
+        send(
+            ServerFrames.frame("gateway.going_away") { frame in
+                frame.field("reconnect_after_ms", Int(delay.milliseconds))
+            })
+        leavesAt = shard.loop.now + delay
+        timer?.arm(after: delay)
+    }
+
+    func sessionIsIdle() {
+        isSessionIdle = true
+        leaveIfIdle()
+    }
+
+    private func leaveIfIdle() {
+        guard isSessionIdle, let leavesAt, shard.loop.now >= leavesAt else { return }
+        close(.serviceRestart, "the gateway restarts")
+    }
+}
+
+extension DialectError {
+    static let connectionLimit = DialectError(
+        400, "websocket_connection_limit_reached",
+        "Responses websocket connection limit reached (dialect.connection_lifetime_s). Open a new "
+            + "connection.")
+}

@@ -1,0 +1,213 @@
+import Configuration
+import GatewayCore
+import WebSocketServer
+
+/// Readers and commands of the OpenAI dialect.
+extension HostedSession {
+    // MARK: Readers
+
+    /// A WebSocket gets one event a frame; elsewhere they travel together, and are split there.
+    func offerLines(to reader: SessionReader) {
+        if machine.needsSnapshot(at: reader.cursor) {
+            reader.cursor = machine.log.compactedThrough
+            send(machine.compactedFrame(), to: reader)
+        }
+        switch reader.destination {
+        case .here(let connection):
+            while reader.cursor < machine.log.lastSequence, connection.isReadyForLog {
+                reader.cursor = shard.renderEvents(
+                    machine.log, after: reader.cursor, maximumBytes: 0, framing: .lines
+                ) { frame in connection.sendLog(&frame) }
+            }
+            if reader.cursor < machine.log.lastSequence { connection.askForWritable() }
+        case .there(let other):
+            while reader.unacknowledgedBytes < SessionReader.creditBytes,
+                reader.cursor < machine.log.lastSequence
+            {
+                var frame: [UInt8] = []
+                reader.cursor = machine.log.renderEvents(
+                    after: reader.cursor, into: &frame,
+                    maximumBytes: shard.context.configuration.delivery.frameBytes, framing: .lines)
+                reader.unacknowledgedBytes += frame.count
+                shard.send(.deliver(reader.connection, frame: frame), to: other)
+            }
+        }
+    }
+
+    /// An event stream of one response; the answer begins with the first event.
+    func offerEvents(of response: Int, to reader: SessionReader) {
+        guard let progress = machine.progress(response), !progress.isArchived,
+            reader.cursor >= machine.log.compactedThrough
+        else { return finish(reader, .lost) }
+        if let refusal = progress.refusal { return finish(reader, .refused(refusal)) }
+        guard progress.hasBegun else { return }
+        if !reader.hasBegun {
+            reader.hasBegun = true
+            tell(reader, .begun(fields: progress.fields))
+        }
+        let limit = shard.context.configuration.delivery.frameBytes
+        switch reader.destination {
+        case .here(let exchange):
+            while reader.cursor < machine.log.lastSequence, exchange.isReadyForLog {
+                reader.cursor = shard.renderEvents(
+                    machine.log, after: reader.cursor, ofResponse: response, maximumBytes: limit,
+                    framing: .serverSentEvents
+                ) { frame in if !frame.isEmpty { exchange.sendLog(&frame) } }
+            }
+            if reader.cursor < machine.log.lastSequence { exchange.askForWritable() }
+        case .there(let other):
+            while reader.unacknowledgedBytes < SessionReader.creditBytes,
+                reader.cursor < machine.log.lastSequence
+            {
+                var piece: [UInt8] = []
+                reader.cursor = machine.log.renderEvents(
+                    after: reader.cursor, ofResponse: response, into: &piece, maximumBytes: limit,
+                    framing: .serverSentEvents)
+                guard !piece.isEmpty else { continue }
+                reader.unacknowledgedBytes += piece.count
+                shard.send(.answer(reader.connection, .piece(piece)), to: other)
+            }
+        }
+        if let last = progress.lastSequence, reader.cursor >= last { finish(reader, .ended) }
+    }
+
+    /// One object, when the response is over; of a background response as soon as there is one.
+    func offerWhole(_ response: Int, to reader: SessionReader) {
+        // Everything counts as read: the answer is made from the log.
+        reader.cursor = machine.log.lastSequence
+        guard let progress = machine.progress(response) else { return finish(reader, .lost) }
+        if let refusal = progress.refusal { return finish(reader, .refused(refusal)) }
+        if let failure = progress.failure { return finish(reader, .refused(failure)) }
+        guard
+            progress.isArchived || progress.lastSequence != nil
+                || progress.isBackground && progress.hasBegun
+        else { return }
+        guard let object = machine.responseObject(response) else { return finish(reader, .lost) }
+        finish(reader, .object(object, fields: progress.fields))
+    }
+
+    private func tell(_ reader: SessionReader, _ answer: DialectAnswer) {
+        switch reader.destination {
+        case .here(let exchange): exchange.take(answer)
+        case .there(let other): shard.send(.answer(reader.connection, answer), to: other)
+        }
+    }
+
+    private func finish(_ reader: SessionReader, _ answer: DialectAnswer) {
+        // Detached first: the answer may bring the exchange to an end, which would do it again.
+        guard readers.contains(where: { $0 === reader }) else { return }
+        detach(reader.connection)
+        tell(reader, answer)
+    }
+
+    // MARK: Commands
+
+    /// Starts the one response of an HTTP request, whose answer goes to `exchange`.
+    func begin(
+        _ request: DialectRequest, for connection: ConnectionID, _ exchange: any LogReader
+    ) {
+        let form: SessionReader.Form =
+            request.wantsStream ? .events(response: 0) : .whole(response: 0)
+        let name = shard.makeResponseID()
+        do throws(DialectError) {
+            try drive { machine, now, actions throws(DialectError) in
+                try machine.create(
+                    request, from: connection, responseID: name, now: now, actions: &actions)
+            }
+        } catch {
+            return exchange.take(.refused(error))
+        }
+        attach(connection, .here(exchange), as: form, after: 0)
+    }
+
+    /// Does what a WebSocket wants; refusals go to it as `error` frames.
+    func receive(_ command: DialectCommand, from connection: ConnectionID) {
+        switch command {
+        case .create(let request):
+            let name = shard.makeResponseID()
+            do throws(DialectError) {
+                try drive { machine, now, actions throws(DialectError) in
+                    try machine.create(
+                        request, from: connection, responseID: name, now: now, actions: &actions)
+                }
+            } catch {
+                refuse(error, lane: request.lane, to: connection)
+            }
+        case .cancel(.response(let id)):
+            guard let number = machine.response(named: id) else {
+                return refuse(
+                    DialectError(
+                        404, "response_not_found", "no such response on this connection",
+                        param: "response_id"),
+                    lane: nil, to: connection)
+            }
+            drive { machine, now, actions in machine.cancel(number, now: now, actions: &actions) }
+        case .cancel(.lane(let lane)):
+            drive { machine, now, actions in
+                machine.cancel(lane: lane, now: now, actions: &actions)
+            }
+        case .cancel(.everything):
+            drive { machine, now, actions in
+                machine.cancelEverything(now: now, actions: &actions)
+            }
+        }
+    }
+
+    private func refuse(_ error: DialectError, lane: [UInt8]?, to connection: ConnectionID) {
+        guard let reader = readers.first(where: { $0.connection == connection }) else { return }
+        send(error.frame(lane: lane), to: reader)
+    }
+
+    // MARK: Questions
+
+    /// Answers a question about one of the session's responses.
+    func answer(_ question: DialectQuestion, at destination: SessionReader.Destination) {
+        func reply(_ answer: DialectAnswer) {
+            switch destination {
+            case .here(let exchange): exchange.take(answer)
+            case .there(let other): shard.send(.answer(question.connection, answer), to: other)
+            }
+        }
+        guard question.subject == subject, let number = machine.response(named: question.id),
+            let progress = machine.progress(number)
+        else { return reply(.unknown) }
+        switch question.kind {
+        case .object:
+            if let object = machine.responseObject(number) {
+                reply(.object(object, fields: []))
+            } else {
+                reply(.unknown)
+            }
+        case .events(let after):
+            guard !progress.isArchived,
+                let cursor = machine.log.cursor(ofResponse: number, after: after)
+            else {
+                return reply(
+                    .refused(
+                        DialectError(
+                            400, progress.isArchived ? "events_expired" : "invalid_value",
+                            progress.isArchived
+                                ? "the events of this response are no longer kept (replay.retention_s)"
+                                : "starting_after is not the number of an event of this response",
+                            param: "starting_after")))
+            }
+            attach(
+                question.connection, destination, as: .events(response: number), after: cursor)
+        case .cancel:
+            drive { machine, now, actions in machine.cancel(number, now: now, actions: &actions) }
+            if let object = machine.responseObject(number) {
+                reply(.object(object, fields: []))
+            } else {
+                reply(.unknown)
+            }
+        case .delete:
+            drive { machine, now, actions in
+                machine.cancel(number, now: now, actions: &actions)
+                machine.forget(number)
+            }
+            shard.context.responses.remove(
+                String(decoding: question.id, as: UTF8.self), in: machine.id)
+            reply(.forgotten(isStored: progress.isStored))
+        }
+    }
+}

@@ -1,0 +1,53 @@
+import GatewayCore
+import WebSocketServer
+
+/// Where a session on the same shard writes: a WebSocket of either protocol, or an HTTP response.
+protocol LogReader: AnyObject {
+    /// True when log events can be written now.
+    var isReadyForLog: Bool { get }
+
+    /// Writes log events; only when `isReadyForLog`.
+    func sendLog(_ frame: inout OutgoingFrame)
+
+    func askForWritable()
+
+    /// Sends a frame that is not in the log.
+    func send(_ frame: [UInt8])
+
+    /// While draining: nothing runs in the session, and all of its log has been written.
+    func sessionIsIdle()
+
+    func refreshToken(lastUpstreamResponse: String?, running: ResumeClaims.Running?)
+
+    func close(_ code: CloseCode, _ reason: String)
+
+    /// A part of what one response's reader gets; only HTTP responses are such readers.
+    func take(_ answer: DialectAnswer)
+}
+
+extension LogReader {
+    func take(_ answer: DialectAnswer) {}
+}
+
+/// A client with a session: a WebSocket of either protocol.
+protocol SessionClient: LogReader {
+    var id: ConnectionID { get }
+    /// Its place among the connections, until it is closed.
+    var place: Admission.Place? { get set }
+
+    /// Goes on with a session of this shard.
+    func attachHere(
+        to session: HostedSession, _ attached: AttachedSession, isResume: Bool, after: Int)
+
+    /// Goes on with a session elsewhere: deliveries follow.
+    func attachedThere(_ attached: AttachedSession)
+
+    /// Goes on with a session of its own shard.
+    func beginFresh(reason: GatewayErrorCode?, continuing: String?)
+
+    /// Frames of a session elsewhere.
+    func deliver(_ frame: [UInt8])
+
+    /// Tells the client to go elsewhere, and goes itself when the time has come and nothing runs.
+    func drain(after delay: Duration)
+}

@@ -1,0 +1,150 @@
+/// An error in OpenAI's shape: what an HTTP answer or an `error` frame says.
+package struct DialectError: Error, Equatable, Sendable {
+    package var status: Int
+    package var type: String
+    package var code: String?
+    package var message: String
+    package var param: String?
+    /// Headers that go with it: `retry-after` and what upstream sent of interest.
+    package var headers: [String: String] = [:]
+    /// Upstream's own body, passed on as it came; nil where the gateway says it.
+    package var body: [UInt8]?
+
+    /// States an error of the gateway's own.
+    package init(
+        _ status: Int, _ code: String?, _ message: String, type: String? = nil,
+        param: String? = nil, retryAfter: Int? = nil
+    ) {
+        self.status = status
+        self.type = type ?? (status < 500 ? "invalid_request_error" : "server_error")
+        self.code = code
+        self.message = message
+        self.param = param
+        if let retryAfter { headers["retry-after"] = "\(retryAfter)" }
+    }
+
+    /// What a failure to reach upstream, or its refusal, is to a client of the dialect.
+    package init(_ error: ResponseError) {
+        guard let answer = error.answer, !answer.concernsCredentials else {
+            // Not to be repeated by the SDK on its own where upstream may have begun to bill.
+            self.init(502, error.code, error.message, type: "server_error")
+            if error.code == GatewayErrorCode.overloaded.rawValue {
+                status = 503
+                headers["retry-after"] = "1"
+            } else if !error.isRetryable {
+                headers["x-should-retry"] = "false"
+            }
+            return
+        }
+        self.init(
+            answer.status, error.upstreamCode, error.message,
+            type: answer.status < 500 ? "invalid_request_error" : "server_error")
+        for field in answer.fields { headers[field.name] = field.value }
+        if JSONText.isErrorObject(answer.body) { body = answer.body }
+    }
+
+    /// The body of an HTTP answer: upstream's own, or `{"error":{…}}`.
+    package var document: [UInt8] {
+        if let body { return body }
+        var document: [UInt8] = []
+        document.append(literal: "{\"error\":")
+        appendObject(to: &document, withHeaders: false)
+        document.append(literal: "}\n")
+        return document
+    }
+
+    /// The nested `error` frame of the WebSocket mode, without `stream_id`.
+    package var frame: [UInt8] {
+        var frame: [UInt8] = []
+        frame.append(literal: "{\"type\":\"error\",\"status\":")
+        frame.append(decimal: status)
+        frame.append(literal: ",\"error\":")
+        appendObject(to: &frame, withHeaders: true)
+        frame.append(UInt8(ascii: "}"))
+        return frame
+    }
+
+    /// The frame, for a lane (raw JSON; nil is the default one).
+    package func frame(lane: [UInt8]?) -> [UInt8] {
+        guard let lane else { return frame }
+        return JSONSplice.replacing(frame, [("stream_id", lane)])
+    }
+
+    private func appendObject(to output: inout [UInt8], withHeaders: Bool) {
+        if let body {
+            let root = JSONValue(kind: .object, range: 0..<body.count)
+            if let error = root.member("error", in: body.span), error.kind == .object {
+                output.append(
+                    contentsOf: body[error.range.lowerBound..<(error.range.upperBound - 1)])
+                if withHeaders { appendHeaders(to: &output) }
+                output.append(UInt8(ascii: "}"))
+                return
+            }
+        }
+        output.append(literal: "{\"message\":")
+        output.append(jsonString: message)
+        output.field("type", type)
+        output.appendNullable("param", param)
+        output.appendNullable("code", code)
+        if withHeaders { appendHeaders(to: &output) }
+        output.append(UInt8(ascii: "}"))
+    }
+
+    private func appendHeaders(to output: inout [UInt8]) {
+        guard !headers.isEmpty else { return }
+        output.append(jsonKey: "headers")
+        output.append(UInt8(ascii: "{"))
+        for (name, value) in headers.sorted(by: { $0.key < $1.key }) {
+            output.append(jsonKey: name)
+            output.append(jsonString: value)
+        }
+        output.append(UInt8(ascii: "}"))
+    }
+}
+
+extension [UInt8] {
+    fileprivate mutating func appendNullable(_ name: String, _ value: String?) {
+        append(jsonKey: name)
+        if let value { append(jsonString: value) } else { append(literal: "null") }
+    }
+}
+
+extension JSONText {
+    /// Whether a body is a JSON object with an `error` object in it: OpenAI's own shape.
+    fileprivate static func isErrorObject(_ body: [UInt8]) -> Bool {
+        guard let root = try? JSONReader(maximumDepth: 32).read(body.span) else { return false }
+        return root.member("error", in: body.span)?.kind == .object
+    }
+}
+
+/// What upstream answered instead of a stream, to be passed on.
+package struct UpstreamAnswer: Equatable, Sendable {
+    package var status: Int
+    /// The fields that clients have a use for.
+    package var fields: [UpstreamResponseHead.Field]
+    package var body: [UInt8]
+
+    /// Keeps of an answer what may be passed on.
+    package init(head: UpstreamResponseHead, body: [UInt8]) {
+        status = head.status
+        fields = head.fieldsOfInterest
+        self.body = body
+    }
+
+    /// The gateway's own key was refused: the operator's business, and no status for its clients.
+    package var concernsCredentials: Bool { status == 401 || (300..<400).contains(status) }
+}
+
+extension UpstreamResponseHead {
+    /// What a client of upstream looks at.
+    package var fieldsOfInterest: [Field] {
+        fields.filter { field in
+            switch field.name {
+            case "x-request-id", "retry-after", "retry-after-ms", "x-should-retry",
+                "openai-processing-ms", "openai-version", "openai-model":
+                true
+            default: field.name.hasPrefix("x-ratelimit-")
+            }
+        }
+    }
+}

@@ -1,0 +1,198 @@
+/// How upstream's events are written for a reader of the OpenAI dialect.
+package enum EventFraming: Sendable {
+    /// `event:` and `data:` lines and a blank one: what the SDKs' parsers agree on.
+    case serverSentEvents
+    /// One JSON object a line, with `stream_id` and the position in the log in front.
+    case lines
+}
+
+/// Full fidelity: every upstream event is one entry, with holes for what is ours.
+extension ReplayLog {
+    /// Appends one upstream event as entry `number` of its response.
+    ///
+    /// A delta that differs from the one before in its text only joins that one's run: it costs its text
+    /// and four bytes.
+    mutating func appendEvent(response: Int, number: Int, data: Span<UInt8>) {
+        cutter.cut(data)
+        guard cutter.delta >= 0 else { return appendSingle(response, number) }
+        lastSequence += 1
+        let text = cutter.text
+        if !extendsLastRun(response, number, by: text.count) {
+            var segment = LogSegment(
+                kind: .eventRun, firstSequence: lastSequence, response: response,
+                startPosition: totalBytes, bytes: [])
+            segment.firstNumber = number
+            segment.index = cutter.outputIndex
+            segment.shape = shape(of: response, countingIn: &segment)
+            storedBytes += segment.storedBytes
+            segments.append(segment)
+        }
+        let current = segments.count - 1
+        segments[current].reserve(text.count)
+        segments[current].bytes.append(data, text)
+        segments[current].ends.append(UInt32(segments[current].bytes.count))
+        storedBytes += text.count + 4
+        totalBytes += text.count
+    }
+
+    private func extendsLastRun(_ response: Int, _ number: Int, by count: Int) -> Bool {
+        guard let last = segments.last, last.kind == .eventRun, last.response == response,
+            last.firstNumber + last.count == number, let shape = last.shape,
+            last.bytes.count + count <= Self.maximumRunBytes
+        else { return false }
+        return isShape(shape)
+    }
+
+    private func isShape(_ shape: EventShape) -> Bool {
+        shape.number == cutter.number && shape.delta == cutter.delta
+            && shape.template == cutter.bytes
+    }
+
+    /// The shape of the event just cut: the response's last one where it is the same.
+    private mutating func shape(
+        of response: Int, countingIn segment: inout LogSegment
+    ) -> EventShape {
+        if let known = shapes[response], isShape(known) { return known }
+        let shape = EventShape(
+            template: Array(cutter.bytes[...]), number: cutter.number, delta: cutter.delta,
+            type: cutter.type)
+        segment.shapeBytes = shape.template.count
+        shapes[response] = shape
+        return shape
+    }
+
+    private mutating func appendSingle(_ response: Int, _ number: Int) {
+        lastSequence += 1
+        var segment = LogSegment(
+            kind: .event, firstSequence: lastSequence, response: response,
+            startPosition: totalBytes, bytes: Array(cutter.bytes[...]))
+        segment.firstNumber = number
+        segment.payload = cutter.payload
+        segment.payloadKind = cutter.payloadKind
+        segment.index = cutter.outputIndex
+        segment.shape = EventShape(
+            template: [], number: cutter.number, delta: -1, type: cutter.type)
+        totalBytes += segment.bytes.count
+        storedBytes += segment.storedBytes
+        segments.append(segment)
+    }
+
+    /// Appends a frame of ours that has no number: an `error` of a request that upstream refused.
+    mutating func appendErrorFrame(response: Int, _ frame: [UInt8]) {
+        lastSequence += 1
+        var segment = LogSegment(
+            kind: .event, firstSequence: lastSequence, response: response,
+            startPosition: totalBytes, bytes: frame)
+        segment.firstNumber = -1
+        segment.shape = EventShape(template: [], number: -1, delta: -1, type: 0..<0)
+        totalBytes += frame.count
+        storedBytes += segment.storedBytes
+        segments.append(segment)
+    }
+
+    /// Notes the lane of a response, raw JSON, for frames that name it.
+    mutating func setLane(_ lane: [UInt8]?, ofResponse response: Int) { lanes[response] = lane }
+
+    /// Forgets what only running responses need.
+    mutating func endEvents(ofResponse response: Int) {
+        shapes[response] = nil
+        trimLastRun()
+    }
+
+    // MARK: Reading
+
+    /// The cursor of a reader that has had a response's events up to `number`; -1 stands for none.
+    ///
+    /// Nil when the log has no such event (any more).
+    package func cursor(ofResponse response: Int, after number: Int) -> Int? {
+        for segment in segments where segment.response == response && segment.shape != nil {
+            if number == -1, segment.firstNumber <= 0 {
+                return segment.firstNumber == 0 || segment.firstNumber == -1
+                    ? segment.firstSequence - 1 : nil
+            }
+            guard number >= segment.firstNumber, segment.firstNumber >= 0 else { return nil }
+            if number < segment.firstNumber + segment.count {
+                return segment.firstSequence + number - segment.firstNumber
+            }
+        }
+        return nil
+    }
+
+    /// Appends upstream's events after `cursor` and returns the number of the last one looked at.
+    ///
+    /// Writes at least one event, where one is wanted, and then as many as fit into `maximumBytes`.
+    /// With `response` the events of others are passed over.
+    /// - Precondition: `cursor` is at least `compactedThrough`.
+    package func renderEvents(
+        after cursor: Int, ofResponse response: Int? = nil, into output: inout [UInt8],
+        maximumBytes: Int, framing: EventFraming
+    ) -> Int {
+        precondition(cursor >= compactedThrough, "a cursor inside the compacted part")
+        guard cursor < lastSequence else { return cursor }
+        let start = output.count
+        var next = cursor + 1
+        for index in segmentIndex(holding: next)..<segments.count {
+            let last = segments[index].lastSequence
+            guard response == nil || segments[index].response == response else {
+                next = last + 1
+                continue
+            }
+            while next <= last {
+                let begin = segments[index].offset(of: next)
+                let end = segments[index].offset(of: next + 1)
+                let size = (segments[index].shape?.template.count ?? 0) + end - begin + 96
+                if output.count > start {
+                    guard output.count - start + size <= maximumBytes else { return next - 1 }
+                    if framing == .lines { output.append(UInt8(ascii: "\n")) }
+                }
+                appendEvent(segments[index], next, begin..<end, framing, to: &output)
+                next += 1
+            }
+        }
+        return next - 1
+    }
+
+    private func appendEvent(
+        _ segment: LogSegment, _ sequence: Int, _ range: Range<Int>, _ framing: EventFraming,
+        to output: inout [UInt8]
+    ) {
+        guard let shape = segment.shape else { return }
+        let whole = segment.kind == .eventRun ? shape.template : segment.bytes
+        var position = 0
+        switch framing {
+        case .serverSentEvents:
+            output.append(literal: "event: ")
+            if shape.type.isEmpty {
+                output.append(literal: "error")
+            } else {
+                output.append(contentsOf: whole[shape.type])
+            }
+            output.append(literal: "\ndata: ")
+        case .lines:
+            output.append(UInt8(ascii: "{"))
+            if let lane = lanes[segment.response] {
+                output.append(literal: "\"stream_id\":")
+                output.append(contentsOf: lane)
+                output.append(UInt8(ascii: ","))
+            }
+            output.append(literal: "\"gateway_seq\":")
+            output.append(decimal: sequence)
+            output.append(UInt8(ascii: ","))
+            position = 1
+        }
+        func fillNumber() {
+            output.append(contentsOf: whole[position..<shape.number])
+            output.append(decimal: segment.firstNumber + sequence - segment.firstSequence)
+            position = shape.number
+        }
+        if shape.number >= 0, shape.number <= shape.delta || shape.delta < 0 { fillNumber() }
+        if shape.delta >= 0 {
+            output.append(contentsOf: whole[position..<shape.delta])
+            output.append(contentsOf: segment.bytes[range])
+            position = shape.delta
+            if shape.number > shape.delta { fillNumber() }
+        }
+        output.append(contentsOf: whole[position...])
+        if framing == .serverSentEvents { output.append(literal: "\n\n") }
+    }
+}
