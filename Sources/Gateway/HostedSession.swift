@@ -160,7 +160,7 @@ final class HostedSession {
                     retryAfter: .seconds(5), messageID: message.id), to: connection)
         }
         let outcome = machine.receive(
-            message, from: connection, responseID: shard.makeResponseID(), now: now,
+            message, from: connection, responseID: RandomID.response(), now: now,
             actions: &actions)
         shard.metrics.messages[MessageResult(outcome)].increment()
         if outcome == .conflict {
@@ -308,7 +308,7 @@ final class HostedSession {
     func adopt(_ adopted: ResumeClaims.Running) {
         guard let member = shard.context.pool.member(named: adopted.upstream) else { return }
         let response = machine.adopt(
-            message: adopted.message, responseID: shard.makeResponseID(), now: shard.loop.now)
+            message: adopted.message, responseID: RandomID.response(), now: shard.loop.now)
         running[response] = adopted
         inFlight.insert(response)
         shard.metrics.responsesInFlight.increment()
@@ -331,7 +331,8 @@ final class HostedSession {
         if summary.outcome == .completed || summary.outcome == .incomplete {
             conversationMember = story?.member ?? conversationMember
         }
-        shard.responseEnded(summary, story: story, session: machine.id)
+        shard.responseEnded(
+            ResponseReport(summary: summary, story: story, session: machine.id))
         refreshTokens()
     }
 

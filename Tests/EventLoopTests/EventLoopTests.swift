@@ -35,11 +35,12 @@ struct EventLoopTests {
             let early = loop.makeTimer { fired.append("early") }
             let moved = loop.makeTimer { fired.append("moved") }
             let never = loop.makeTimer { fired.append("never") }
-            moved.arm(after: .milliseconds(1))
-            moved.arm(after: .milliseconds(12))
-            late.arm(after: .milliseconds(20))
-            early.arm(after: .milliseconds(5))
-            never.arm(after: .milliseconds(3))
+            let start = loop.now
+            moved.arm(at: start + .milliseconds(1))
+            moved.arm(at: start + .milliseconds(12))
+            late.arm(at: start + .milliseconds(20))
+            early.arm(at: start + .milliseconds(5))
+            never.arm(at: start + .milliseconds(3))
             never.cancel()
         })
         #expect(first)
