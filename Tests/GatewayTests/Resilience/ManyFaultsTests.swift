@@ -8,7 +8,9 @@ struct ManyFaultsTests {
         "drop after=0", "cut after=2",
     ]
 
-    @Test("fifty connections that are broken in parallel, again and again, leave a server that serves")
+    @Test(
+        "fifty connections that are broken in parallel, again and again, leave a server that serves"
+    )
     func parallel() throws {
         try FaultyWorld.run { _, client in
             for round in 0..<15 {
