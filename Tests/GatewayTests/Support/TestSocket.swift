@@ -107,3 +107,12 @@ func httpGet(_ port: UInt16, _ path: String) -> [UInt8] {
     else { return [] }
     return body
 }
+
+/// A metric of the gateway on a port, by its name and labels as in its text; -1 when it is not there.
+func gatewayMetric(_ name: String, _ port: UInt16) -> Double {
+    let text = String(decoding: httpGet(port, "/metrics"), as: UTF8.self)
+    for line in text.split(separator: "\n") where line.hasPrefix("\(name) ") {
+        return Double(line.dropFirst(name.count + 1)) ?? -1
+    }
+    return -1
+}
