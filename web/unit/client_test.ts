@@ -1,7 +1,8 @@
 /// <reference lib="deno.ns" />
-import { type Change, ChatStreamClient, type Notice } from "../src/core/client.ts";
+import { ChatStreamClient } from "../src/core/client.ts";
+import type { Change, Notice } from "../src/core/connection-state.ts";
 import { MemoryStore } from "../src/core/store.ts";
-import { answerText, isSettled } from "../src/core/transcript.ts";
+import { answerText, isSettled } from "../src/core/turn.ts";
 import { equal, ok } from "./assert.ts";
 import { FakeGateway, FakeWorld } from "./fake.ts";
 

@@ -1,6 +1,6 @@
 /** An answer as chunks of the AI SDK's UI message stream. Pure: what the answer looks like goes in, what is new comes out. */
 
-import type { Answer, OutputItem, Turn } from "../core/transcript.ts";
+import type { Answer, OutputItem, Turn } from "../core/turn.ts";
 import type { UIMessageChunk } from "./types.ts";
 
 const FINISH_REASONS: Record<string, string> = {

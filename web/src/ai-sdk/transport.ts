@@ -1,6 +1,6 @@
 import { ChatStreamClient, type ChatStreamOptions } from "../core/client.ts";
 import type { MessageInput, MessageOptions, UpstreamObject } from "../core/protocol.ts";
-import { isRunning, isSettled, type Turn } from "../core/transcript.ts";
+import { isRunning, isSettled, type Turn } from "../core/turn.ts";
 import { ChunkWriter } from "./chunks.ts";
 import type {
   ChatTransport,

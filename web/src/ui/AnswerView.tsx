@@ -1,7 +1,7 @@
 import { defineComponent, h, shallowRef, type VNodeChild } from "vue";
 import type { MessageKey } from "../i18n/en.ts";
 import { isMessageKey } from "../i18n/translate.ts";
-import { type Answer, answerText, isRunning, type OutputItem } from "../core/transcript.ts";
+import { type Answer, answerText, isRunning, type OutputItem } from "../core/turn.ts";
 import type { TurnView } from "../vue/useChatStream.ts";
 import { copyText, type Ui, useUi } from "./context.ts";
 import { icon, wheel } from "./Icon.tsx";

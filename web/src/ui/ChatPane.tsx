@@ -9,7 +9,8 @@ import {
   watch,
 } from "vue";
 import { BrowserEnvironment } from "../browser/environment.ts";
-import { type Notice, splitRetryId } from "../core/client.ts";
+import type { Notice } from "../core/connection-state.ts";
+import { splitRetryId } from "../core/message-id.ts";
 import { type Conversation, titleOf } from "../core/conversations.ts";
 import type { MessageInput, MessageOptions } from "../core/protocol.ts";
 import { IndexedSessionStore } from "../browser/indexed-store.ts";

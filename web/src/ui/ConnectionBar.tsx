@@ -1,5 +1,5 @@
 import { defineComponent, h, onBeforeUnmount, shallowRef, type VNodeChild } from "vue";
-import type { ConnectionState } from "../core/client.ts";
+import type { ConnectionState } from "../core/connection-state.ts";
 import { useUi } from "./context.ts";
 import { icon } from "./Icon.tsx";
 

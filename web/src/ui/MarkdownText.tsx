@@ -1,5 +1,5 @@
 import { defineComponent, h, onBeforeUnmount, shallowRef, type VNodeChild, watch } from "vue";
-import type { TextPart } from "../core/transcript.ts";
+import type { TextPart } from "../core/turn.ts";
 import { type Block, splitRow } from "../markdown/block.ts";
 import { MarkdownStream } from "../markdown/blocks.ts";
 import { headingText, InlineStream, work } from "../markdown/inline-stream.ts";

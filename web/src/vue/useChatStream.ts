@@ -7,15 +7,11 @@ import {
   shallowRef,
 } from "vue";
 import { BrowserEnvironment, sameOriginUrl } from "../browser/environment.ts";
-import {
-  ChatStreamClient,
-  type ChatStreamOptions,
-  type ConnectionState,
-  type Notice,
-} from "../core/client.ts";
+import { ChatStreamClient, type ChatStreamOptions } from "../core/client.ts";
+import type { ConnectionState, Notice } from "../core/connection-state.ts";
 import type { Environment } from "../core/environment.ts";
 import type { MessageInput, MessageOptions } from "../core/protocol.ts";
-import { answerText, inputText, isRunning, isSettled, type Turn } from "../core/transcript.ts";
+import { answerText, inputText, isRunning, isSettled, type Turn } from "../core/turn.ts";
 import { AnimationFrameScheduler, type FrameScheduler } from "./scheduler.ts";
 
 /**
