@@ -1,6 +1,7 @@
 import type { Block } from "./block.ts";
 import type { MarkdownStream } from "./blocks.ts";
-import { type Inline, type InlineResult, parseInline } from "./inline.ts";
+import type { Inline } from "./inline.ts";
+import { type InlineResult, parseInline } from "./inline-parser.ts";
 
 /** A paragraph longer than this is settled piece by piece, so that its end costs the same however long it is. */
 const SETTLE_ABOVE_CHARACTERS = 1_024;

@@ -2,5 +2,7 @@
 export * from "./block.ts";
 export { MarkdownStream } from "./blocks.ts";
 export * from "./highlight.ts";
-export { type Inline, parseInline, plainText, safeHref } from "./inline.ts";
+export { type Inline, plainText } from "./inline.ts";
+export { parseInline } from "./inline-parser.ts";
+export { safeHref } from "./safe-href.ts";
 export { headingText, InlineStream } from "./inline-stream.ts";

@@ -1,7 +1,7 @@
 import { h, type VNodeChild } from "vue";
 import type { UpstreamObject } from "../core/protocol.ts";
 import type { Answer } from "../core/turn.ts";
-import { safeHref } from "../markdown/inline.ts";
+import { safeHref } from "../markdown/safe-href.ts";
 import type { Ui } from "./context.ts";
 import { icon } from "./Icon.tsx";
 
