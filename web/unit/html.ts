@@ -1,7 +1,7 @@
 /** Blocks as HTML in cmark-gfm's form, only to compare the two. The page itself never makes HTML. */
 
 import { type Block, splitRow } from "../src/markdown/block.ts";
-import { MarkdownStream } from "../src/markdown/blocks.ts";
+import { MarkdownStream } from "../src/markdown/markdown-stream.ts";
 import { headingText, InlineStream } from "../src/markdown/inline-stream.ts";
 import type { Inline } from "../src/markdown/inline.ts";
 

@@ -1,5 +1,5 @@
 /// <reference lib="deno.ns" />
-import { MarkdownStream } from "../src/markdown/blocks.ts";
+import { MarkdownStream } from "../src/markdown/markdown-stream.ts";
 import type { Block } from "../src/markdown/block.ts";
 import { InlineStream, work } from "../src/markdown/inline-stream.ts";
 import type { Inline } from "../src/markdown/inline.ts";

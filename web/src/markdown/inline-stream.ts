@@ -1,5 +1,5 @@
 import type { Block } from "./block.ts";
-import type { MarkdownStream } from "./blocks.ts";
+import type { MarkdownStream } from "./markdown-stream.ts";
 import type { Inline } from "./inline.ts";
 import { type InlineResult, parseInline } from "./inline-parser.ts";
 

@@ -1,7 +1,7 @@
 import { defineComponent, h, onBeforeUnmount, shallowRef, type VNodeChild, watch } from "vue";
 import type { TextPart } from "../core/turn.ts";
 import { type Block, splitRow } from "../markdown/block.ts";
-import { MarkdownStream } from "../markdown/blocks.ts";
+import { MarkdownStream } from "../markdown/markdown-stream.ts";
 import { headingText, InlineStream, work } from "../markdown/inline-stream.ts";
 import type { Inline } from "../markdown/inline.ts";
 import { safeHref } from "../markdown/safe-href.ts";
