@@ -31,12 +31,46 @@ def test_tool_cards(chat):
     chat.assert_exact()
 
 
-def test_citations_become_sources(chat):
+def test_citations_become_marks_and_sources(chat):
     chat.ask("[sim:web-search rate=100]")
     expect(chat.answer().locator(".tool .tool-title")).to_contain_text("Web search")
     source = chat.answer().locator(".sources a").first
     expect(source).to_have_attribute("href", re.compile("^https?://"))
     expect(source).to_have_attribute("rel", re.compile("noopener"))
+    # The simulator cites the link that ends the text, so the mark stands behind it.
+    expect(chat.answer().locator(".md p").last).to_have_text(re.compile(r"\(example\.com\)1$"))
+    mark = chat.answer().get_by_role("doc-noteref", name="Source 1: Mill race")
+    address = chat.page.url
+    mark.click()
+    expect(source).to_be_focused()
+    assert chat.page.url == address
+    chat.ask("[sim:file-search rate=100]")
+    expect(chat.answer().get_by_role("doc-noteref", name="Source 1: handbook.pdf")).to_have_text("1")
+    expect(chat.answer().locator(".sources")).to_contain_text("handbook.pdf")
+    chat.assert_exact()
+
+
+def test_marks_come_while_the_text_streams_and_stand_where_they_belong(fake, chat_of):
+    chat = chat_of(fake)
+    chat.ask("[sim:web-search rate=60]", wait=False)
+    mark = chat.answer().locator(".md .cite")
+    expect(mark.first).to_be_visible()
+    # The list is there as soon as there is something to point at.
+    expect(chat.answer()).to_have_attribute("aria-busy", "true")
+    expect(chat.answer().locator(".sources li").first).to_be_visible()
+    chat.settled()
+    md = chat.answer().locator(".md")
+    expect(mark).to_have_text(["1", "2", "2", "1", "3", "2", "3"])
+    expect(md.locator("p").first).to_have_text(re.compile("head of the water1 and .* 85 %2, undershot ones far less2\\."))
+    expect(md.locator("li").last).to_have_text("A pond stores the night's water3")
+    expect(md.locator("tbody td").nth(1)).to_have_text("85 %2")
+    expect(md.locator("p").last).to_have_text(re.compile("gives the power3 at"))
+    # By keyboard, and there again after a reload.
+    mark.nth(4).focus()
+    chat.page.keyboard.press("Enter")
+    expect(chat.answer().locator(".sources .source").nth(2)).to_be_focused()
+    chat.page.reload()
+    expect(mark).to_have_text(["1", "2", "2", "1", "3", "2", "3"])
 
 
 def test_pictures(chat):

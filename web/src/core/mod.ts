@@ -1,5 +1,6 @@
 /** The framework-free client of a Millrace gateway. No DOM, no Vue. */
 export * from "./backoff.ts";
+export { type CitationMark, CitationMarks, type Source, sourcesOf } from "./citations.ts";
 export * from "./client.ts";
 export * from "./connection-state.ts";
 export * from "./environment.ts";

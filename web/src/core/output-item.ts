@@ -62,7 +62,7 @@ function fillFromItem(item: OutputItem, finished: UpstreamObject, late: boolean)
   list(finished.content).forEach((content, part) => {
     if (content.type === "output_text") {
       add("text", part, content.text);
-      annotations.push(...list(content.annotations));
+      for (const each of list(content.annotations)) annotations.push(ofPart(each, part));
     } else if (content.type === "refusal") {
       add("refusal", part, content.refusal);
     } else if (content.type === "reasoning_text") {
@@ -75,12 +75,18 @@ function fillFromItem(item: OutputItem, finished: UpstreamObject, late: boolean)
   if (annotations.length > 0) item.annotations = annotations;
 }
 
+/** An annotation, with the content part that it belongs to where that is not 0. */
+function ofPart(annotation: UpstreamObject, part: number): UpstreamObject {
+  return part === 0 ? annotation : { ...annotation, part };
+}
+
 export function applyUpstream(item: OutputItem, { event }: UpstreamEvent): void {
   if (
     event.type === "response.output_text.annotation.added" &&
     typeof event.annotation === "object" && event.annotation !== null
   ) {
-    (item.annotations ??= []).push(event.annotation as UpstreamObject);
+    const part = typeof event.content_index === "number" ? event.content_index : 0;
+    (item.annotations ??= []).push(ofPart(event.annotation as UpstreamObject, part));
   } else if (
     event.type === "response.image_generation_call.partial_image" &&
     typeof event.partial_image_b64 === "string"

@@ -96,6 +96,7 @@ export interface OutputItem {
   /** Text of all parts in order of arrival, kept only when there is more than one part. */
   arrived?: string;
   tool?: ToolCall;
+  /** As upstream sent them; `part` is added for a content part that is not 0. */
   annotations?: UpstreamObject[];
   /** The newest partial image, base64. */
   partial_image?: string;

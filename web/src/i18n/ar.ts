@@ -103,6 +103,7 @@ export const ar: Catalogue = {
   "tool.status.failed": "فشل",
   "tool.status.incomplete": "غير مكتمل",
   "sources.title": "المصادر",
+  "sources.mark": "المصدر {number}: {title}",
   "image.alt": "صورة مولَّدة",
   "image.partial": "الصورة قيد الرسم",
   "image.save": "حفظ الصورة",

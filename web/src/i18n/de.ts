@@ -103,6 +103,7 @@ export const de: Catalogue = {
   "tool.status.failed": "fehlgeschlagen",
   "tool.status.incomplete": "unvollständig",
   "sources.title": "Quellen",
+  "sources.mark": "Quelle {number}: {title}",
   "image.alt": "Erzeugtes Bild",
   "image.partial": "Bild entsteht",
   "image.save": "Bild speichern",

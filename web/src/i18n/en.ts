@@ -102,6 +102,7 @@ export const en = {
   "tool.status.failed": "failed",
   "tool.status.incomplete": "unfinished",
   "sources.title": "Sources",
+  "sources.mark": "Source {number}: {title}",
   "image.alt": "Generated image",
   "image.partial": "Image being drawn",
   "image.save": "Save image",

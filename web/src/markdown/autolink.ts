@@ -19,6 +19,7 @@ export function autolink(nodes: readonly Inline[], insideLink = false): Inline[]
     } else {
       result.push(node);
     }
+    if (node.type === "mark") continue;
     previous = "text" in node
       ? node.text.slice(-1)
       : node.type === "newline" || node.type === "break"

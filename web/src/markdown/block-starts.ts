@@ -101,6 +101,7 @@ export class BlockStarts {
     const heading = new Block("heading");
     heading.level = level;
     heading.text = paragraph.text;
+    heading.origins = paragraph.origins;
     this.#tree.replace(paragraph, heading);
     this.#tree.tip = heading;
     this.#tree.finalize(heading);
@@ -114,11 +115,13 @@ export class BlockStarts {
     this.#tree.closeUnmatched();
     const table = new Block("table");
     table.align = align;
+    const origin = paragraph.origins.at(-1)!;
     if (lines.length > 0) {
       paragraph.text = lines.join("\n");
       this.#tree.touched.add(paragraph);
       this.#tree.finalize(paragraph);
       this.#tree.attach(table, this.#tree.tip);
+      table.source = origin.source;
     } else {
       this.#tree.replace(paragraph, table);
     }
@@ -126,6 +129,8 @@ export class BlockStarts {
     const row = this.#tree.add("row");
     row.header = true;
     row.text = header;
+    row.source = table.source;
+    row.origins = [{ at: 0, source: origin.source }];
     this.#tree.finalize(row);
     return true;
   }

@@ -13,13 +13,16 @@ export class BlockTree {
   /** The deepest open block. */
   tip: Block = this.root;
   lineNumber = 0;
+  /** Where in the source the line at work begins. */
+  source = 0;
   /** What was open before this line, and how much of that the line goes on with. */
   oldTip: Block = this.root;
   lastMatched: Block = this.root;
   allClosed = true;
 
-  beginLine(number: number): void {
+  beginLine(number: number, source: number): void {
     this.lineNumber = number;
+    this.source = source;
     this.oldTip = this.tip;
   }
 
@@ -34,6 +37,7 @@ export class BlockTree {
     while (!canContain(this.tip, type)) this.finalize(this.tip);
     const block = new Block(type);
     block.firstLine = this.lineNumber;
+    block.source = this.source;
     this.attach(block, this.tip);
     this.tip = block;
     return block;
@@ -93,6 +97,10 @@ export class BlockTree {
       const taken = takeDefinition(paragraph.text);
       if (taken === undefined) return;
       paragraph.text = paragraph.text.slice(taken.length);
+      paragraph.origins = paragraph.origins.map(({ at, source }) => ({
+        at: at - taken.length,
+        source,
+      }));
       const label = normalizeLabel(taken.label);
       if (this.definitions.has(label)) continue;
       this.definitions.set(label, { href: taken.href, title: taken.title });
@@ -106,6 +114,7 @@ export class BlockTree {
     const parent = old.parent!;
     block.parent = parent;
     block.firstLine = old.firstLine;
+    block.source = old.source;
     parent.children = [...parent.children.slice(0, -1), block];
     old.open = false;
     this.touched.add(parent);

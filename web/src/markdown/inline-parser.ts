@@ -1,7 +1,8 @@
 import { autolink } from "./autolink.ts";
 import { type Delimiter, Emphasis } from "./emphasis.ts";
 import { takeEntity } from "./entities.ts";
-import { type Inline, plainText } from "./inline.ts";
+import type { Mark } from "./block.ts";
+import { type Inline, plainText, takeMarks } from "./inline.ts";
 import { collect, type Node, NodeList } from "./node-list.ts";
 import {
   type Definitions,
@@ -16,6 +17,8 @@ export interface InlineOptions {
   readonly math: boolean;
   /** More text follows: what is opened at the end is shown as if it were closed, so that nothing flips when it is. */
   readonly growing: boolean;
+  /** Numbered marks, in the order of their places. */
+  readonly marks?: readonly Mark[];
   /** A label that has no definition yet. */
   readonly onUnknownLabel?: (label: string) => void;
 }
@@ -51,6 +54,7 @@ class InlineParser {
   #brackets: Bracket | undefined;
   #clean = true;
   #missingRuns = new Set<number>();
+  #nextMark = 0;
 
   constructor(text: string, options: InlineOptions) {
     this.#text = text;
@@ -59,7 +63,11 @@ class InlineParser {
   }
 
   run(): InlineResult {
-    while (this.#place < this.#text.length) this.#step();
+    while (this.#place < this.#text.length) {
+      this.#step();
+      this.#placeMarks();
+    }
+    this.#placeMarks(true);
     if (this.#brackets !== undefined) this.#clean = false;
     if (this.#options.growing) this.#hideHalfLink();
     this.#emphasis.resolve(undefined);
@@ -67,6 +75,16 @@ class InlineParser {
       nodes: autolink(collect(this.#nodes.first, undefined)),
       clean: this.#clean && this.#emphasis.isClean,
     };
+  }
+
+  /** Marks that the last step has passed; what it took in as a whole has them behind it. */
+  #placeMarks(all = false): void {
+    for (;;) {
+      const mark = this.#options.marks?.[this.#nextMark];
+      if (mark === undefined || (mark.at > this.#place && !all)) return;
+      this.#nodes.append({ type: "mark", number: mark.number });
+      this.#nextMark += 1;
+    }
   }
 
   // MARK: one step
@@ -108,7 +126,8 @@ class InlineParser {
         this.#place += 1;
         return void this.#nodes.append(undefined, "$");
     }
-    const end = this.#nextSpecial(this.#place + 1);
+    const mark = this.#options.marks?.[this.#nextMark]?.at ?? Infinity;
+    const end = Math.min(this.#nextSpecial(this.#place + 1), Math.max(mark, this.#place + 1));
     this.#nodes.append(undefined, this.#text.slice(this.#place, end));
     this.#place = end;
   }
@@ -247,12 +266,14 @@ class InlineParser {
 
   #finishLink(opener: Bracket, href: string, title: string, half: boolean): void {
     this.#emphasis.resolve(opener.delimiter);
-    const children = autolink(collect(opener.node.next, undefined), true);
+    const { nodes, marks } = takeMarks(collect(opener.node.next, undefined));
+    const children = autolink(nodes, true);
     this.#nodes.wrap(opener.node, undefined, () => {
       if (opener.image) return { type: "image", href, title, alt: plainText(children) };
       return { type: "link", href, title, children };
     });
     if (half && opener.image) this.#nodes.remove(opener.node.next!);
+    for (const mark of marks) this.#nodes.append(mark);
     this.#nodes.remove(opener.node);
     this.#brackets = opener.previous;
     if (opener.image) return;

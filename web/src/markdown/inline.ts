@@ -4,6 +4,7 @@ export type Inline =
   | { readonly type: "code"; readonly text: string }
   | { readonly type: "math"; readonly text: string; readonly display: boolean }
   | { readonly type: "break" }
+  | { readonly type: "mark"; readonly number: number }
   | { readonly type: "newline" }
   | { readonly type: "emphasis" | "strong" | "deleted"; readonly children: readonly Inline[] }
   | {
@@ -21,7 +22,7 @@ export function plainText(nodes: readonly Inline[]): string {
     if ("text" in node) text += node.text;
     else if ("children" in node) text += plainText(node.children);
     else if (node.type === "image") text += node.alt;
-    else text += node.type === "newline" ? "\n" : "\n";
+    else if (node.type !== "mark") text += "\n";
   }
   return text;
 }
@@ -38,4 +39,21 @@ export function joinTexts(nodes: readonly Inline[]): Inline[] {
     }
   }
   return joined;
+}
+
+/** Takes the marks out of some nodes, at any depth: a mark is a link, and no link stands inside of another. */
+export function takeMarks(
+  nodes: readonly Inline[],
+): { readonly nodes: readonly Inline[]; readonly marks: readonly Inline[] } {
+  const marks: Inline[] = [];
+  const without = (list: readonly Inline[]): Inline[] =>
+    list.flatMap((node): Inline[] => {
+      if (node.type === "mark") {
+        marks.push(node);
+        return [];
+      }
+      return "children" in node ? [{ ...node, children: without(node.children) }] : [node];
+    });
+  const rest = without(nodes);
+  return marks.length === 0 ? { nodes, marks } : { nodes: joinTexts(rest), marks };
 }

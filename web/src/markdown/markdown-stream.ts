@@ -1,4 +1,4 @@
-import type { Block } from "./block.ts";
+import type { Block, Mark } from "./block.ts";
 import { continues } from "./block-continues.ts";
 import { BlockStarts } from "./block-starts.ts";
 import { BlockTree, takesLines } from "./block-tree.ts";
@@ -22,6 +22,11 @@ export class MarkdownStream {
   readonly #starts: BlockStarts;
   #pending = "";
   #afterReturn = false;
+  /** Characters of the source so far, and up to where the line at work begins. */
+  #length = 0;
+  #lineStart = 0;
+  #marks: readonly Mark[] = [];
+  readonly #marked = new Set<Block>();
   /** The block that takes the rest of a line whose beginning was taken in early. */
   #openLine: Block | undefined;
   #finished = false;
@@ -46,8 +51,13 @@ export class MarkdownStream {
   /** Appends `text`. */
   append(text: string): void {
     let rest = text.includes("\0") ? text.replaceAll("\0", "\uFFFD") : text;
-    if (this.#afterReturn && rest.startsWith("\n")) rest = rest.slice(1);
-    if (rest !== "") this.#afterReturn = false;
+    let source = this.#length;
+    this.#length += text.length;
+    if (this.#afterReturn && rest.startsWith("\n")) {
+      rest = rest.slice(1);
+      this.#lineStart = ++source;
+    }
+    if (text !== "") this.#afterReturn = false;
     let start = 0;
     while (start < rest.length) {
       let end = start;
@@ -60,6 +70,7 @@ export class MarkdownStream {
         else if (rest[end + 1] === "\n") end++;
       }
       start = end + 1;
+      this.#lineStart = source + start;
     }
   }
 
@@ -74,6 +85,7 @@ export class MarkdownStream {
 
   /** Tells the listeners of every block that changed since the last call; returns how many blocks those are. */
   publish(): number {
+    if (this.#marks.length > 0 || this.#marked.size > 0) this.#placeMarks();
     const touched = [...this.#tree.touched];
     this.#tree.touched.clear();
     for (const block of touched) block.listener?.();
@@ -83,6 +95,53 @@ export class MarkdownStream {
   /** Notes that `block` uses a label without a definition, so that it changes when one comes. */
   awaitDefinition(label: string, block: Block): void {
     this.#tree.awaitDefinition(label, block);
+  }
+
+  // MARK: marks
+
+  /** From now on these marks stand in the text, in the order of their places; `publish` shows them. */
+  mark(marks: readonly Mark[]): void {
+    this.#marks = marks;
+  }
+
+  /** Blocks come, go and are converted, so each mark is looked up again; its way down the tree is short. */
+  #placeMarks(): void {
+    const placed = new Map<Block, Mark[]>();
+    for (const mark of this.#marks) {
+      const block = this.#blockAt(mark.at - 1);
+      if (block === undefined) continue;
+      const marks = placed.get(block);
+      if (marks === undefined) placed.set(block, [mark]);
+      else marks.push(mark);
+    }
+    for (const block of this.#marked) {
+      if (placed.has(block)) continue;
+      block.marks = [];
+      this.#marked.delete(block);
+      this.#tree.touched.add(block);
+    }
+    for (const [block, marks] of placed) {
+      if (sameMarks(block.marks, marks)) continue;
+      block.marks = marks;
+      this.#marked.add(block);
+      this.#tree.touched.add(block);
+    }
+  }
+
+  /** The innermost block that holds a character of the source. */
+  #blockAt(source: number): Block | undefined {
+    let block = this.root;
+    while (block.children.length > 0) {
+      const { children } = block;
+      let low = 0, high = children.length - 1;
+      while (low < high) {
+        const middle = (low + high + 1) >> 1;
+        if (children[middle]!.source <= source) low = middle;
+        else high = middle - 1;
+      }
+      block = children[low]!;
+    }
+    return block === this.root ? undefined : block;
   }
 
   // MARK: lines
@@ -123,7 +182,7 @@ export class MarkdownStream {
   /** Takes in one line, or its decided beginning; returns the block that takes more of it. */
   #incorporate(line: string): Block | undefined {
     this.#line.begin(line);
-    this.#tree.beginLine(this.#line.number);
+    this.#tree.beginLine(this.#line.number, this.#lineStart);
 
     let container = this.root;
     let depth = 0;
@@ -197,6 +256,7 @@ export class MarkdownStream {
       this.#line.offset += 1;
       block.text += " ".repeat(4 - (this.#line.column % 4));
     }
+    block.origins.push({ at: block.text.length, source: this.#lineStart + this.#line.offset });
     block.text += this.#line.text.slice(this.#line.offset);
     this.#tree.touched.add(block);
     return block;
@@ -212,4 +272,11 @@ export class MarkdownStream {
     this.#tree.touched.add(item);
     this.#line.advance(4, false);
   }
+}
+
+function sameMarks(ones: readonly Mark[], others: readonly Mark[]): boolean {
+  return ones.length === others.length &&
+    ones.every(({ at, number }, place) =>
+      at === others[place]!.at && number === others[place]!.number
+    );
 }

@@ -6,9 +6,9 @@ import type { TurnView } from "../vue/useChatStream.ts";
 import { copyText, type Ui, useUi } from "./context.ts";
 import { icon, wheel } from "./Icon.tsx";
 import { JsonTree, looksLikeJson, mayBecomeJson } from "./JsonTree.tsx";
-import { MarkdownText } from "./MarkdownText.tsx";
+import { type Cite, MarkdownText } from "./MarkdownText.tsx";
 import { ReasoningCard } from "./ReasoningCard.tsx";
-import { sourcesOf, sourcesView } from "./Sources.tsx";
+import { citationMark, sourcesView } from "./Sources.tsx";
 import { ToolCard } from "./ToolCard.tsx";
 
 export interface AnswerActions {
@@ -25,6 +25,10 @@ export const AnswerView = defineComponent<
   const copy = async () => {
     copied.value = await copyText(props.view.text);
     setTimeout(() => copied.value = false, 2_000);
+  };
+  const cite: Cite = (number) => {
+    const { answer } = props.view.current;
+    return answer === undefined ? null : citationMark(ui, answer, number);
   };
   return () => {
     const turn = props.view.turn;
@@ -47,11 +51,11 @@ export const AnswerView = defineComponent<
         {wheel(running)}
         <div class="answer-body">
           {answer.items.map((item, place) =>
-            itemView(props.view, item, running, place === answer.items.length - 1)
+            itemView(props.view, item, running, place === answer.items.length - 1, cite)
           )}
           {running ? activityView(ui, props.view, answer, empty) : null}
           {endView(ui, answer, props.actions)}
-          {running ? null : sourcesView(ui, sourcesOf(answer))}
+          {sourcesView(ui, answer)}
           {running ? null : (
             <footer class="answer-foot">
               {answerText(answer) === "" ? null : action(
@@ -79,7 +83,13 @@ function action(name: Parameters<typeof icon>[0], label: string, run: () => void
   );
 }
 
-function itemView(view: TurnView, item: OutputItem, running: boolean, last: boolean): VNodeChild {
+function itemView(
+  view: TurnView,
+  item: OutputItem,
+  running: boolean,
+  last: boolean,
+  cite: Cite,
+): VNodeChild {
   const key = `i${item.index}`;
   const image = imageOf(item);
   if (image !== undefined) return <ImageOutput key={key} source={image} done={hasResult(item)} />;
@@ -115,7 +125,16 @@ function itemView(view: TurnView, item: OutputItem, running: boolean, last: bool
         if (part.kind === "audio" || (!done && mayBecomeJson(part.text))) return null;
         return looksLikeJson(part.text)
           ? <JsonTree key={`${partKey}/json`} view={view} read={() => part.text} done={done} />
-          : <MarkdownText key={partKey} view={view} part={part} done={done} />;
+          : (
+            <MarkdownText
+              key={partKey}
+              view={view}
+              part={part}
+              done={done}
+              item={item}
+              cite={cite}
+            />
+          );
       })}
     </div>
   );

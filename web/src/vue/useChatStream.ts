@@ -35,6 +35,11 @@ export class TurnView {
     return this.#turn;
   }
 
+  /** The same without being told of its changes: for what is drawn because of something else. */
+  get current(): Turn {
+    return this.#turn;
+  }
+
   /** What the user wrote. */
   get question(): string {
     return inputText(this.turn.input);
