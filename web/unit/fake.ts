@@ -148,6 +148,10 @@ export class FakeGateway {
   every_ms = 10;
   refuse: Record<string, unknown> | undefined;
   snapshotBelow = 0;
+  /** A `hello` that resumes nothing starts a session of its own, as the real one does. */
+  freshSessions = false;
+  /** What is said in place of the numbered pieces, one event after the other. */
+  script: ((message: string) => Record<string, unknown>[]) | undefined;
   readonly #chance: () => number;
 
   constructor(readonly world: FakeWorld, seed = 1) {
@@ -167,6 +171,12 @@ export class FakeGateway {
         case "hello": {
           const same = frame.resume?.token === `t_${this.session}_${this.epoch}`;
           position = same ? frame.resume!.after : 0;
+          if (!same && this.freshSessions && this.log.length > 0) {
+            this.log.length = 0;
+            this.session = `${this.session.slice(0, -2)}${
+              String(this.world.sockets.length).padStart(2, "0")
+            }`;
+          }
           this.world.later(3, () => {
             socket.say({
               type: "ready",
@@ -281,8 +291,16 @@ export class FakeGateway {
     const response = `r_${"abcdefghijklmnopqrstuvwxyz"[this.started.length % 26]}`;
     this.append({ type: "response", response, message: frame.id, status: "in_progress" });
     let text = "";
+    const script = this.script?.(frame.id);
     const step = (number: number) => {
       const ended = this.cancelled.has(frame.id);
+      const said = script?.[number];
+      if (said !== undefined) {
+        if (said.type === "delta" && said.kind === "text") text += String(said.text);
+        this.append({ response, ...said });
+        return this.world.later(this.every_ms, () => step(number + 1));
+      }
+      if (script !== undefined) number = this.pieces;
       if (!ended && number < this.pieces) {
         const piece = `${number} of ${frame.id} é\u{1F30A}. `;
         text += piece;

@@ -1,6 +1,7 @@
 import { defineComponent, h, shallowRef, type VNodeChild } from "vue";
 import type { MessageKey } from "../i18n/en.ts";
 import { isMessageKey } from "../i18n/translate.ts";
+import { imageData } from "../core/image-data.ts";
 import { type Answer, answerText, isRunning, type OutputItem } from "../core/turn.ts";
 import type { TurnView } from "../vue/useChatStream.ts";
 import { copyText, type Ui, useUi } from "./context.ts";
@@ -145,11 +146,8 @@ function hasResult(item: OutputItem): boolean {
 }
 
 function imageOf(item: OutputItem): string | undefined {
-  const result = item.item?.result ?? item.partial_image;
-  if (item.tool?.kind !== "image_generation" || typeof result !== "string") return undefined;
-  if (!/^[A-Za-z0-9+/=]+$/.test(result.slice(0, 200))) return undefined;
-  const format = result.startsWith("/9j/") ? "jpeg" : result.startsWith("UklGR") ? "webp" : "png";
-  return `data:image/${format};base64,${result}`;
+  if (item.tool?.kind !== "image_generation") return undefined;
+  return imageData(item.item?.result ?? item.partial_image)?.url;
 }
 
 const ImageOutput = defineComponent<{ source: string; done: boolean }>((props) => {
