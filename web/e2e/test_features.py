@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from conftest import PNG
+from conftest import PNG, REAL, Server
 from playwright.sync_api import expect
 
 
@@ -39,13 +39,13 @@ def test_citations_become_marks_and_sources(chat):
     expect(source).to_have_attribute("rel", re.compile("noopener"))
     # The simulator cites the link that ends the text, so the mark stands behind it.
     expect(chat.answer().locator(".md p").last).to_have_text(re.compile(r"\(example\.com\)1$"))
-    mark = chat.answer().get_by_role("doc-noteref", name="Source 1: Mill race")
+    mark = chat.answer().get_by_role("link", name="Source 1: Mill race")
     address = chat.page.url
     mark.click()
     expect(source).to_be_focused()
     assert chat.page.url == address
     chat.ask("[sim:file-search rate=100]")
-    expect(chat.answer().get_by_role("doc-noteref", name="Source 1: handbook.pdf")).to_have_text("1")
+    expect(chat.answer().get_by_role("link", name="Source 1: handbook.pdf")).to_have_text("1")
     expect(chat.answer().locator(".sources")).to_contain_text("handbook.pdf")
     chat.assert_exact()
 
@@ -257,6 +257,83 @@ def test_settings_go_along(chat):
     page.reload()
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
     expect(page.locator(".model")).to_contain_text("sim-hello")
+
+
+@pytest.mark.skipif(not REAL, reason="the stand-in has no configuration")
+def test_settings_offer_what_the_gateway_allows(chat_of):
+    own = Server(arguments=("--set", "options.allow=[model, reasoning]"))
+    try:
+        chat = chat_of(own).ready()
+        page = chat.page
+        expect(page.locator(".model")).to_contain_text("sim-markdown")
+        page.get_by_role("button", name="Settings").click()
+        expect(page.get_by_label("Model")).to_have_attribute("placeholder", "sim-markdown")
+        expect(page.get_by_label("Reasoning effort")).to_be_visible()
+        for name in ("Instructions", "Answer format", "Temperature", "Longest answer"):
+            expect(page.get_by_label(name)).to_have_count(0)
+        page.get_by_label("Model").fill("sim-hello")
+        page.get_by_label("Reasoning effort").select_option("low")
+        page.get_by_role("button", name="Done").click()
+        chat.ask("hi")
+        expect(chat.answer().locator(".usage")).to_contain_text("sim-hello")
+        # A model once used is offered in the next conversation, beside the gateway's own.
+        page.get_by_role("button", name="New chat").click()
+        page.get_by_role("button", name="Settings").click()
+        offered = page.locator("#s-models option").evaluate_all("all => all.map((each) => each.value)")
+        assert offered == ["sim-markdown", "sim-hello"]
+        page.get_by_role("button", name="Done").click()
+        page.locator(".sidebar .chat-link").click()
+
+        # The gateway is configured anew and allows nothing: what was chosen before goes along no more.
+        own.stop_gateway()
+        own.arguments = ("--set", "options.allow=[]")
+        own.start_gateway()
+        expect(page.locator(".model")).to_contain_text("sim-markdown", timeout=30_000)
+        page.get_by_role("button", name="Settings").click()
+        expect(page.get_by_label("Theme")).to_be_visible()
+        for name in ("Model", "Reasoning effort", "Instructions"):
+            expect(page.get_by_label(name)).to_have_count(0)
+        expect(page.get_by_text("Answers", exact=True)).to_be_hidden()
+        page.get_by_role("button", name="Done").click()
+        chat.ask("hi again")
+        expect(page.locator(".turn").last).to_have_attribute("data-status", "completed")
+        expect(chat.answer().locator(".usage")).to_contain_text("sim-markdown")
+    finally:
+        own.close()
+
+
+@pytest.mark.skipif(not REAL, reason="the stand-in has no configuration")
+def test_a_gateway_without_a_model_of_its_own_says_so(chat_of):
+    own = Server(model=None)
+    try:
+        chat = chat_of(own).ready()
+        expect(chat.page.locator(".model")).to_contain_text("Default model")
+        chat.page.get_by_role("button", name="Settings").click()
+        model = chat.page.get_by_label("Model")
+        expect(model).to_have_attribute("placeholder", "Default model")
+        assert chat.page.locator("#s-models option").count() == 0
+        model.fill("sim-hello")
+        chat.page.keyboard.press("Escape")
+        chat.ask("hi")
+        expect(chat.answer().locator(".usage")).to_contain_text("sim-hello")
+    finally:
+        own.close()
+
+
+@pytest.mark.skipif(not REAL, reason="the stand-in has no limit")
+def test_why_a_connection_is_refused_is_said(chat_of):
+    own = Server(arguments=("--set", "server.connections=1"))
+    try:
+        first = chat_of(own).ready()
+        second = chat_of(own)
+        expect(second.page.locator(".bar")).to_contain_text("The gateway runs but refuses this page", timeout=20_000)
+        second.shot("refused")
+        first.page.close()
+        second.page.get_by_role("button", name="Reconnect now").click()
+        second.ready()
+        expect(second.page.locator(".bar")).to_have_count(0)
+    finally:
+        own.close()
 
 
 def test_the_scroll_follows_lets_go_and_comes_back(chat):

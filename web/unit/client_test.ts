@@ -532,3 +532,31 @@ Deno.test("nothing is left behind after dispose", () => {
   ok(world.timers <= left);
   equal(world.sockets.length, 1);
 });
+
+Deno.test("why a socket does not open is asked for, shown, and forgotten once one does", async () => {
+  const { world, gateway, begin } = setUp();
+  const accept = world.connect;
+  world.connect = (socket) => world.later(1, () => socket.drop());
+  const client = begin();
+  const why = async (readiness: typeof world.readiness) => {
+    world.readiness = readiness;
+    const before = world.sockets.length;
+    while (world.sockets.length === before) world.run(10);
+    world.run(1);
+    for (let turn = 0; turn < 5; turn++) await Promise.resolve();
+    return client.connection.problem?.code;
+  };
+  equal(await why(undefined), "close_1006");
+  equal(await why({ ready: true }), "refused");
+  equal(await why({ ready: false, code: "draining" }), "draining");
+  // Until the next answer the last one stands, so that nothing flickers.
+  const before = world.sockets.length;
+  while (world.sockets.length === before) world.run(10);
+  world.run(1);
+  equal(client.connection.problem?.code, "draining");
+  world.connect = accept;
+  world.run(60_000);
+  equal(client.connection.phase, "ready");
+  equal(client.connection.problem, undefined);
+  equal(gateway.started, []);
+});

@@ -1,6 +1,12 @@
 /** A world without time: clock, timers, sockets and chance under the test's control, and a gateway that lives in it. */
 
-import type { Environment, PageSignal, Socket, SocketHandlers } from "../src/core/environment.ts";
+import type {
+  Environment,
+  PageSignal,
+  Readiness,
+  Socket,
+  SocketHandlers,
+} from "../src/core/environment.ts";
 import type { ClientFrame } from "../src/core/protocol.ts";
 import { sha256Hex } from "../src/core/sha256.ts";
 
@@ -44,6 +50,11 @@ export class FakeWorld implements Environment {
   }
   clearTimer(handle: unknown): void {
     this.#timers = this.#timers.filter((timer) => timer !== handle);
+  }
+  /** What a plain request to the gateway says. */
+  readiness: Readiness | undefined;
+  inquire(_url: string): Promise<Readiness | undefined> {
+    return Promise.resolve(this.readiness);
   }
   online(): boolean {
     return this.isOnline;

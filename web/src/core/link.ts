@@ -56,6 +56,7 @@ const STABLE_MS = 5_000;
 const CONNECT_TIMEOUT_MS = 10_000;
 /** Browsers are sometimes wrong about being offline, so an attempt is only put off. */
 const OFFLINE_ATTEMPT_MS = 15_000;
+const REFUSED = "The gateway is there, but it refuses the connection.";
 
 /**
  * The connection that is always wanted: opens sockets, finds out that one is dead, waits, and tries again.
@@ -80,6 +81,10 @@ export class Link {
   #hint_ms: number | undefined;
   #drainUntil: number | undefined;
   #closed = false;
+  /** The socket of this life has opened. */
+  #opened = false;
+  /** Why sockets do not open, as far as a plain request tells. */
+  #refusal: Problem | undefined;
 
   constructor(options: LinkOptions, host: LinkHost) {
     this.#options = options;
@@ -122,6 +127,7 @@ export class Link {
     this.#reconnectAlarm.clear();
     const life = ++this.#life;
     this.#isReady = false;
+    this.#opened = false;
     this.#setState({ ...this.#base(), phase: "connecting" });
     this.#connectAlarm.set(
       this.#options.connectTimeout_ms ?? CONNECT_TIMEOUT_MS,
@@ -148,6 +154,8 @@ export class Link {
       this.#socket = this.#environment.openSocket(this.#options.url, SUBPROTOCOL, {
         opened: () => {
           if (!current()) return;
+          this.#opened = true;
+          this.#refusal = undefined;
           this.#heartbeat.heard();
           this.write({
             type: "hello",
@@ -240,7 +248,8 @@ export class Link {
     this.#drainUntil = undefined;
     const rule = code === SEQUENCE_FAULT ? "resume" : reconnectRule(code);
     this.#host.lost(code, rule === "never");
-    const cause = this.#state.problem ?? { code: `close_${code}`, message: reason };
+    const cause = this.#state.problem ?? this.#refusal ??
+      { code: `close_${code}`, message: reason };
     if (rule === "never") {
       this.#setState({ ...this.#base(), phase: "closed", problem: cause });
       return;
@@ -258,6 +267,21 @@ export class Link {
     // That a connection which worked was cut says nothing; only what keeps one from working does.
     const expected = wasReady && code !== SEQUENCE_FAULT && rule === "resume";
     this.#plan(delay_ms, expected ? undefined : cause, draining && code === 1012);
+    if (code === 1006 && !this.#opened) this.#inquire();
+  }
+
+  /** A refused upgrade looks like an unplugged cable; a plain request may tell them apart. */
+  #inquire(): void {
+    const life = this.#life;
+    if (!this.#environment.online()) return;
+    this.#environment.inquire?.(this.#options.url).then((answer) => {
+      if (life !== this.#life || this.#closed || this.#state.phase !== "waiting") return;
+      const code = answer?.ready === true ? "refused" : answer?.code;
+      this.#refusal = code === undefined ? undefined : { code, message: REFUSED };
+      const { problem: _, ...state } = this.#state;
+      const problem = this.#refusal ?? { code: "close_1006", message: "" };
+      this.#setState({ ...state, problem });
+    }, () => {});
   }
 
   #plan(delay_ms: number, problem: Problem | undefined, draining: boolean): void {
@@ -333,7 +357,7 @@ export class Link {
   /** A delay that the server asked for is kept even when the page wakes. */
   #mayHurry(): boolean {
     const { problem } = this.#state;
-    return problem === undefined || problem.code === "close_1006";
+    return problem === undefined || problem.code === "close_1006" || problem.code === "refused";
   }
 
   // MARK: telling

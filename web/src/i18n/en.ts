@@ -126,6 +126,9 @@ export const en = {
   "link.offlineHint": "What you write is sent as soon as you are back.",
   "link.closed": "Disconnected",
   "link.draining": "The gateway restarts; answers go on",
+  "link.why.refused":
+    "The gateway runs but refuses this page. It may have no room, or a proxy in between does not pass WebSockets or the page’s address.",
+  "link.why.draining": "It is about to restart and takes no new connections.",
   "link.now": "Reconnect now",
   "link.key": "Access key",
   "link.keyHint": "This gateway asks for a key.",

@@ -291,7 +291,7 @@ function usageView(ui: Ui, answer: Answer): VNodeChild {
         </span>
       )}
       {facts.map((fact, place) => <span key={place}>{fact}</span>)}
-      {answer.integrity === "verified"
+      {answer.integrity === "verified" && answer.status !== "failed" && answerText(answer) !== ""
         ? (
           <span class="verified" title={ui.t("usage.verifiedHint")}>
             {icon("shield")}

@@ -1,5 +1,6 @@
 import { defineComponent, h, onBeforeUnmount, shallowRef, type VNodeChild } from "vue";
 import type { ConnectionState } from "../core/connection-state.ts";
+import { isMessageKey } from "../i18n/translate.ts";
 import { useUi } from "./context.ts";
 import { icon } from "./Icon.tsx";
 
@@ -17,7 +18,12 @@ export const StatusPill = defineComponent<{ connection: ConnectionState }>((prop
       ? "link.connecting"
       : `link.${phase}` as const;
     return (
-      <span class={`pill ${tone}`} data-testid="connection" data-phase={phase}>
+      <span
+        class={`pill ${tone}`}
+        data-testid="connection"
+        data-phase={phase}
+        title={ui.t(key)}
+      >
         <span class="dot" />
         <span class="pill-text">{ui.t(key)}</span>
       </span>
@@ -57,9 +63,14 @@ export const ConnectionBar = defineComponent<BarProps>((props) => {
   return (): VNodeChild => {
     void second.value;
     const { phase, retry_at, problem, draining, attempt } = props.connection;
+    const known = `link.why.${problem?.code}`;
     const why = problem === undefined || problem.message === "" || problem.code === "close_1006"
       ? null
-      : <span class="muted" dir="auto">{problem.message}</span>;
+      : (
+        <span class="muted" dir="auto">
+          {isMessageKey(known) ? ui.t(known) : problem.message}
+        </span>
+      );
     switch (phase) {
       case "ready":
         return draining ? bar("calm", "again", ui.t("link.draining")) : null;
@@ -92,6 +103,8 @@ export const ConnectionBar = defineComponent<BarProps>((props) => {
                 id="access-key"
                 type="password"
                 autocomplete="off"
+                required
+                placeholder={ui.t("link.key")}
                 aria-label={ui.t("link.key")}
                 value={key.value}
                 onInput={(event: Event) => key.value = (event.target as HTMLInputElement).value}

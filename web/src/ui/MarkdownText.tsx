@@ -189,11 +189,13 @@ const MarkdownBlock = defineComponent<BlockProps & { block: Block }>(
           );
         case "table":
           return (
-            <div class="table" role="group" tabindex="0" dir={dir}>
-              <table>
-                <thead>{children().slice(0, 1)}</thead>
-                <tbody>{children().slice(1)}</tbody>
-              </table>
+            <div class="table-place" dir={dir}>
+              <div class="table" role="group" tabindex="0">
+                <table>
+                  <thead>{children().slice(0, 1)}</thead>
+                  <tbody>{children().slice(1)}</tbody>
+                </table>
+              </div>
             </div>
           );
         case "row": {

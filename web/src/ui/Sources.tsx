@@ -49,6 +49,7 @@ export function sourcesView(ui: Ui, answer: Answer): VNodeChild {
     <span key="number" class="source-number" aria-hidden="true">
       {ui.number.value.format(source.number)}
     </span>,
+    source.url === undefined ? icon("file") : null,
     <span key="title" class="source-title" dir="auto">{source.title}</span>,
     source.host === "" || source.host === source.title
       ? null
@@ -63,7 +64,7 @@ export function sourcesView(ui: Ui, answer: Answer): VNodeChild {
           return (
             <li key={source.key} id={sourceId(answer, source.number)}>
               {href === undefined
-                ? <span class="source" tabindex="-1">{content(source)}{icon("file")}</span>
+                ? <span class="source" tabindex="-1">{content(source)}</span>
                 : (
                   <a class="source" href={href} target="_blank" rel="noopener noreferrer nofollow">
                     {content(source)}
