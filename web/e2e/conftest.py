@@ -157,6 +157,13 @@ class Chat:
     def answer(self):
         return self.page.locator(".answer").last
 
+    def eventually(self, condition, seconds=20):
+        deadline = time.time() + seconds
+        while not condition():
+            assert time.time() < deadline, "it never came true"
+            # The page's events are handled while this waits.
+            self.page.wait_for_timeout(20)
+
     def text_grows(self, characters=200):
         deadline = time.time() + 20
         while len(self.answer().inner_text()) < characters:

@@ -128,7 +128,11 @@ export class Link {
     const life = ++this.#life;
     this.#isReady = false;
     this.#opened = false;
-    this.#setState({ ...this.#base(), phase: "connecting" });
+    this.#setState({
+      ...this.#base(),
+      phase: "connecting",
+      ...(this.#refusal === undefined ? {} : { problem: this.#refusal }),
+    });
     this.#connectAlarm.set(
       this.#options.connectTimeout_ms ?? CONNECT_TIMEOUT_MS,
       () => this.fail(1006, "no answer in time"),

@@ -206,7 +206,7 @@ export const ChatPane = defineComponent<ChatPaneProps>((props) => {
             onClick={() => settingsOpen.value = true}
             aria-label={ui.t("app.settings")}
           >
-            <span class="label" dir="ltr">
+            <span class="label" dir="auto">
               {options().model ?? connection.options?.model ?? ui.t("settings.modelDefault")}
             </span>
             {icon("settings")}

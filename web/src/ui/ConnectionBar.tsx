@@ -49,7 +49,12 @@ export const ConnectionBar = defineComponent<BarProps>((props) => {
   const key = shallowRef("");
 
   const again = () => (
-    <button type="button" class="button small" onClick={props.onReconnect}>
+    <button
+      type="button"
+      class="button small"
+      disabled={props.connection.phase === "connecting"}
+      onClick={props.onReconnect}
+    >
       {ui.t("link.now")}
     </button>
   );
@@ -74,6 +79,11 @@ export const ConnectionBar = defineComponent<BarProps>((props) => {
     switch (phase) {
       case "ready":
         return draining ? bar("calm", "again", ui.t("link.draining")) : null;
+      case "connecting":
+        // While attempts go on, the bar stays where it is: it would jump with each of them.
+        return attempt <= 1
+          ? null
+          : bar("warn", "again", <span>{ui.t("link.connecting")}</span>, why);
       case "waiting": {
         // The first quick attempts are not worth a word.
         if (attempt <= 1 && why === null) return null;
