@@ -69,7 +69,7 @@ test-tsan: deps-tests ## run the Swift tests under the thread sanitizer
 	@$(SWIFT_TEST) --sanitize thread --scratch-path .build/tsan
 
 test-asan: deps-tests ## run the Swift tests under the address sanitizer, with leaks
-	@$(SWIFT_TEST) --sanitize address --scratch-path .build/asan
+	@$(SWIFT_TEST) --disable-xctest --sanitize address --scratch-path .build/asan
 
 valgrind: release ## run the release build under valgrind, with load, up to the end of a drain
 	@.ci/deps valgrind

@@ -87,14 +87,6 @@ struct EventLoopTests {
         #expect(received.withLock { $0 } == Array(0..<10_000))
         #expect(loop.destroy())
     }
-}
-
-extension EventLoop {
-    /// Runs the loop on this thread until it is closed and says whether it left nothing behind.
-    fileprivate func run(afterAdopting body: () -> Void) -> Bool {
-        run(started: body)
-        return destroy()
-    }
 
     @Test("what is posted after the end is dropped and does no harm")
     func postAfterEnd() throws {
@@ -103,5 +95,13 @@ extension EventLoop {
         loop.post { Issue.record("ran on a loop that has ended") }
         #expect(loop.destroy())
         loop.post { Issue.record("ran on a loop that is gone") }
+    }
+}
+
+extension EventLoop {
+    /// Runs the loop on this thread until it is closed and says whether it left nothing behind.
+    fileprivate func run(afterAdopting body: () -> Void) -> Bool {
+        run(started: body)
+        return destroy()
     }
 }
