@@ -10,7 +10,7 @@ struct DeadlineTests {
         defer { upstream.stop() }
         let world = try FaultyWorld(
             primary: "https://127.0.0.1:\(upstream.port)/v1",
-            upstream: ["tls_timeout_ms: 100", "attempts: 2"])
+            upstream: ["tls_timeout_ms: 100", "response_header_timeout_ms: 60000", "attempts: 2"])
         defer { world.stop() }
         let client = try ChatClient(port: world.port)
         let end = try client.ask("m", "Hi")
