@@ -194,7 +194,7 @@ struct ResilienceTests {
         let hole = try SimulatorThread(fault: "silent")
         defer { hole.stop() }
         let world = try FaultyWorld(
-            primary: hole.url, upstream: ["response_header_timeout_ms: 500"],
+            primary: hole.url, upstream: ["response_header_timeout_ms: 3000"],
             fallback: "{urls: {other: \"\(healthy.url)\"}, order: [other]}",
             breaker: "{minimum_calls: 5, open_ms: 60000, open_max_ms: 60000}")
         defer { world.stop() }
@@ -204,7 +204,8 @@ struct ResilienceTests {
         #expect(world.metric("gateway_upstream_breaker_state{upstream=\"primary\"}") == 2)
         let start = ContinuousClock.now
         #expect(try client.ask("after", "Hi").status == "completed")
-        #expect(ContinuousClock.now - start < .milliseconds(400), "nobody waits for the hole")
+        // A part of what waiting for the hole would take, that a busy machine still keeps to.
+        #expect(ContinuousClock.now - start < .seconds(2), "nobody waits for the hole")
         world.expectNothingLeft()
     }
 
