@@ -1,16 +1,17 @@
-import { defineComponent, h, shallowRef, type VNodeChild } from "vue";
+import { defineComponent, h, type VNodeChild } from "vue";
 import type { MessageKey } from "../i18n/en.ts";
 import { isMessageKey } from "../i18n/translate.ts";
 import { imageData } from "../core/image-data.ts";
 import { type Answer, answerText, isRunning, type OutputItem } from "../core/turn.ts";
 import type { TurnView } from "../vue/useChatStream.ts";
-import { copyText, type Ui, useUi } from "./context.ts";
+import { type Ui, useUi } from "./context.ts";
 import { icon, wheel } from "./Icon.tsx";
 import { JsonTree, looksLikeJson, mayBecomeJson } from "./JsonTree.tsx";
 import { type Cite, MarkdownText } from "./MarkdownText.tsx";
 import { ReasoningCard } from "./ReasoningCard.tsx";
 import { citationMark, sourcesView } from "./Sources.tsx";
 import { ToolCard } from "./ToolCard.tsx";
+import { useCopy } from "./useCopy.ts";
 
 export interface AnswerActions {
   retry(): void;
@@ -22,11 +23,7 @@ export const AnswerView = defineComponent<
   { view: TurnView; last: boolean; idle: boolean; actions: AnswerActions }
 >((props) => {
   const ui = useUi();
-  const copied = shallowRef(false);
-  const copy = async () => {
-    copied.value = await copyText(props.view.text);
-    setTimeout(() => copied.value = false, 2_000);
-  };
+  const { copied, copy } = useCopy();
   const cite: Cite = (number) => {
     const { answer } = props.view.current;
     return answer === undefined ? null : citationMark(ui, answer, number);
@@ -62,7 +59,7 @@ export const AnswerView = defineComponent<
               {answerText(answer) === "" ? null : action(
                 copied.value ? "check" : "copy",
                 ui.t(copied.value ? "turn.copied" : "turn.copy"),
-                copy,
+                () => void copy(props.view.text),
               )}
               {props.idle
                 ? action("again", ui.t("turn.regenerate"), () => props.actions.regenerate())

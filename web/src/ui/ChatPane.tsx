@@ -8,7 +8,6 @@ import {
   type VNodeChild,
   watch,
 } from "vue";
-import { BrowserEnvironment } from "../browser/environment.ts";
 import type { Notice } from "../core/connection-state.ts";
 import { splitRetryId } from "../core/message-id.ts";
 import { type Conversation, titleOf } from "../core/conversations.ts";
@@ -38,18 +37,20 @@ interface ChatPaneProps {
 /** One conversation: its connection, its turns, and the field to write in. */
 export const ChatPane = defineComponent<ChatPaneProps>((props) => {
   const ui = useUi();
-  const environment = new BrowserEnvironment();
+  const { environment } = ui;
   const stick = useStickToBottom();
   const settingsOpen = shallowRef(false);
   const focus = shallowRef(0);
   const draft = shallowRef("");
   const tell = new BroadcastChannel(`millrace.session.${props.id}`);
 
+  let wasLost = false;
   const onNotice = (notice: Notice) => {
     switch (notice.type) {
       case "resumed":
         // A quick return after a reload is what one expects; it is worth a word when something had been interrupted.
         if (notice.events > 0 && wasLost) ui.toast(ui.t("notice.resumed"));
+        wasLost = false;
         break;
       case "session_lost":
         ui.toast(ui.t("notice.lost"), "warning");
@@ -75,29 +76,17 @@ export const ChatPane = defineComponent<ChatPaneProps>((props) => {
     onNotice,
   });
   tell.onmessage = () => void chat.client.reload();
-  let gone = false;
-  onBeforeUnmount(() => {
-    gone = true;
-    tell.close();
-  });
-
   // A fresh session (an edit, another answer, a lost one) is news for the other tabs once the store has it.
-  let lastSession: string | undefined;
-  watch(() => chat.connection.value.session, (session) => {
-    if (session === undefined) return;
-    if (lastSession !== undefined && session !== lastSession) {
-      setTimeout(() => gone || tell.postMessage("fresh"), 300);
-    }
-    lastSession = session;
+  chat.client.subscribe((change) => {
+    if (change.type === "stored") tell.postMessage("fresh");
   });
+  onBeforeUnmount(() => tell.close());
   watch(() => props.conversation?.title, (title) => {
     document.title = title ? `${title} – Millrace` : "Millrace";
   }, { immediate: true });
 
-  let wasLost = false;
   watch(() => chat.connection.value.phase, (phase) => {
     if (phase === "waiting" || phase === "offline") wasLost = true;
-    else if (phase === "ready") setTimeout(() => wasLost = false, 500);
   });
 
   /** A message that was tried again is shown in its last attempt only. */
@@ -153,7 +142,7 @@ export const ChatPane = defineComponent<ChatPaneProps>((props) => {
   };
   const send = (input: MessageInput) => {
     chat.send(input, options());
-    props.onChange({ updated: Date.now() });
+    props.onChange({ updated: environment.date() });
     stick.toBottom();
   };
   const onEscape = (event: KeyboardEvent) => {
@@ -249,7 +238,6 @@ export const ChatPane = defineComponent<ChatPaneProps>((props) => {
           )}
           <ConnectionBar
             connection={connection}
-            now={() => environment.now()}
             onReconnect={() => chat.reconnect()}
             onKey={(key: string) => {
               sessionStorage.setItem(ACCESS_KEY, key);

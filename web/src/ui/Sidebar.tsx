@@ -160,7 +160,7 @@ export const Sidebar = defineComponent<SidebarProps>((props) => {
   };
 
   const groups = () => {
-    const now = Date.now();
+    const now = ui.environment.date();
     const midnight = new Date(now).setHours(0, 0, 0, 0);
     const found = conversations.found.value;
     return [

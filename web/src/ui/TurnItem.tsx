@@ -5,22 +5,19 @@ import { formatBytes } from "../i18n/translate.ts";
 import type { ChatStream, TurnView } from "../vue/useChatStream.ts";
 import { AnswerView } from "./AnswerView.tsx";
 import { messageInput } from "./attachments.ts";
-import { copyText, useUi } from "./context.ts";
+import { useUi } from "./context.ts";
 import { icon } from "./Icon.tsx";
+import { useCopy } from "./useCopy.ts";
 
 /** One turn: what the user wrote, and the answer. */
 export const TurnItem = defineComponent<{ view: TurnView; chat: ChatStream; last: boolean }>(
   (props) => {
     const ui = useUi();
     const editing = shallowRef<string | undefined>(undefined);
-    const copied = shallowRef(false);
+    const { copied, copy } = useCopy();
     const editor = shallowRef<HTMLTextAreaElement | undefined>(undefined);
     const { view, chat } = props;
 
-    const copy = async () => {
-      copied.value = await copyText(view.question);
-      setTimeout(() => copied.value = false, 2_000);
-    };
     const startEdit = () => {
       editing.value = view.question;
       nextTick(() => {
@@ -171,7 +168,7 @@ export const TurnItem = defineComponent<{ view: TurnView; chat: ChatStream; last
                       class="quiet icon-only reveal"
                       aria-label={ui.t(copied.value ? "turn.copied" : "turn.copy")}
                       title={ui.t("turn.copy")}
-                      onClick={copy}
+                      onClick={() => void copy(view.question)}
                     >
                       {icon(copied.value ? "check" : "copy")}
                     </button>
