@@ -1,4 +1,4 @@
-import { defineComponent, h, onBeforeUnmount, onMounted, shallowRef } from "vue";
+import { defineComponent, h, nextTick, onBeforeUnmount, onMounted, shallowRef } from "vue";
 import { IndexedConversationStore } from "../browser/indexed-conversations.ts";
 import { IndexedSessionStore } from "../browser/indexed-store.ts";
 import type { Environment } from "../core/environment.ts";
@@ -24,6 +24,10 @@ export const App = defineComponent<{ environment?: Environment }>((props) => {
   const current = shallowRef(fromAddress() ?? conversations.newId());
   const menuOpen = shallowRef(false);
 
+  const closeMenu = () => {
+    menuOpen.value = false;
+    nextTick(() => document.querySelector<HTMLElement>(".chat-head button")?.focus());
+  };
   const choose = (id: string) => {
     current.value = id;
     menuOpen.value = false;
@@ -74,16 +78,15 @@ export const App = defineComponent<{ environment?: Environment }>((props) => {
         open={menuOpen.value}
         onChoose={choose}
         onNew={startNew}
-        onClose={() => menuOpen.value = false}
+        onClose={closeMenu}
         onExport={(conversation: Conversation, format: "markdown" | "json") =>
           void exportFile(conversation, format)}
       />
-      {menuOpen.value
-        ? <div class="scrim" onClick={() => menuOpen.value = false} aria-hidden="true" />
-        : null}
+      {menuOpen.value ? <div class="scrim" onClick={closeMenu} aria-hidden="true" /> : null}
       <ChatPane
         key={current.value}
         id={current.value}
+        covered={menuOpen.value}
         conversation={conversations.get(current.value)}
         usedModels={conversations.list.value.flatMap(({ options }) => options?.model ?? [])}
         onChange={change}

@@ -30,6 +30,8 @@ interface ChatPaneProps {
   conversation: Conversation | undefined;
   /** Models that conversations of this browser have asked for. */
   usedModels: readonly string[];
+  /** The list of conversations lies over it. */
+  covered: boolean;
   onChange: (change: Partial<Omit<Conversation, "id">>) => void;
   onMenu: () => void;
 }
@@ -177,7 +179,7 @@ export const ChatPane = defineComponent<ChatPaneProps>((props) => {
     const connection = chat.connection.value;
     const loading = turns.length === 0 && connection.phase === "idle";
     return (
-      <main class="chat">
+      <main class="chat" inert={props.covered}>
         <header class="chat-head">
           <button
             type="button"
@@ -270,4 +272,7 @@ export const ChatPane = defineComponent<ChatPaneProps>((props) => {
       </main>
     );
   };
-}, { name: "ChatPane", props: ["id", "conversation", "usedModels", "onChange", "onMenu"] });
+}, {
+  name: "ChatPane",
+  props: ["id", "conversation", "usedModels", "covered", "onChange", "onMenu"],
+});

@@ -16,6 +16,7 @@ export const TurnItem = defineComponent<{ view: TurnView; chat: ChatStream; last
     const editing = shallowRef<string | undefined>(undefined);
     const { copied, copy } = useCopy();
     const editor = shallowRef<HTMLTextAreaElement | undefined>(undefined);
+    const editButton = shallowRef<HTMLButtonElement | undefined>(undefined);
     const { view, chat } = props;
 
     const startEdit = () => {
@@ -25,10 +26,15 @@ export const TurnItem = defineComponent<{ view: TurnView; chat: ChatStream; last
         editor.value?.setSelectionRange(-1, -1);
       });
     };
+    const cancelEdit = () => {
+      editing.value = undefined;
+      nextTick(() => editButton.value?.focus());
+    };
     const saveEdit = () => {
       const text = editing.value?.trim();
+      if (text === undefined || text === "") return cancelEdit();
       editing.value = undefined;
-      if (text === undefined || text === "") return;
+      document.getElementById("composer")?.focus();
       chat.edit(view.id, messageInput(text, inputAttachments(view.turn.input)));
     };
     const actions = {
@@ -54,7 +60,7 @@ export const TurnItem = defineComponent<{ view: TurnView; chat: ChatStream; last
           onKeydown={(event: KeyboardEvent) => {
             if (event.key === "Escape") {
               event.stopPropagation();
-              editing.value = undefined;
+              cancelEdit();
             } else if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
               event.preventDefault();
               saveEdit();
@@ -62,7 +68,7 @@ export const TurnItem = defineComponent<{ view: TurnView; chat: ChatStream; last
           }}
         />
         <div class="row end">
-          <button type="button" class="button" onClick={() => editing.value = undefined}>
+          <button type="button" class="button" onClick={cancelEdit}>
             {ui.t("turn.cancel")}
           </button>
           <button type="submit" class="button primary">{ui.t("turn.save")}</button>
@@ -180,6 +186,7 @@ export const TurnItem = defineComponent<{ view: TurnView; chat: ChatStream; last
                         class="quiet icon-only reveal"
                         aria-label={ui.t("turn.edit")}
                         title={ui.t("turn.edit")}
+                        ref={editButton}
                         onClick={startEdit}
                       >
                         {icon("edit")}
