@@ -12,6 +12,7 @@ class Proxy:
         self.refusing = False
         self.accepted = 0
         self.refused = 0
+        self.held = 0
         self.loop = asyncio.new_event_loop()
         started = threading.Event()
 
@@ -47,6 +48,8 @@ class Proxy:
                 while data := await source.read(65536):
                     if b"Upgrade: websocket" in data or b"upgrade: websocket" in data:
                         pair[2] = True
+                    if self.stalled and pair[2]:
+                        self.held += 1
                     while self.stalled and pair[2]:
                         await asyncio.sleep(0.02)
                     sink.write(data)
@@ -58,6 +61,11 @@ class Proxy:
 
         await asyncio.gather(pump(reader, far_writer), pump(far_reader, writer))
         self._by_id.pop(id(pair), None)
+
+    @property
+    def open(self):
+        """How many WebSockets there are."""
+        return sum(pair[2] for pair in list(self._by_id.values()))
 
     def cut(self):
         """Resets every WebSocket; answers with how many those were."""

@@ -107,6 +107,17 @@ def test_refusals_and_cut_answers_say_so(chat):
     expect(chat.answer()).to_contain_text("Cut short: the length limit was reached")
 
 
+def test_a_seam_is_shown_where_another_upstream_went_on(fake, chat_of):
+    chat = chat_of(fake)
+    chat.ask("[sim:seam rate=100]")
+    expect(chat.answer().get_by_role("note")).to_contain_text("It broke off here")
+    expect(chat.answer().locator(".md")).to_have_text(["The wheel turned and", "turned, and the flour ran."])
+    chat.answer().locator(".answer-foot button").first.click()
+    expect(chat.answer().locator(".answer-foot").get_by_role("button", name="Copied")).to_be_visible()
+    assert chat.page.evaluate("navigator.clipboard.readText()") == "The wheel turned and turned, and the flour ran."
+    chat.assert_exact()
+
+
 def test_a_failed_answer_can_be_tried_again(chat):
     chat.ask("[sim:failed]")
     alert = chat.answer().get_by_role("alert")

@@ -587,3 +587,19 @@ Deno.test("a fresh session is told to other pages once the store has it, and the
   equal(second.turns.at(-1)?.answer?.integrity, "verified");
   equal(second.connection.session, first.connection.session);
 });
+
+Deno.test("a seam parts the items, and the text goes on over it", () => {
+  const { world, gateway, begin } = setUp();
+  gateway.script = () => [
+    { type: "delta", index: 0, kind: "text", text: "The wheel turned and" },
+    { type: "seam", index: 1, reason: "upstream_truncated" },
+    { type: "delta", index: 1, kind: "text", text: " turned." },
+    { type: "delta", index: 2, kind: "text", text: "On." },
+  ];
+  const client = begin();
+  const turn = client.send("hello");
+  world.run(2_000);
+  equal(turn.answer?.seams, [{ index: 1, reason: "upstream_truncated" }]);
+  equal(answerText(turn.answer), "The wheel turned and turned.\n\nOn.");
+  equal(turn.answer?.integrity, "verified");
+});

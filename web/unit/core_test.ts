@@ -128,6 +128,16 @@ Deno.test("conversations: titles, search, and a round trip through a file", () =
     exportMarkdown(conversation, turns),
     "# Mills\n\n> How does\n> a mill work?\n\nBy water.\n",
   );
+  const item = turns[0]!.answer!.items[0]!;
+  item.annotations = [
+    { type: "url_citation", url: "http://a.example/(1)", title: "On [mills]", end_index: 9 },
+    { type: "file_citation", file_id: "f", filename: "mill.pdf", index: 9 },
+  ];
+  ok(
+    exportMarkdown(conversation, turns).endsWith(
+      "By water.\n\n1. [On \\[mills\\]](<http://a.example/(1)>)\n2. mill.pdf\n",
+    ),
+  );
   const read = importJson(exportJson(conversation, turns), "c2", 5);
   equal(read.conversation.title, "Mills");
   equal(read.session.turns[0]!.answer?.status, "interrupted");

@@ -59,9 +59,12 @@ export const de: Catalogue = {
   "turn.withdrawn": "Nicht gesendet",
   "turn.sending": "Wird gesendet …",
   "turn.unconfirmed": "Die Verbindung riss ab, bevor das Gateway diese Nachricht bestätigt hat.",
+  "turn.seam":
+    "Hier brach die Antwort ab, ein anderer Server fuhr fort: Wörter können fehlen oder doppelt sein.",
   "turn.attachment": "Anhang",
   "turn.large": "Nachricht mit {size}",
   "state.thinking": "Warten auf das Modell",
+  "state.queued": "Wartet auf einen freien Platz beim Modell",
   "state.connecting": "Verbindung zum Modell wird aufgebaut",
   "state.waiting": "Das Modell arbeitet daran",
   "state.retrying": "Das Modell ist ausgelastet. Neuer Versuch in {seconds} s (Versuch {attempt})",

@@ -2,7 +2,7 @@ import { defineComponent, h, type VNodeChild } from "vue";
 import type { MessageKey } from "../i18n/en.ts";
 import { isMessageKey } from "../i18n/translate.ts";
 import { imageData } from "../core/image-data.ts";
-import { type Answer, answerText, isRunning, type OutputItem } from "../core/turn.ts";
+import { type Answer, answerText, isRunning, type OutputItem, seamBetween } from "../core/turn.ts";
 import type { TurnView } from "../vue/useChatStream.ts";
 import { type Ui, useUi } from "./context.ts";
 import { icon, wheel } from "./Icon.tsx";
@@ -48,9 +48,10 @@ export const AnswerView = defineComponent<
       <article class="answer" aria-label={ui.t("turn.answer")} aria-busy={String(running)}>
         {wheel(running)}
         <div class="answer-body">
-          {answer.items.map((item, place) =>
-            itemView(props.view, item, running, place === answer.items.length - 1, cite)
-          )}
+          {answer.items.map((item, place) => [
+            seamView(ui, answer, answer.items[place - 1]?.index ?? -1, item.index),
+            itemView(props.view, item, running, place === answer.items.length - 1, cite),
+          ])}
           {running ? activityView(ui, props.view, answer, empty) : null}
           {endView(ui, answer, props.actions)}
           {sourcesView(ui, answer)}
@@ -107,7 +108,10 @@ function itemView(
       />
     );
   }
-  const done = !running || item.item !== undefined;
+  const { answer } = view.turn;
+  // What stands before a seam never gets its item.
+  const sealed = answer !== undefined && seamBetween(answer, item.index, Infinity) !== undefined;
+  const done = !running || item.item !== undefined || sealed;
   return (
     <div key={key} class="said">
       {item.parts.map((part) => {
@@ -135,6 +139,17 @@ function itemView(
           );
       })}
     </div>
+  );
+}
+
+/** Where the answer broke off and another upstream went on. */
+function seamView(ui: Ui, answer: Answer, before: number, index: number): VNodeChild {
+  const seam = seamBetween(answer, before, index);
+  if (seam === undefined) return null;
+  return (
+    <p key={`seam${seam.index}`} class="seam" role="note" title={seam.reason}>
+      {ui.t("turn.seam")}
+    </p>
   );
 }
 
