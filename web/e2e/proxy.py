@@ -62,11 +62,6 @@ class Proxy:
         await asyncio.gather(pump(reader, far_writer), pump(far_reader, writer))
         self._by_id.pop(id(pair), None)
 
-    @property
-    def open(self):
-        """How many WebSockets there are."""
-        return sum(pair[2] for pair in list(self._by_id.values()))
-
     def cut(self):
         """Resets every WebSocket; answers with how many those were."""
         async def run():

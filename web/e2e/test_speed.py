@@ -86,13 +86,13 @@ def test_two_hundred_messages_open_fast(chat):
 @pytest.mark.skipif(not REAL, reason="the stand-in has no metrics")
 def test_a_replay_is_drawn_once(chat, server):
     page = chat.page
-    ended = server.metric('gateway_responses_total{outcome="completed"}')
+    ended = server.completed()
     chat.ask("[sim:long deltas=2500 rate=500]", wait=False)
     chat.text_grows()
     server.proxy.refusing = True
     server.proxy.cut()
     # The answer goes on and ends without a reader.
-    chat.eventually(lambda: server.metric('gateway_responses_total{outcome="completed"}') > ended)
+    chat.eventually(lambda: server.completed() > ended)
     before = page.evaluate("({ ...millraceWork })")
     server.proxy.refusing = False
     page.evaluate("window.dispatchEvent(new Event('online'))")

@@ -99,15 +99,17 @@ def test_offline_messages_wait_and_are_sent(chat):
     chat.assert_exact()
 
 
+@pytest.mark.skipif(not REAL, reason="the stand-in has no metrics")
 def test_a_frozen_tab_catches_up(chat, server):
-    chat.ask(LONG.format(500, 100), wait=False)
+    ended = server.completed()
+    chat.ask(LONG.format(300, 100), wait=False)
     chat.text_grows()
     devtools = chat.page.context.new_cdp_session(chat.page)
     devtools.send("Page.setWebLifecycleState", {"state": "frozen"})
-    # A frozen page loses its socket; what it misses is in the log.
+    # The answer goes on and ends while the page sees nothing of it.
     deadline = time.time() + 20
-    while server.proxy.open > 0:
-        assert time.time() < deadline, "the frozen page kept its socket"
+    while server.completed() == ended:
+        assert time.time() < deadline, "the answer did not end"
         time.sleep(0.05)
     devtools.send("Page.setWebLifecycleState", {"state": "active"})
     chat.settled()
