@@ -102,7 +102,8 @@ class Server:
 
 @pytest.fixture(scope="session")
 def server():
-    one = Server()
+    log = os.environ.get("E2E_LOG")  # Where the gateway's own log goes, for when it is what fails.
+    one = Server(log=log and open(log, "w"))
     yield one
     one.close()
 
@@ -233,6 +234,7 @@ def chat_of(context_of):
     problems = []
 
     def make(server, context=None, open=True, path="", **options):
+        assert server.gateway.poll() is None, f"the gateway has ended: {server.gateway.returncode}"
         server.reset()
         page = (context or context_of(**options)).new_page()
         page.on("console", lambda message: problems.append(f"{message.type}: {message.text}")

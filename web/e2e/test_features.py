@@ -365,6 +365,25 @@ def test_the_scroll_follows_lets_go_and_comes_back(chat):
     chat.settled()
 
 
+def test_what_is_not_sent_yet_is_kept(chat):
+    page = chat.page
+    chat.field.fill("a new thought")
+    page.reload()
+    expect(chat.field).to_have_value("a new thought")
+    chat.ask("Alder [sim:hello]")
+    chat.field.fill("half a quest")
+    page.get_by_role("button", name="New chat").click()
+    expect(chat.field).to_have_value("")
+    chat.field.fill("another")
+    page.locator(".sidebar .chat-link").click()
+    expect(chat.field).to_have_value("half a quest")
+    chat.field.press("Enter")
+    expect(page.locator(".turn")).to_have_count(2)
+    page.reload()
+    expect(page.locator(".turn")).to_have_count(2)
+    expect(chat.field).to_have_value("")
+
+
 def test_enter_belongs_to_the_input_method_while_it_composes(chat):
     chat.field.fill("に")
     chat.page.evaluate("""document.getElementById('composer').dispatchEvent(

@@ -109,6 +109,25 @@ Deno.test("catalogues: the same keys, the same places, and forms for every numbe
   equal(chooseLocale([]), "en");
 });
 
+Deno.test("catalogues: every message is used", () => {
+  const sources: string[] = [];
+  const read = (directory: URL) => {
+    for (const entry of Deno.readDirSync(directory)) {
+      const place = new URL(entry.isDirectory ? `${entry.name}/` : entry.name, directory);
+      if (entry.isDirectory) read(place);
+      else sources.push(Deno.readTextFileSync(place));
+    }
+  };
+  read(new URL("../src/ui/", import.meta.url));
+  const text = sources.join();
+  // Names that are put together when they are needed, from what the gateway says.
+  const composed = /^(state|tool|end\.\w+By|link)\./;
+  const unused = Object.keys(catalogues.en).filter((key) =>
+    !composed.test(key) && !text.includes(`"${key}"`)
+  );
+  equal(unused, []);
+});
+
 Deno.test("conversations: titles, search, and a round trip through a file", () => {
   const turns: Turn[] = [{
     id: "m1",

@@ -50,7 +50,7 @@ export const AnswerView = defineComponent<
         <div class="answer-body">
           {answer.items.map((item, place) => [
             seamView(ui, answer, answer.items[place - 1]?.index ?? -1, item.index),
-            itemView(props.view, item, running, place === answer.items.length - 1, cite),
+            itemView(ui, props.view, item, running, place === answer.items.length - 1, cite),
           ])}
           {running ? activityView(ui, props.view, answer, empty) : null}
           {endView(ui, answer, props.actions)}
@@ -83,6 +83,7 @@ function action(name: Parameters<typeof icon>[0], label: string, run: () => void
 }
 
 function itemView(
+  ui: Ui,
   view: TurnView,
   item: OutputItem,
   running: boolean,
@@ -120,6 +121,7 @@ function itemView(
           return (
             <div key={partKey} class="refusal">
               {icon("shield")}
+              <span class="visually-hidden">{`${ui.t("end.refusal")}: `}</span>
               <MarkdownText view={view} part={part} done={done} />
             </div>
           );

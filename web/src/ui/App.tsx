@@ -86,6 +86,7 @@ export const App = defineComponent<{ environment?: Environment }>((props) => {
       <ChatPane
         key={current.value}
         id={current.value}
+        isNew={fromAddress() !== current.value}
         covered={menuOpen.value}
         conversation={conversations.get(current.value)}
         usedModels={conversations.list.value.flatMap(({ options }) => options?.model ?? [])}

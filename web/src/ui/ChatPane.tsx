@@ -28,6 +28,8 @@ const ACCESS_KEY = "millrace.access-key";
 interface ChatPaneProps {
   id: string;
   conversation: Conversation | undefined;
+  /** Nothing was sent in it yet, so that it has no address. */
+  isNew: boolean;
   /** Models that conversations of this browser have asked for. */
   usedModels: readonly string[];
   /** The list of conversations lies over it. */
@@ -43,7 +45,6 @@ export const ChatPane = defineComponent<ChatPaneProps>((props) => {
   const stick = useStickToBottom();
   const settingsOpen = shallowRef(false);
   const focus = shallowRef(0);
-  const draft = shallowRef("");
   const tell = new BroadcastChannel(`millrace.session.${props.id}`);
 
   let wasLost = false;
@@ -250,7 +251,7 @@ export const ChatPane = defineComponent<ChatPaneProps>((props) => {
             busy={chat.busy.value}
             limit_bytes={connection.limits?.message_bytes}
             focus={focus.value}
-            draft={draft.value}
+            draftKey={props.isNew ? "new" : props.id}
             onSend={send}
             onStop={() => chat.stop()}
           />
@@ -274,5 +275,5 @@ export const ChatPane = defineComponent<ChatPaneProps>((props) => {
   };
 }, {
   name: "ChatPane",
-  props: ["id", "conversation", "usedModels", "covered", "onChange", "onMenu"],
+  props: ["id", "conversation", "isNew", "usedModels", "covered", "onChange", "onMenu"],
 });
