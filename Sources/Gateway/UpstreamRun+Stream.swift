@@ -170,6 +170,7 @@ extension UpstreamRun {
         var copy: [UInt8] = []
         copy.append(data)
         held.append(HeldOutput(output: output, data: copy, at: now))
+        if held.count == 1 { beginHolding() }
         heldBytes += copy.count
         return true
     }

@@ -690,13 +690,30 @@ final class UpstreamRun: UpstreamTransferDelegate {
         perform(machine.handle(.queueTimedOut))
     }
 
+    /// When what is held back is shown: those who read upstream's own words have its first one soon.
+    private var holdEnd: Instant? {
+        guard session.machine.logsEvents, !hasOutput, let first = held.first else { return nil }
+        return first.at + shard.context.configuration.dialect.hold
+    }
+
+    /// Something is held back from now on.
+    func beginHolding() {
+        guard case .transfer = waiting, let timer, let holdEnd else { return }
+        timer.arm(at: holdEnd)
+    }
+
     private func checkDeadlines() {
         guard let timer else { return }
         let now = shard.loop.now
+        if let holdEnd, now >= holdEnd {
+            show()
+            session.commit()
+        }
+        func arm(_ until: Instant) { timer.arm(at: min(until, holdEnd ?? until)) }
         switch deadlines.check(now: now) {
-        case .wait(let until): timer.arm(at: until)
+        case .wait(let until): arm(until)
         case .notice(let until):
-            timer.arm(at: until)
+            arm(until)
             session.upstreamSilent(response)
         case .expired(let expiry):
             var failure = expiry.failure
