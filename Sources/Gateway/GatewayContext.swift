@@ -58,7 +58,7 @@ final class GatewayContext: Sendable {
         } catch {
             throw GatewayStartError("\(error)")
         }
-        retries = RetryPolicy(configuration.upstream)
+        retries = RetryPolicy(configuration)
         pool.register(in: registry)
         sessions = SessionSettings(configuration)
         requests = UpstreamRequestBuilder(configuration)

@@ -227,6 +227,11 @@ final class HostedSession {
         machine.upstreamEvent(response, data: data, now: now, actions: &actions)
     }
 
+    /// From here on the answer is another upstream's.
+    func upstreamSeam(_ response: Int, reason: String) {
+        machine.upstreamSeam(response, reason: reason)
+    }
+
     func upstreamFailed(_ response: Int, _ error: ResponseError) {
         machine.upstreamFailed(response, error, now: shard.loop.now, actions: &actions)
         commit()

@@ -54,6 +54,19 @@ struct ConfigurationLoaderTests {
         #expect(loaded.origin(of: "server.listen") == nil)
     }
 
+    @Test("seams are off, and bounded", arguments: [(-1, false), (0, true), (8, true), (9, false)])
+    func seams(count: Int, isAllowed: Bool) throws {
+        #expect(try ConfigurationLoader.resolve().values.fallback.seams == 0)
+        let found = issues("fallback: {seams: \(count)}\n")
+        #expect(found.isEmpty == isAllowed, "\(found)")
+    }
+
+    @Test("seams without another upstream are warned of")
+    func seamsAlone() throws {
+        let loaded = try ConfigurationLoader.resolve(settings: ["fallback.seams=1"])
+        #expect(loaded.warnings.contains { $0.key == "fallback.seams" })
+    }
+
     @Test("options of a command line set their keys")
     func options() throws {
         let program = CommandLineProgram(
