@@ -12,10 +12,7 @@ struct HTTPRoutes {
     func respond(to exchange: HTTPExchange) {
         let request = exchange.request
         guard request.method == .get || request.method == .head else {
-            return exchange.respond(
-                .error(
-                    405, "method_not_allowed", "only GET and HEAD are answered here",
-                    headers: [("allow", "GET, HEAD")]))
+            return exchange.respond(Self.methodNotAllowed)
         }
         switch request.path {
         case "/healthz": exchange.respond(plain(200, "ok\n"))
@@ -36,6 +33,10 @@ struct HTTPRoutes {
                     ?? .error(404, "not_found", "no such path"))
         }
     }
+
+    static let methodNotAllowed = HTTPResponse.error(
+        405, "method_not_allowed", "only GET and HEAD are answered here",
+        headers: [("allow", "GET, HEAD")])
 
     private var prometheusContentType: String { "text/plain; version=0.0.4; charset=utf-8" }
 

@@ -75,9 +75,7 @@ final class HostedSession {
         if readers.isEmpty {
             shard.sessionDeserted(self)
             // Nobody can come back: the listener is closed.
-            if shard.isDraining {
-                machine.cancelAll(.draining, now: shard.loop.now, actions: &actions)
-            }
+            if shard.isDraining { drain() }
         }
         commit()
         armTimer()
@@ -287,11 +285,13 @@ final class HostedSession {
         case .broadcast(let frame):
             for reader in readers { send(frame, to: reader) }
         case .responseEnded(let summary): responseEnded(summary)
-        case .responseNamed(_, let id):
+        case .responseNamed(let response, let id):
             let name = String(decoding: id, as: UTF8.self)
             names.append(name)
-            shard.context.responses.add(name, in: machine.id)
-        case .cancelUpstream(let id): DialectCancel.start(id, on: shard)
+            shard.context.responses.add(
+                name,
+                ResponseIndex.Owner(
+                    subject: subject, member: runs[response]?.member ?? 0, session: machine.id))
         case .expire: shard.endSession(self)
         }
     }
@@ -301,10 +301,18 @@ final class HostedSession {
         shard.metrics.responsesInFlight.increment()
         let run = UpstreamRun(
             response: response, body: request,
-            pinned: request.isTied ? conversationMember ?? 0 : nil, session: self, shard: shard)
+            pinned: request.isTied ? keeper(of: response) : nil, session: self, shard: shard)
         runs[response] = run
         run.start()
         if machine.isPaused { run.pause() }
+    }
+
+    /// The upstream that has what a response goes on from.
+    private func keeper(of response: Int) -> Int {
+        machine.previous(of: response).flatMap {
+            shard.context.responses.owner(ofValue: $0)?.member
+        }
+            ?? conversationMember ?? 0
     }
 
     /// Goes on with a background response of an earlier process.
@@ -471,7 +479,7 @@ final class HostedSession {
         hasEnded = true
         timer?.cancel()
         timer = nil
-        for name in names { shard.context.responses.remove(name, in: machine.id) }
+        for name in names { shard.context.responses.forget(name, in: machine.id) }
         for run in runs.values { run.close(leavesRunning: true) }
         for _ in inFlight { shard.metrics.responsesInFlight.decrement() }
         inFlight = []

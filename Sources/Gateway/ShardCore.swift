@@ -69,6 +69,11 @@ final class ShardCore: ServerHandler {
         let configuration = context.configuration
         options.maximumMessageBytes = configuration.limits.messageBytes
         options.maximumBodyBytes = configuration.dialect.bodyBytes
+        options.maximumCollectedBytes = max(
+            configuration.dialect.bodyBytes, context.share(of: configuration.dialect.bodiesBytes))
+        options.requestTimeoutSeconds = UInt32(
+            clamping: Int(configuration.server.requestTimeout.milliseconds / 1000))
+        options.bodyTimeout = configuration.server.bodyTimeout
         options.customHeaders = ["openai-beta"]
         options.backlog = Int32(clamping: configuration.server.backlog)
         // Room for requests that are about to be refused with an answer.
@@ -128,19 +133,12 @@ final class ShardCore: ServerHandler {
     }
 
     func respond(to exchange: HTTPExchange) {
-        if context.configuration.dialect.isEnabled,
-            DialectRoutes(shard: self).respond(to: exchange)
-        {
-            return
-        }
+        if DialectRoutes(shard: self).respond(to: exchange) { return }
         HTTPRoutes(context: context).respond(to: exchange)
     }
 
-    /// Uploads pass through; everything else is small and collected.
-    func streamedBodyLimit(of request: HTTPRequest) -> Int? {
-        let dialect = context.configuration.dialect
-        return dialect.isEnabled && request.method == .post && request.path == "/v1/files"
-            ? dialect.fileBytes : nil
+    func bodyPolicy(of request: HTTPRequest) -> BodyPolicy {
+        DialectRoutes(shard: self).bodyPolicy(of: request)
     }
 
     func makeConnectionID() -> ConnectionID {
@@ -515,12 +513,12 @@ final class ShardCore: ServerHandler {
             for connection in Array(connections.values) {
                 connection.close(.serviceRestart, "the gateway restarts")
             }
+            for exchange in Array(exchanges.values) { exchange.close(.serviceRestart, "") }
         } else {
             isPastDeadline = true
             drainTimer?.arm(after: Self.lastWords)
             for session in sessions.all { session.drain() }
         }
-        for exchange in Array(exchanges.values) { exchange.close(.serviceRestart, "") }
         finishDrainIfIdle()
     }
 

@@ -1,5 +1,6 @@
 internal import CLibwebsockets
 package import EventLoop
+internal import GatewayCore
 
 /// What the one who answers a request hears while it does; called on the loop's thread.
 package protocol HTTPExchangeObserver: AnyObject {
@@ -50,8 +51,12 @@ package final class HTTPExchange {
     private var isBroken = false
     /// The head of the request.
     package let request: HTTPRequest
-    /// The whole body.
+    /// The whole body, until it is taken.
     package private(set) var body: [UInt8] = []
+    /// What the body counts in the server's limit.
+    private var countedBytes = 0
+    /// When a collected body must be whole.
+    private var bodyDeadline: Instant?
     /// The length of a body that is handed over piece by piece; nil when it is collected.
     package private(set) var streamedBodyBytes: Int?
     /// Who takes such a body; held weakly.
@@ -80,6 +85,18 @@ package final class HTTPExchange {
         case .receiving, .waiting, .writing: wsi != nil && !isBroken
         case .ended, .gone: false
         }
+    }
+
+    /// Hands the body over: it is not kept for as long as the answer takes.
+    package func takeBody() -> [UInt8] {
+        defer { releaseBody() }
+        return body
+    }
+
+    private func releaseBody() {
+        body = []
+        server.collectedBytesChanged(by: -countedBytes)
+        countedBytes = 0
     }
 
     /// Sends a whole response.
@@ -156,6 +173,7 @@ package final class HTTPExchange {
         if case .chunked = length { writeRaw(Array("0\r\n\r\n".utf8)[...]) }
         phase = .ended
         observer = nil
+        releaseBody()
         if let wsi { server.completed(wsi, closes: closesAfter) }
     }
 
@@ -194,6 +212,8 @@ package final class HTTPExchange {
 
     private func flowBody(_ enable: Int32) {
         guard let wsi, streamedBodyBytes != nil else { return }
+        // A peer that is held back is not late.
+        if enable != 0 { watchBody() } else { lws_set_timeout(wsi, NO_PENDING_TIMEOUT, 0) }
         _ = lws_rx_flow_control(wsi, enable)
     }
 
@@ -201,6 +221,30 @@ package final class HTTPExchange {
 
     /// The body is to be handed over piece by piece.
     func streamBody(_ count: Int) { streamedBodyBytes = count }
+
+    /// The body is to be collected.
+    func collectBody(_ count: Int) {
+        countedBytes = count
+        server.collectedBytesChanged(by: count)
+        bodyDeadline = loop.now + server.options.bodyTimeout
+    }
+
+    /// The peer waits for a word before it sends the body.
+    func askForBody() { writeRaw(Array("HTTP/1.1 100 Continue\r\n\r\n".utf8)[...]) }
+
+    /// Gives the body's next piece its time; with every piece the library does it itself.
+    func watchBody() {
+        guard let wsi, case .receiving = phase else { return }
+        lws_set_timeout(
+            wsi, PENDING_TIMEOUT_HTTP_CONTENT, Int32(clamping: server.options.requestTimeoutSeconds)
+        )
+    }
+
+    /// False once a body that is collected has taken too long.
+    var isBodyInTime: Bool {
+        guard case .receiving = phase, let bodyDeadline else { return true }
+        return loop.now < bodyDeadline
+    }
 
     /// Takes a piece of the body; false when it exceeds the limit.
     func receive(_ piece: UnsafeRawBufferPointer) -> Bool {
@@ -246,6 +290,7 @@ package final class HTTPExchange {
 
     func gone() {
         wsi = nil
+        releaseBody()
         if case .ended = phase { return }
         phase = .gone
         observer?.exchangePeerClosed(self)

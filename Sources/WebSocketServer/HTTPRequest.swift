@@ -22,6 +22,8 @@ package struct HTTPRequest: Sendable {
     package var remoteAddress: String
     /// True when the peer asks for a WebSocket.
     package var isUpgrade: Bool
+    /// Further query arguments were there than `query` has.
+    package var hasMoreArguments = false
 
     /// The value of the first query argument called `name`.
     package func queryValue(_ name: String) -> String? {

@@ -9,6 +9,8 @@ enum RequestReader {
         ("cookie", WSI_TOKEN_HTTP_COOKIE),
         ("content-length", WSI_TOKEN_HTTP_CONTENT_LENGTH),
         ("content-type", WSI_TOKEN_HTTP_CONTENT_TYPE),
+        ("content-encoding", WSI_TOKEN_HTTP_CONTENT_ENCODING),
+        ("expect", WSI_TOKEN_HTTP_EXPECT),
         ("accept", WSI_TOKEN_HTTP_ACCEPT),
         ("accept-encoding", WSI_TOKEN_HTTP_ACCEPT_ENCODING),
         ("if-none-match", WSI_TOKEN_HTTP_IF_NONE_MATCH),
@@ -27,7 +29,7 @@ enum RequestReader {
         (.delete, WSI_TOKEN_DELETE_URI), (.head, WSI_TOKEN_HEAD_URI),
     ]
 
-    /// Query arguments that are looked at; further ones are ignored.
+    /// Query arguments that are looked at; a request with more is marked.
     private static let maximumArguments: Int32 = 32
 
     static func read(
@@ -48,9 +50,11 @@ enum RequestReader {
             guard let argument = fragment(wsi, WSI_TOKEN_HTTP_URI_ARGS, index) else { break }
             query.append(argument)
         }
-        return HTTPRequest(
+        var request = HTTPRequest(
             method: method, path: path, query: query, headers: found,
             remoteAddress: remoteAddress, isUpgrade: false)
+        request.hasMoreArguments = fragment(wsi, WSI_TOKEN_HTTP_URI_ARGS, maximumArguments) != nil
+        return request
     }
 
     /// How long the body is that follows; nil when none does.
@@ -62,7 +66,9 @@ enum RequestReader {
                 // The library waits for the end of the connection where a POST names no length.
                 return nil
             }
-            let count = Int(text) ?? .max
+            // What is no length is answered as one that is too long.
+            let count =
+                text.utf8.allSatisfy { (0x30...0x39).contains($0) } ? Int(text) ?? .max : .max
             // For a POST of no bytes the library calls for the body all the same.
             return count == 0 && request.method != .post ? nil : count
         }

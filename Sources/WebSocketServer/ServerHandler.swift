@@ -6,15 +6,24 @@ package protocol ServerHandler: AnyObject {
     /// Answers a request whose body (bounded by the options) has arrived, now or later.
     func respond(to exchange: HTTPExchange)
 
-    /// How long a body may be that is handed over piece by piece; nil has it collected.
-    ///
-    /// Such a request is answered as soon as its head is there; who answers sets the exchange's `bodyReceiver`.
-    func streamedBodyLimit(of request: HTTPRequest) -> Int?
+    /// What is to be done with the body that follows a request's head.
+    func bodyPolicy(of request: HTTPRequest) -> BodyPolicy
 }
 
 extension ServerHandler {
     /// Every body is collected.
-    package func streamedBodyLimit(of request: HTTPRequest) -> Int? { nil }
+    package func bodyPolicy(of request: HTTPRequest) -> BodyPolicy { .collect }
+}
+
+/// What is done with the body of a request, once its head is there.
+package enum BodyPolicy {
+    /// The request is answered when its body is whole.
+    case collect
+    /// The body is handed over piece by piece: the request is answered as soon as its head is there, and
+    /// who answers sets the exchange's `bodyReceiver`.
+    case stream(limitBytes: Int)
+    /// Nobody wants it: the request is answered now, and the connection ends.
+    case refuse(HTTPResponse)
 }
 
 /// The answer to a request for a WebSocket.

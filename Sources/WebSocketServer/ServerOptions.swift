@@ -8,13 +8,18 @@ package struct ServerOptions: Sendable {
     package var maximumMessageBytes = 8 << 20
     /// Bytes of one request's body; one more is answered with 413.
     package var maximumBodyBytes = 16 << 20
+    /// Bytes of all bodies that are being collected or were not taken yet; one more is answered with 503.
+    package var maximumCollectedBytes = 256 << 20
+    /// How long a body that is collected may take.
+    package var bodyTimeout = Duration.seconds(300)
     /// Connections waiting to be accepted.
     package var backlog: Int32 = 1024
     /// Open sockets of this server, whatever they do; further ones are turned away at accept.
     package var maximumSockets = 100_000
     /// How long a peer may take to answer a close frame before its socket is cut.
     package var closeTimeout = Duration.seconds(3)
-    /// Seconds that a request's head, or the next request of a kept-alive connection, may take.
+    /// Seconds that a request's head, a pause in its body, or the next request of a kept-alive connection
+    /// may take.
     package var requestTimeoutSeconds: UInt32 = 20
     /// Request headers to copy besides the usual ones, in lower case.
     package var customHeaders: [String] = []

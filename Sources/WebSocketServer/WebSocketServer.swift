@@ -25,6 +25,8 @@ package final class WebSocketServer {
     private var broken: Set<OpaquePointer> = []
     private var reaper: LoopTimer?
     private var peers: [OpaquePointer: Peer] = [:]
+    /// Bytes of bodies that are being collected, or were not taken yet.
+    private(set) var collectedBytes = 0
 
     /// What the server keeps about one accepted socket, from its first callback to its last.
     private final class Peer {
@@ -249,33 +251,62 @@ package final class WebSocketServer {
             exchange.answerAndClose(.error(411, "length_required", "send a content-length"))
             return 0
         }
-        switch RequestReader.bodyLength(request) {
-        case .none:
+        guard let count = RequestReader.bodyLength(request) else {
             // The library would wait for a body to the end of the connection: it ends with the answer.
             if request.method == .post { exchange.closeAfterResponse() }
             return requestEnded(wsi)
-        case .some(let count):
-            let streamed = count > 0 ? handler.streamedBodyLimit(of: request) : nil
-            let limit = streamed ?? options.maximumBodyBytes
-            guard count > limit else {
-                if streamed != nil {
-                    exchange.streamBody(count)
-                    handler.respond(to: exchange)
-                }
-                return 0
-            }
-            exchange.answerAndClose(
-                .error(
-                    413, "body_too_large",
-                    "body of \(count) bytes exceeds \(limit)"))
+        }
+        guard count > 0 else { return 0 }
+        let policy = handler.bodyPolicy(of: request)
+        if let refusal = refusal(of: count, policy) {
+            exchange.answerAndClose(refusal)
             return 0
         }
+        exchange.watchBody()
+        if request.headers["expect"]?.lowercased() == "100-continue" { exchange.askForBody() }
+        if case .stream = policy {
+            exchange.streamBody(count)
+            handler.respond(to: exchange)
+        } else {
+            exchange.collectBody(count)
+        }
+        return 0
     }
+
+    /// A body that is read although nobody wants it.
+    private static let smallBodyBytes = 64 << 10
+
+    private func refusal(of count: Int, _ policy: BodyPolicy) -> HTTPResponse? {
+        let limit: Int
+        switch policy {
+        case .refuse(let response):
+            // A small body is read all the same, and the connection goes on.
+            guard count <= Self.smallBodyBytes else { return response }
+            limit = Self.smallBodyBytes
+        case .stream(let bytes): limit = bytes
+        case .collect: limit = options.maximumBodyBytes
+        }
+        guard count <= limit else {
+            return .error(413, "body_too_large", "body of \(count) bytes exceeds \(limit)")
+        }
+        if case .stream = policy { return nil }
+        guard collectedBytes + count > options.maximumCollectedBytes else { return nil }
+        return .error(
+            503, "overloaded", "too many requests are being read", headers: [("retry-after", "1")])
+    }
+
+    /// An exchange begins to hold bytes of a body, or holds less of them.
+    func collectedBytesChanged(by change: Int) { collectedBytes += change }
 
     private func bodyArrived(_ wsi: OpaquePointer, _ piece: UnsafeRawBufferPointer) -> Int32 {
         guard let exchange = peers[wsi]?.exchange else { return -1 }
         // What follows an early refusal is read past, so that the peer can read the refusal.
-        return !exchange.isOpen || exchange.receive(piece) ? 0 : -1
+        guard exchange.isOpen else { return 0 }
+        guard exchange.isBodyInTime else {
+            exchange.answerAndClose(.error(408, "request_timeout", "the body took too long"))
+            return 0
+        }
+        return exchange.receive(piece) ? 0 : -1
     }
 
     private func requestEnded(_ wsi: OpaquePointer) -> Int32 {

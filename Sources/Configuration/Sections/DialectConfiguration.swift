@@ -8,6 +8,10 @@ package struct DialectConfiguration: Sendable {
     package let heartbeat: Duration
     /// The body of one request.
     package let bodyBytes: Int
+    /// All bodies that are being read, of all shards together.
+    package let bodiesBytes: Int
+    /// How long an answer is held back for a retry nobody sees, once upstream has begun it.
+    package let hold: Duration
     /// One uploaded file with its form.
     package let fileBytes: Int
     /// Responses of one WebSocket that run at once.
@@ -37,6 +41,14 @@ package struct DialectConfiguration: Sendable {
         bodyBytes = keys.bytes(
             "body_bytes", in: 1024...1_073_741_824, default: 16_777_216,
             "The body of one request. Above it: 413.")
+        bodiesBytes = keys.bytes(
+            "bodies_bytes", in: 65_536...1_099_511_627_776, default: 268_435_456,
+            "All bodies that are being read at once, in equal parts for the shards. Above it: 503. "
+                + "At least dialect.body_bytes for each shard.")
+        hold = keys.duration(
+            "hold_ms", in: 0...60_000, default: 300,
+            "How long response.created waits for the first output. An upstream that fails within "
+                + "that time is tried again without the client seeing it. 0: it goes out at once.")
         fileBytes = keys.bytes(
             "file_bytes", in: 1024...1_099_511_627_776, default: 536_870_912,
             "One upload to /v1/files, which is passed on as it comes. Above it: 413.")

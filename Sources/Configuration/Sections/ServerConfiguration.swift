@@ -14,6 +14,10 @@ package struct ServerConfiguration: Sendable {
     package let trustedProxies: [AddressRange]
     /// Interval of pings; a peer silent for two is closed.
     package let heartbeat: Duration
+    /// What a request's head, or a pause in its body, may take.
+    package let requestTimeout: Duration
+    /// What the whole body of a request may take.
+    package let bodyTimeout: Duration
     /// Serves `/debug/echo`; only with a loopback address.
     package let debugEcho: Bool
     /// Connections the kernel keeps until they are accepted, per shard.
@@ -53,6 +57,14 @@ package struct ServerConfiguration: Sendable {
             "heartbeat_s", in: 1...3600, default: 25,
             "Interval of WebSocket pings. A peer that shows no sign of life for two is closed "
                 + "(4409).")
+        requestTimeout = keys.duration(
+            "request_timeout_s", in: 1...3600, default: 20,
+            "How long the head of an HTTP request, a pause in its body, or the wait for the next "
+                + "request of a connection may take. Then the connection is closed.")
+        bodyTimeout = keys.duration(
+            "body_timeout_s", in: 1...86_400, default: 300,
+            "How long the whole body of a request may take. Above it: 408. Uploads to /v1/files "
+                + "have server.request_timeout_s only.")
         debugEcho = keys.bool(
             "debug_echo", default: false,
             "Serve /debug/echo for conformance suites. Refused unless server.listen is loopback.",

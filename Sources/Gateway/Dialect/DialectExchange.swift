@@ -26,6 +26,8 @@ final class DialectExchange: HTTPExchangeObserver, LogReader {
     unowned let shard: ShardCore
     let exchange: HTTPExchange
     private var phase = Phase.asked
+    /// The upstream that has the response it is about; nil when that is not known.
+    private var member: Int?
     /// The session that answers, and its shard.
     private var session: (id: SessionID, hosted: HostedSession?)?
     private var heartbeat: LoopTimer?
@@ -47,7 +49,7 @@ final class DialectExchange: HTTPExchangeObserver, LogReader {
 
     /// `POST /v1/responses`.
     func create() {
-        let body = exchange.body
+        let body = exchange.takeBody()
         let request: DialectRequest
         do throws(DialectError) {
             request = try DialectRequest(
@@ -66,20 +68,44 @@ final class DialectExchange: HTTPExchangeObserver, LogReader {
 
     /// Asks whoever has the response; where nobody has, upstream is asked.
     func ask(_ kind: DialectQuestion.Kind, about name: String) {
-        var raw: [UInt8] = []
-        raw.append(jsonString: name)
-        guard
-            let home = shard.context.responses.session(of: String(decoding: raw, as: UTF8.self))
-        else { return passOn() }
+        let name = ResponseIndex.name(Array(name.utf8))
+        let owner = shard.context.responses.owner(of: name)
+        if let owner, owner.subject != subject { return take(.refused(.noResponse(name))) }
+        member = owner?.member
+        guard let home = owner?.session else { return passOn() }
         session = (home, nil)
         shard.ask(
             DialectQuestion(
-                connection: id, session: home, id: raw, subject: subject, kind: kind))
+                connection: id, session: home, id: Array(name.utf8), subject: subject, kind: kind))
     }
 
-    /// Lets upstream answer the request as it is.
-    func passOn() {
-        let pass = DialectPass(self)
+    /// Lets upstream answer what is about a response; its owner may ask.
+    func passOn(about name: String) {
+        let name = ResponseIndex.name(Array(name.utf8))
+        let owner = shard.context.responses.owner(of: name)
+        if let owner, owner.subject != subject { return take(.refused(.noResponse(name))) }
+        member = owner?.member
+        passOn()
+    }
+
+    /// Lets upstream answer what goes on from a response; its owner may ask.
+    func passOnAfterPrevious() {
+        let body = exchange.body
+        let root = try? JSONReader(
+            maximumDepth: shard.context.configuration.limits.jsonDepth
+        ).read(body.span)
+        if let value = root?.member("previous_response_id", in: body.span) {
+            let previous = Array(body[value.range])
+            let owner = shard.context.responses.owner(ofValue: previous)
+            if let owner, owner.subject != subject { return take(.refused(.noPrevious(previous))) }
+            member = owner?.member
+        }
+        passOn()
+    }
+
+    /// Lets upstream answer the request as it is: the one upstream of that place, where one is given.
+    func passOn(to place: Int? = nil) {
+        let pass = DialectPass(self, pinned: place ?? member)
         phase = .passing(pass)
         pass.start()
     }

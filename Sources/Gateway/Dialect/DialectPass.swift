@@ -1,3 +1,4 @@
+import EventLoop
 import GatewayCore
 import Telemetry
 import Upstream
@@ -6,21 +7,68 @@ import WebSocketServer
 /// One request that upstream answers: passed on, and the answer passed back as it comes.
 ///
 /// The client's key stays here, the gateway's goes with the request. The answer is never held whole: a
-/// client that reads slowly holds upstream back.
+/// client that reads slowly holds upstream back. The upstreams' breakers and limits count as they do for
+/// responses; what one upstream could not even be asked, or does not have, another one is asked.
 final class DialectPass: UpstreamTransferDelegate, HTTPBodyReceiver {
     /// Bytes of an upload that may wait for upstream.
     private static let highUploadBytes = 256 << 10
 
     private unowned let owner: DialectExchange
+    private unowned let shard: ShardCore
+    /// The only upstream that will do.
+    private let pinned: Int?
+    private let target: String
+    private let body: [UInt8]
+    private var tried: Set<Int> = []
+    private var grant: UpstreamPoolState.Grant?
     private var transfer: UpstreamTransfer?
+    private var isConnected = false
+    private var timer: LoopTimer?
     private var waiting: [UInt8] = []
     private var isEnding = false
+    /// What the first upstream said, while others are asked.
+    private var refusal: DialectError?
 
-    init(_ owner: DialectExchange) { self.owner = owner }
+    init(_ owner: DialectExchange, pinned: Int?) {
+        self.owner = owner
+        self.pinned = pinned
+        shard = owner.shard
+        target = PassedTarget.text(of: owner.exchange.request)
+        body = owner.exchange.takeBody()
+    }
 
     private var exchange: HTTPExchange { owner.exchange }
 
     func start() {
+        let timer = shard.loop.makeTimer { [unowned self] in timedOut() }
+        self.timer = timer
+        exchange.bodyReceiver = self
+        attempt()
+    }
+
+    private func attempt() {
+        let ticket = shard.makeTicket()
+        let pool = shard.context.pool
+        switch pool.acquire(ticket, pinned: pinned, tried: tried, now: shard.loop.now) {
+        case .granted(let grant): open(grant)
+        case .queued:
+            // These are short questions: whoever asks may ask again. A place that was given meanwhile
+            // goes back on its way, since nobody waits for it.
+            _ = pool.leave(ticket)
+            refuse(.upstreamFull)
+        case .refused: refuse(.noUpstream)
+        }
+    }
+
+    private func refuse(_ error: DialectError) {
+        end()
+        owner.respond((refusal ?? error).response())
+    }
+
+    private func open(_ grant: UpstreamPoolState.Grant) {
+        self.grant = grant
+        tried.insert(grant.member)
+        isConnected = false
         let request = exchange.request
         let method: UpstreamRequest.Method
         switch request.method {
@@ -29,61 +77,60 @@ final class DialectPass: UpstreamTransferDelegate, HTTPBodyReceiver {
         case .get, .head, .options, .put, .patch: method = .get
         }
         var upstream = UpstreamRequest(
-            method, String(request.path.dropFirst("/v1".count)) + Self.query(request),
-            to: owner.shard.context.pool.upstreams[0].server, body: exchange.body,
+            method, target, to: shard.context.pool.upstreams[grant.member].server, body: body,
             expecting: .bytes)
         if let type = request.headers["content-type"] { upstream.contentType = type }
         if let beta = request.headers["openai-beta"] {
             upstream.headers.append(("openai-beta", beta))
         }
         upstream.uploadBytes = exchange.streamedBodyBytes
-        exchange.bodyReceiver = self
         do {
-            transfer = try owner.shard.worker.start(upstream, delegate: self)
+            transfer = try shard.worker.start(upstream, delegate: self)
         } catch {
-            owner.respond(DialectError.overloaded.response())
+            release(.neutral)
+            return refuse(.overloaded)
         }
-    }
-
-    /// The query, encoded again: upstream reads what the client meant, and nothing else of it.
-    private static func query(_ request: HTTPRequest) -> String {
-        guard !request.query.isEmpty else { return "" }
-        var query = "?"
-        for (position, argument) in request.query.enumerated() {
-            if position > 0 { query += "&" }
-            let equals = argument.firstIndex(of: "=") ?? argument.endIndex
-            query += encoded(argument[..<equals])
-            if equals < argument.endIndex {
-                query += "=" + encoded(argument[argument.index(after: equals)...])
-            }
-        }
-        return query
-    }
-
-    private static func encoded(_ text: Substring) -> String {
-        var output = ""
-        for byte in text.utf8 {
-            switch byte {
-            case 0x30...0x39, 0x41...0x5A, 0x61...0x7A: output.unicodeScalars.append(.init(byte))
-            case _ where "-_.~".utf8.contains(byte): output.unicodeScalars.append(.init(byte))
-            default:
-                let digits = Array("0123456789ABCDEF".unicodeScalars)
-                output.unicodeScalars.append("%")
-                output.unicodeScalars.append(digits[Int(byte >> 4)])
-                output.unicodeScalars.append(digits[Int(byte & 15)])
-            }
-        }
-        return output
+        watch()
     }
 
     func cancel() {
         transfer?.cancel()
         transfer = nil
+        end()
+    }
+
+    private func end() {
+        timer?.cancel()
+        release(.neutral)
+    }
+
+    private func release(_ outcome: CircuitBreaker.Outcome) {
+        guard let grant else { return }
+        self.grant = nil
+        shard.context.pool.release(grant, outcome, now: shard.loop.now)
     }
 
     func exchangeIsClear() {
         write()
-        if waiting.isEmpty, !isEnding { transfer?.resume() }
+        guard waiting.isEmpty, !isEnding, let transfer else { return }
+        transfer.resume()
+        watch()
+    }
+
+    // MARK: Time
+
+    /// Gives upstream its time: for the head, then between any two pieces of the answer.
+    private func watch() {
+        let limits = shard.context.deadlines
+        timer?.arm(after: transfer?.head == nil ? limits.responseHeader : limits.silence)
+    }
+
+    private func timedOut() {
+        guard let transfer else { return }
+        let expiry: UpstreamDeadlines.Expiry = transfer.head == nil ? .responseHeader : .silence
+        self.transfer = nil
+        transfer.cancel()
+        failed(expiry.failure.error, isWhole: transfer.head?.isSuccess != true, .failure)
     }
 
     // MARK: The upload
@@ -92,18 +139,24 @@ final class DialectPass: UpstreamTransferDelegate, HTTPBodyReceiver {
         guard let transfer else { return }
         transfer.feed(piece)
         if transfer.waitingUploadBytes > Self.highUploadBytes { exchange.pauseBody() }
+        watch()
     }
 
     func exchangeBodyEnded(_ exchange: HTTPExchange) {}
 
-    func transferWantsBody(_ transfer: UpstreamTransfer) { exchange.resumeBody() }
+    func transferWantsBody(_ transfer: UpstreamTransfer) {
+        exchange.resumeBody()
+        watch()
+    }
 
     // MARK: From the transfer
 
-    func transferConnected(_ transfer: UpstreamTransfer) {}
+    func transferConnected(_ transfer: UpstreamTransfer) { isConnected = true }
 
     func transfer(_ transfer: UpstreamTransfer, received head: UpstreamResponseHead) {
+        if let grant { shard.context.pool.observe(head, of: grant.member, now: shard.loop.now) }
         guard head.isSuccess else { return }
+        watch()
         var headers = head.fieldsOfInterest.map { ($0.name, $0.value) }
         headers.append(("content-type", head["content-type"] ?? "application/octet-stream"))
         exchange.begin(status: head.status, headers: headers, length: .chunked)
@@ -112,29 +165,70 @@ final class DialectPass: UpstreamTransferDelegate, HTTPBodyReceiver {
     func transfer(_ transfer: UpstreamTransfer, received bytes: Span<UInt8>) -> UpstreamFlow {
         waiting.append(bytes)
         write()
-        return waiting.isEmpty ? .proceed : .pause
+        guard waiting.isEmpty else {
+            // The client reads slowly: upstream is not late.
+            timer?.cancel()
+            return .pause
+        }
+        watch()
+        return .proceed
     }
 
     func transfer(_ transfer: UpstreamTransfer, ended outcome: UpstreamOutcome) {
         self.transfer = nil
         switch outcome {
         case .finished:
+            timer?.cancel()
+            release(.success)
             isEnding = true
             write()
         case .failed(let failure):
-            guard transfer.head?.isSuccess != true else {
-                // Broken off inside: the client must not take it for whole.
-                exchange.abort(reset: false)
-                return owner.end()
+            let isWhole = transfer.head?.isSuccess != true
+            if isWhole, mayAskAnother(failure) {
+                release(failure.status == 404 ? .success : .unreachable)
+                refusal = refusal ?? DialectError(ResponseError(failure))
+                return attempt()
             }
-            owner.respond(DialectError(ResponseError(failure)).response())
+            failed(ResponseError(failure), isWhole: isWhole, Self.outcome(of: failure))
         }
+    }
+
+    /// Only what cannot have been done, or is not there; an upload that has begun is gone.
+    private func mayAskAnother(_ failure: UpstreamFailure) -> Bool {
+        guard pinned == nil, exchange.streamedBodyBytes == nil,
+            tried.count < shard.context.pool.upstreams.count
+        else { return false }
+        return !isConnected || failure.status == 404
+    }
+
+    private static func outcome(of failure: UpstreamFailure) -> CircuitBreaker.Outcome {
+        switch failure.code {
+        case .dnsFailed, .dnsTimeout, .connectRefused, .connectFailed, .connectTimeout, .tlsFailed,
+            .tlsTimeout, .proxyFailed:
+            .unreachable
+        case .httpStatus: (failure.status ?? 0) >= 500 ? .failure : .success
+        case .reset, .truncated, .protocolError, .wrongContentType: .failure
+        case .tooLarge, .internalError: .neutral
+        }
+    }
+
+    private func failed(
+        _ error: ResponseError, isWhole: Bool, _ outcome: CircuitBreaker.Outcome
+    ) {
+        timer?.cancel()
+        release(outcome)
+        guard isWhole else {
+            // Broken off inside: the client must not take it for whole.
+            exchange.abort(reset: false)
+            return owner.end()
+        }
+        owner.respond((refusal ?? DialectError(error)).response())
     }
 
     private func write() {
         if !waiting.isEmpty {
             guard exchange.isClear else { return exchange.askForWritable() }
-            owner.shard.withScratch { frame in
+            shard.withScratch { frame in
                 frame.bytes.append(contentsOf: waiting)
                 if exchange.write(&frame) { waiting.removeAll(keepingCapacity: true) }
             }
@@ -144,30 +238,4 @@ final class DialectPass: UpstreamTransferDelegate, HTTPBodyReceiver {
             owner.end()
         }
     }
-}
-
-/// Tells upstream to cancel a background response; nobody waits for the answer.
-final class DialectCancel: UpstreamTransferDelegate {
-    static func start(_ id: [UInt8], on shard: ShardCore) {
-        let name = JSONValue(kind: .string, range: 0..<id.count).decoded(in: id.span)
-            .map { String(decoding: $0, as: UTF8.self) }
-        guard let name, DialectRoutes.isPlain(name) else { return }
-        let request = UpstreamRequest(
-            .post, "/responses/\(name)/cancel", to: shard.context.pool.upstreams[0].server,
-            expecting: .document)
-        do {
-            // The transfer keeps its delegate until it ends.
-            _ = try shard.worker.start(request, delegate: DialectCancel())
-        } catch {
-            shard.logger.warn(
-                "upstream was not told of a cancel", ["error.message": .text("\(error)")])
-        }
-    }
-
-    func transferConnected(_ transfer: UpstreamTransfer) {}
-    func transfer(_ transfer: UpstreamTransfer, received head: UpstreamResponseHead) {}
-    func transfer(_ transfer: UpstreamTransfer, received bytes: Span<UInt8>) -> UpstreamFlow {
-        .proceed
-    }
-    func transfer(_ transfer: UpstreamTransfer, ended outcome: UpstreamOutcome) {}
 }

@@ -1,3 +1,4 @@
+import Configuration
 import GatewayCore
 import Synchronization
 import Upstream
@@ -7,24 +8,35 @@ import WebSocketServer
 struct DialectRoutes {
     let shard: ShardCore
 
+    /// The parts of a path below `/v1` when it is one of the dialect's.
+    private func parts(of request: HTTPRequest) -> [String]? {
+        let parts = request.path.split(separator: "/", omittingEmptySubsequences: false)
+            .dropFirst().map(String.init)
+        guard shard.context.configuration.dialect.isEnabled, parts.count >= 2, parts[0] == "v1",
+            ["responses", "models", "conversations", "files"].contains(parts[1])
+        else { return nil }
+        return Array(parts.dropFirst())
+    }
+
+    /// What is to be done with a body; uploads pass through, everything else is collected.
+    ///
+    /// Nobody without a key has more than a few bytes read.
+    func bodyPolicy(of request: HTTPRequest) -> BodyPolicy {
+        guard let parts = parts(of: request) else {
+            return .refuse(HTTPRoutes.methodNotAllowed)
+        }
+        if let refusal = refusal(of: request, parts) { return .refuse(refusal) }
+        let isUpload = request.method == .post && parts == ["files"]
+        return isUpload
+            ? .stream(limitBytes: shard.context.configuration.dialect.fileBytes) : .collect
+    }
+
     /// Takes a request of the dialect; false when its path is none.
     func respond(to exchange: HTTPExchange) -> Bool {
         let request = exchange.request
-        let parts = request.path.split(separator: "/", omittingEmptySubsequences: false)
-            .dropFirst().map(String.init)
-        guard parts.count >= 2, parts[0] == "v1",
-            ["responses", "models", "conversations", "files"].contains(parts[1])
-        else { return false }
-        guard let subject = shard.context.keys.subject(of: request) else {
-            exchange.respond(DialectError.unauthorized.response())
-            return true
-        }
-        guard !shard.context.isDraining.load(ordering: .relaxed) else {
-            exchange.respond(DialectError.draining.response())
-            return true
-        }
-        guard parts.dropFirst(2).allSatisfy(Self.isPlain) else {
-            exchange.respond(DialectError.notFound(request.path).response())
+        guard let parts = parts(of: request) else { return false }
+        if let refusal = refusal(of: request, parts) {
+            exchange.respond(refusal)
             return true
         }
         let address = shard.context.admission.clientAddress(of: request)
@@ -33,63 +45,96 @@ struct DialectRoutes {
             exchange.respond(DialectError(refusal.response).response())
         case .success(let place):
             let answering = DialectExchange(
-                exchange, shard: shard, subject: subject, place: place)
+                exchange, shard: shard,
+                subject: shard.context.keys.subject(of: request) ?? AccessKeys.anonymous,
+                place: place)
             shard.exchangeBegan(answering)
-            route(answering, request, Array(parts.dropFirst(1)))
+            route(answering, request, parts)
         }
         return true
+    }
+
+    /// Why a request is not taken, as far as its head tells.
+    private func refusal(of request: HTTPRequest, _ parts: [String]) -> HTTPResponse? {
+        guard shard.context.keys.subject(of: request) != nil else {
+            return DialectError.unauthorized.response()
+        }
+        guard !shard.context.isDraining.load(ordering: .relaxed) else {
+            return DialectError.draining.response()
+        }
+        let methods = parts.dropFirst().allSatisfy(Self.isOpaque) ? Self.methods(at: parts) : []
+        guard !methods.isEmpty else { return DialectError.notFound(request.path).response() }
+        guard methods.contains(request.method) else {
+            var answer = DialectError.methodNotAllowed.response()
+            answer.headers.append(("allow", methods.map(\.rawValue).joined(separator: ", ")))
+            return answer
+        }
+        guard !request.hasMoreArguments else { return DialectError.tooManyArguments.response() }
+        let type = request.headers["content-type"]?.lowercased() ?? ""
+        if request.method == .post, parts == ["files"], !type.hasPrefix("multipart/form-data") {
+            return DialectError.notMultipart.response()
+        }
+        let encoding = request.headers["content-encoding"]?.lowercased() ?? "identity"
+        return encoding == "identity" ? nil : DialectError.compressed.response()
+    }
+
+    /// What can be done at a path; nothing when there is no such path.
+    private static func methods(at parts: [String]) -> [HTTPMethod] {
+        switch (parts[0], parts.count) {
+        case ("responses", 1): [.post]
+        case ("responses", 2) where isCollection(parts[1]): [.post]
+        case ("responses", 2): [.get, .delete]
+        case ("responses", 3) where parts[2] == "cancel": [.post]
+        case ("responses", 3) where parts[2] == "input_items": [.get]
+        case ("models", 1...4): [.get]  // Names of models may have slashes.
+        case ("conversations", 1): [.post]
+        case ("conversations", 2): [.get, .post, .delete]
+        case ("conversations", 3) where parts[2] == "items": [.get, .post]
+        case ("conversations", 4) where parts[2] == "items": [.get, .delete]
+        case ("files", 1): [.get, .post]
+        case ("files", 2): [.get, .delete]
+        case ("files", 3) where parts[2] == "content": [.get]
+        default: []
+        }
+    }
+
+    private static func isCollection(_ name: String) -> Bool {
+        name == "input_tokens" || name == "compact"
     }
 
     private func route(_ exchange: DialectExchange, _ request: HTTPRequest, _ parts: [String]) {
         switch (request.method, parts[0], parts.count) {
         case (.post, "responses", 1): exchange.create()
-        case (.post, "responses", 2) where parts[1] == "input_tokens" || parts[1] == "compact":
-            exchange.passOn()
-        case (.get, "responses", 2):
-            guard request.queryValue("stream") == "true" else {
-                return exchange.ask(.object, about: parts[1])
-            }
-            let after = request.queryValue("starting_after")
-            let number = after.map { Int($0) ?? -2 } ?? -1
-            guard number >= -1 else {
-                return exchange.take(
-                    .refused(
-                        DialectError(
-                            400, "invalid_type", "starting_after is no integer",
-                            param: "starting_after")))
-            }
-            exchange.ask(.events(after: number), about: parts[1])
+        case (.post, "responses", 2): exchange.passOnAfterPrevious()
+        case (.get, "responses", 2): retrieve(exchange, request, parts[1])
         case (.delete, "responses", 2): exchange.ask(.delete, about: parts[1])
-        case (.post, "responses", 3) where parts[2] == "cancel":
-            exchange.ask(.cancel, about: parts[1])
-        case (.get, "responses", 3) where parts[2] == "input_items": exchange.passOn()
-        case (.get, "models", 1...2): exchange.passOn()
-        case (.get, "conversations", 2...4), (.post, "conversations", 1...3),
-            (.delete, "conversations", 2), (.delete, "conversations", 4):
-            exchange.passOn()
-        case (.get, "files", 1...3), (.delete, "files", 2): exchange.passOn()
-        case (.post, "files", 1):
-            let type = request.headers["content-type"]?.lowercased() ?? ""
-            guard type.hasPrefix("multipart/form-data") else {
-                return exchange.take(
-                    .refused(
-                        DialectError(
-                            415, "unsupported_media_type", "a file comes as multipart/form-data")))
-            }
-            exchange.passOn()
-        default: exchange.take(.refused(.notFound(request.path)))
+        case (.post, "responses", _): exchange.ask(.cancel, about: parts[1])
+        case (_, "responses", _): exchange.passOn(about: parts[1])
+        case (_, "models", _): exchange.passOn()
+        // What is made at one upstream is there only.
+        default: exchange.passOn(to: 0)
         }
     }
 
-    /// Ids and the names of collections: nothing that would mean another path.
-    static func isPlain(_ part: String) -> Bool {
-        !part.isEmpty && part != "." && part != ".." && part.utf8.count <= 512
-            && part.utf8.allSatisfy { byte in
-                switch byte {
-                case 0x30...0x39, 0x41...0x5A, 0x61...0x7A: true
-                default: "-_.~:".utf8.contains(byte)
-                }
-            }
+    private func retrieve(_ exchange: DialectExchange, _ request: HTTPRequest, _ name: String) {
+        guard request.queryValue("stream") == "true" else {
+            return exchange.ask(.object, about: name)
+        }
+        let after = request.queryValue("starting_after")
+        guard let number = after.map({ Int($0) }) ?? -1, number >= -1 else {
+            return exchange.take(
+                .refused(
+                    DialectError(
+                        400, "invalid_type", "starting_after is no integer",
+                        param: "starting_after")))
+        }
+        exchange.ask(.events(after: number), about: name)
+    }
+
+    /// An id, whatever its maker calls one; nothing that would mean another path.
+    private static func isOpaque(_ part: String) -> Bool {
+        part != "." && part != ".." && (1...512).contains(part.utf8.count)
+            && part.utf8.allSatisfy { (0x21...0x7E).contains($0) }
     }
 }
 
@@ -102,6 +147,37 @@ extension DialectError {
     static let overloaded = DialectError(
         503, "server_is_overloaded", "no room for another response (limits.sessions)",
         type: "service_unavailable_error", retryAfter: 5)
+
+    static let memoryFull = DialectError(
+        503, "server_is_overloaded", "the logs of all sessions are full (replay.process_bytes)",
+        type: "service_unavailable_error", retryAfter: 5)
+    static let noUpstream = DialectError(
+        503, "upstream_unavailable", "no upstream serves this request now",
+        type: "service_unavailable_error", retryAfter: 5)
+    static let upstreamFull = DialectError(
+        503, "server_is_overloaded", "no room at the upstream (upstream.concurrency)",
+        type: "service_unavailable_error", retryAfter: 1)
+    static let methodNotAllowed = DialectError(
+        405, "method_not_allowed", "Not allowed to do that at this URL.")
+    static let tooManyArguments = DialectError(
+        400, "invalid_value", "A query has at most 32 arguments.")
+    static let notMultipart = DialectError(
+        415, "unsupported_media_type", "A file comes as multipart/form-data.")
+    static let compressed = DialectError(
+        415, "unsupported_media_type", "A body comes as it is, without a content-encoding.")
+
+    /// The service's answer for a response that it does not have; `name` is raw JSON.
+    static func noResponse(_ name: String) -> DialectError {
+        DialectError(404, nil, "Response with id \(name.prefix(200)) not found.")
+    }
+
+    /// The same where a request goes on from it.
+    static func noPrevious(_ name: [UInt8]) -> DialectError {
+        DialectError(
+            400, "previous_response_not_found",
+            "Previous response with id \(String(decoding: name.prefix(200), as: UTF8.self)) not found.",
+            param: "previous_response_id")
+    }
 
     static func notFound(_ path: String) -> DialectError {
         DialectError(404, "unknown_url", "Invalid URL (\(path.prefix(200)))")

@@ -108,28 +108,40 @@ extension HostedSession {
     ) {
         let form: SessionReader.Form =
             request.wantsStream ? .events(response: 0) : .whole(response: 0)
-        let name = RandomID.response()
         do throws(DialectError) {
-            try drive { machine, now, actions throws(DialectError) in
-                try machine.create(
-                    request, from: connection, responseID: name, now: now, actions: &actions)
-            }
+            try create(request, from: connection)
         } catch {
             return exchange.take(.refused(error))
         }
         attach(connection, .here(exchange), as: form, after: 0)
     }
 
+    private func create(
+        _ request: DialectRequest, from connection: ConnectionID
+    ) throws(DialectError) {
+        guard !shard.isOverMemoryLimit else { throw .memoryFull }
+        if let previous = request.previous,
+            let owner = shard.context.responses.owner(ofValue: previous), owner.subject != subject
+        {
+            throw .noPrevious(previous)
+        }
+        // Nobody is behind: nothing that is dropped would be missed.
+        if machine.isFull, readers.allSatisfy({ $0.cursor == machine.log.lastSequence }) {
+            compactFinished()
+        }
+        try drive { machine, now, actions throws(DialectError) in
+            try machine.create(
+                request, from: connection, responseID: RandomID.response(), now: now,
+                actions: &actions)
+        }
+    }
+
     /// Does what a WebSocket wants; refusals go to it as `error` frames.
     func receive(_ command: DialectCommand, from connection: ConnectionID) {
         switch command {
         case .create(let request):
-            let name = RandomID.response()
             do throws(DialectError) {
-                try drive { machine, now, actions throws(DialectError) in
-                    try machine.create(
-                        request, from: connection, responseID: name, now: now, actions: &actions)
-                }
+                try create(request, from: connection)
             } catch {
                 refuse(error, lane: request.lane, to: connection)
             }
@@ -205,7 +217,7 @@ extension HostedSession {
                 machine.cancel(number, now: now, actions: &actions)
                 machine.forget(number)
             }
-            shard.context.responses.remove(
+            shard.context.responses.forget(
                 String(decoding: question.id, as: UTF8.self), in: machine.id)
             reply(.forgotten(isStored: progress.isStored))
         }

@@ -18,6 +18,9 @@ struct HeldOutputs {
 
     var isEmpty: Bool { entries.isEmpty }
 
+    /// Since when something is held back.
+    var since: Instant? { entries.first?.at }
+
     /// Keeps back what shows nothing; false when there is too much of it.
     mutating func hold(_ output: ResponsesOutput?, _ data: Span<UInt8>, at now: Instant) -> Bool {
         if case .response(_, _, let status) = output, hasTold(status) {

@@ -155,7 +155,9 @@ extension UpstreamRun {
 
     /// Keeps back what shows nothing, unless it counts as something; false when it is to be logged.
     private func hold(_ output: ResponsesOutput?, _ data: Span<UInt8>, _ now: Instant) -> Bool {
-        !isShownAtOnce && held.hold(output, data, at: now)
+        guard !isShownAtOnce, held.hold(output, data, at: now) else { return false }
+        beginHolding()
+        return true
     }
 
     private func observe(_ output: ResponsesOutput, now: Instant) {

@@ -1,3 +1,4 @@
+import Configuration
 import EventLoop
 import GatewayCore
 import Telemetry
@@ -19,12 +20,32 @@ extension UpstreamRun {
         }
     }
 
+    /// When what is held back is shown: those who read upstream's own words have its first one soon.
+    private var holdEnd: Instant? {
+        guard session.machine.logsEvents, !machine.hasOutput, let since = held.since else {
+            return nil
+        }
+        return since + shard.context.configuration.dialect.hold
+    }
+
+    /// Something is held back; the first of it says until when.
+    func beginHolding() {
+        guard case .transfer = waiting, let timer, let holdEnd else { return }
+        timer.arm(at: holdEnd)
+    }
+
     func checkDeadlines() {
         guard let timer, let attempt else { return }
-        switch attempt.deadlines.check(now: shard.loop.now) {
-        case .wait(let until): timer.arm(at: until)
+        let now = shard.loop.now
+        if let holdEnd, now >= holdEnd {
+            show()
+            session.commit()
+        }
+        func arm(_ until: Instant) { timer.arm(at: min(until, holdEnd ?? until)) }
+        switch attempt.deadlines.check(now: now) {
+        case .wait(let until): arm(until)
         case .notice(let until):
-            timer.arm(at: until)
+            arm(until)
             session.upstreamSilent(response)
         case .expired(let expiry):
             var failure = expiry.failure

@@ -28,9 +28,11 @@ package struct DialectError: Error, Equatable, Sendable {
         guard let answer = error.answer, !answer.concernsCredentials else {
             // Not to be repeated by the SDK on its own where upstream may have begun to bill.
             self.init(502, error.code, error.message, type: "server_error")
-            if error.code == GatewayErrorCode.overloaded.rawValue {
+            if Self.isFull(error.code) {
                 status = 503
-                headers["retry-after"] = "1"
+                type = "service_unavailable_error"
+                let pause = error.retryAfter.map { Int(($0.milliseconds + 999) / 1000) } ?? 1
+                headers["retry-after"] = "\(max(1, pause))"
             } else if !error.isRetryable {
                 headers["x-should-retry"] = "false"
             }
@@ -41,6 +43,12 @@ package struct DialectError: Error, Equatable, Sendable {
             type: answer.status < 500 ? "invalid_request_error" : "server_error")
         for field in answer.fields { headers[field.name] = field.value }
         if JSONText.isErrorObject(answer.body) { body = answer.body }
+    }
+
+    /// Codes of what was not even tried.
+    private static func isFull(_ code: String) -> Bool {
+        code == GatewayErrorCode.overloaded.rawValue
+            || ["upstream_busy", "upstream_unavailable"].contains(code)
     }
 
     /// The body of an HTTP answer: upstream's own, or `{"error":{…}}`.
@@ -74,8 +82,10 @@ package struct DialectError: Error, Equatable, Sendable {
         if let body {
             let root = JSONValue(kind: .object, range: 0..<body.count)
             if let error = root.member("error", in: body.span), error.kind == .object {
+                // On one line: a frame may travel among others, one a line.
                 output.append(
-                    contentsOf: body[error.range.lowerBound..<(error.range.upperBound - 1)])
+                    contentsOf: body[error.range.lowerBound..<(error.range.upperBound - 1)]
+                        .map { $0 == 10 || $0 == 13 ? 32 : $0 })
                 if withHeaders { appendHeaders(to: &output) }
                 output.append(UInt8(ascii: "}"))
                 return

@@ -47,6 +47,7 @@ package struct DialectRequest: Equatable, Sendable {
             }
         }
         if let failure { throw failure }
+        keepLastOfEach()
         if isFrame, isBackground {
             throw DialectError(
                 400, "unsupported_parameter", "background is not supported over a WebSocket",
@@ -75,9 +76,14 @@ package struct DialectRequest: Equatable, Sendable {
                 isBackground = try Self.flag(member.value, name, default: false)
             }
             if name == "store" { isStored = try Self.flag(member.value, name, default: true) }
-            options.removeAll { $0.name == name }
             options.append(RequestOption(name: name, value: raw))
         }
+    }
+
+    /// Of a parameter that is there twice the last one counts, as in every JSON library.
+    private mutating func keepLastOfEach() {
+        var seen: Set<String> = []
+        options = options.reversed().filter { seen.insert($0.name).inserted }.reversed()
     }
 
     private static func flag(
@@ -152,7 +158,8 @@ extension UpstreamRequestBuilder {
         }
         body.append(UInt8(ascii: "}"))
         return UpstreamRequestBody(
-            bytes: body, model: model, isShownAtOnce: request.isBackground, isTied: isTied)
+            bytes: body, model: model, isBackground: request.isBackground,
+            isShownAtOnce: request.isBackground, isTied: isTied)
     }
 }
 

@@ -68,11 +68,12 @@ struct EventCutter {
                 obfuscation = Self.memberRange(member, of: root, in: data)
             case (12, .number) where member.hasKey("output_index", in: data):
                 outputIndex = Int(clamping: value.integer(in: data) ?? 0)
-            case (15, .number) where member.hasKey("sequence_number", in: data):
-                numberCut = value.range
+            case (15, _) where member.hasKey("sequence_number", in: data): numberCut = value.range
             default: break
             }
         }
+        // An object that is asked for later must be found again: its event is no piece of a run.
+        if response != nil || item != nil { deltaCut = nil }
         var cuts: [Cut] = []
         if let numberCut { cuts.append(Cut(range: numberCut, hole: .number)) }
         if let deltaCut { cuts.append(Cut(range: deltaCut, hole: .delta)) }

@@ -14,8 +14,6 @@ package enum SessionAction: Equatable, Sendable {
     case responseEnded(ResponseSummary)
     /// Upstream has named a response of the OpenAI dialect: it can be asked for by that name from now on.
     case responseNamed(response: Int, id: [UInt8])
-    /// Upstream is to cancel a background response, which goes on without its transfer.
-    case cancelUpstream(id: [UInt8])
     /// The session is over and can be forgotten.
     case expire
 }

@@ -16,6 +16,12 @@ extension SessionMachine {
             }
             dialect.lanes.append(lane)
         }
+        guard !isFull else {
+            throw DialectError(
+                429, "rate_limit_exceeded",
+                "the events of this connection's responses are full (replay.session_bytes)",
+                type: "requests", retryAfter: 1)
+        }
         let waiting = WaitingRequest(
             request: request, connection: connection, responseID: responseID)
         if dialect.waiting.isEmpty
@@ -161,9 +167,14 @@ extension SessionMachine {
 
     private mutating func name(_ index: Int, _ id: [UInt8], actions: inout [SessionAction]) {
         // Some servers change the id in every event: the first one is the name.
-        guard responses[index].upstreamID == nil else { return }
-        responses[index].upstreamID = id
-        actions.append(.responseNamed(response: responses[index].number, id: id))
+        guard responses[index].upstreamID == nil,
+            let text = JSONValue(kind: .string, range: 0..<id.count).decoded(in: id.span)
+        else { return }
+        // Whoever asks by it writes it without escapes that mean nothing.
+        var name: [UInt8] = []
+        name.append(jsonString: text.span)
+        responses[index].upstreamID = name
+        actions.append(.responseNamed(response: responses[index].number, id: name))
     }
 
     private mutating func append(
@@ -312,6 +323,12 @@ extension SessionMachine {
         responses.last { $0.upstreamID == id }?.number
             ?? archive.last { $0.upstreamID == id }?.number
     }
+
+    /// What a response goes on from, raw JSON.
+    package func previous(of number: Int) -> [UInt8]? { dialect.records[number]?.previous }
+
+    /// True when the log has no room for another response.
+    package var isFull: Bool { log.storedBytes + archivedBytes > settings.sessionBytes }
 
     /// The response object as it stands: upstream's latest, with the items that have come since.
     package func responseObject(_ number: Int) -> [UInt8]? {

@@ -230,12 +230,6 @@ extension SessionMachine {
     ) {
         guard let index = recordIndex(number), responses[index].isStreaming else { return }
         responses[index].phase = .closing(.cancel(reason), since: now)
-        // Only a client's word: a background response outlives its gateway.
-        if reason == .client, let id = responses[index].upstreamID,
-            dialect.records[number]?.isBackground == true
-        {
-            actions.append(.cancelUpstream(id: id))
-        }
         actions.append(.closeUpstream(response: number))
     }
 }

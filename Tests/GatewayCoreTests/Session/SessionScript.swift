@@ -293,7 +293,6 @@ struct SessionScript {
             summaries.append(summary)
             transcript.append("ended \(summary.id) \(summary.outcome.wireName)")
         case .responseNamed(let number, _): transcript.append("named \(number)")
-        case .cancelUpstream: transcript.append("cancel upstream")
         case .expire: transcript.append("expire")
         }
     }

@@ -243,7 +243,7 @@ struct SimulatedSession {
             for place in clients.indices where clients[place].connection != nil {
                 clients[place].inbox.append(frame)
             }
-        case .responseNamed, .cancelUpstream: count("actions of the OpenAI dialect")
+        case .responseNamed: count("actions of the OpenAI dialect")
         case .responseEnded(let summary):
             if ended.updateValue(summary.outcome, forKey: summary.id) != nil {
                 count("second ends")

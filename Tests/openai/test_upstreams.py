@@ -1,0 +1,272 @@
+"""Upstreams that stall, leave, or are several; a scripted one stands for what the simulator does not do."""
+
+import json
+import socket
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import httpx
+import openai
+import pytest
+
+from conftest import KEY, Gateway
+from test_http import until
+
+AUTHORIZATION = {"authorization": "Bearer " + KEY}
+
+
+class Scripted(BaseHTTPRequestHandler):
+    """Answers by path; everything it saw is in `server.seen`, what broke off in `server.broken`."""
+
+    protocol_version = "HTTP/1.1"
+
+    def head(self, status=200, type="application/json", length=None):
+        self.send_response(status)
+        self.send_header("content-type", type)
+        if length is None:
+            self.send_header("connection", "close")
+        else:
+            self.send_header("content-length", str(length))
+        self.end_headers()
+
+    def say(self, body, status=200):
+        data = json.dumps(body).encode()
+        self.head(status, length=len(data))
+        self.wfile.write(data)
+
+    def event(self, type, number, **members):
+        data = json.dumps({"type": type, "sequence_number": number, **members})
+        self.wfile.write(f"event: {type}\ndata: {data}\n\n".encode())
+        self.wfile.flush()
+
+    def response(self, status):
+        return {"id": self.server.name + "_1", "object": "response", "status": status,
+                "model": "m", "output": []}
+
+    def pump(self):
+        try:
+            while True:
+                self.wfile.write(b"x" * 65536)
+        except OSError:
+            self.server.broken.append(self.path)
+
+    def until_closed(self):
+        self.connection.recv(1)
+        self.server.broken.append(self.path)
+
+    def do_POST(self):
+        body = b""
+        try:
+            left = int(self.headers.get("content-length", 0))
+            while left > 0:
+                piece = self.rfile.read1(min(left, 65536))
+                if not piece:
+                    self.server.broken.append(self.path)
+                    self.close_connection = True
+                    return
+                body, left = body + piece, left - len(piece)
+        finally:
+            self.server.seen.append(("POST", self.path, body))
+        if self.path != "/v1/responses":
+            return self.say({"id": self.server.name, "object": "response", "status": "cancelled"})
+        request = json.loads(body)
+        self.head(type="text/event-stream")
+        if "thinks" in request["input"]:
+            self.event("response.created", 0, response=self.response("in_progress"))
+            return self.until_closed()
+        self.event("response.created", 0, response=self.response("queued"))
+        self.event("response.in_progress", 1, response=self.response("in_progress"))
+        if "cut" in request["input"]:
+            return
+        if request.get("background"):
+            return self.until_closed()
+        self.event("response.completed", 2, response=self.response("completed"))
+
+    def do_GET(self):
+        self.server.seen.append(("GET", self.path, b""))
+        if self.path.startswith("/v1/models/stall"):
+            return self.until_closed()
+        if self.path == "/v1/files/half/content":
+            self.head(type="application/octet-stream", length=1000)
+            self.wfile.write(b"x" * 10)
+            self.wfile.flush()
+            return self.until_closed()
+        if self.path == "/v1/files/endless/content":
+            self.head(type="application/octet-stream")
+            return self.pump()
+        if "stream=true" in self.path:
+            self.head(type="text/event-stream")
+            self.event("response.output_text.delta", 2, output_index=0, content_index=0,
+                       item_id="i", delta="on")
+            return self.event("response.completed", 3, response=self.response("completed"))
+        if self.server.name in self.path or self.path == "/v1/models":
+            return self.say({"id": self.server.name, "object": "list", "data": []})
+        self.say({"error": {"message": "no", "type": "invalid_request_error", "code": None,
+                            "param": None}}, 404)
+
+    do_DELETE = do_GET
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def scripted():
+    servers = []
+
+    def make(name="one", port=0):
+        server = ThreadingHTTPServer(("127.0.0.1", port), Scripted)
+        server.daemon_threads = True
+        server.name, server.seen, server.broken = name, [], []
+        server.url = "http://127.0.0.1:%d" % server.server_port
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        servers.append(server)
+        return server
+
+    yield make
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture
+def start():
+    gateways = []
+
+    def make(*what):
+        gateways.append(Gateway(*what))
+        return gateways[-1]
+
+    yield make
+    for gateway in gateways:
+        gateway.stop()
+
+
+def test_a_stalled_answer_has_deadlines(scripted, start):
+    upstream = scripted()
+    gateway = start(
+        upstream, "upstream.response_header_timeout_ms=300", "upstream.silence_timeout_ms=300")
+    with httpx.Client(base_url=gateway.url, headers=AUTHORIZATION, timeout=10) as client:
+        answer = client.get("/v1/models/stall")
+        assert answer.status_code == 502
+        assert answer.json()["error"]["code"] == "upstream_header_timeout"
+        with pytest.raises(httpx.RemoteProtocolError):  # Never a short body that looks whole.
+            client.get("/v1/files/half/content")
+    until(lambda: len(upstream.broken) == 2)
+
+
+def test_upstream_is_closed_when_the_client_leaves(scripted, start):
+    upstream = scripted()
+    gateway = start(upstream)
+    with httpx.stream(
+        "GET", gateway.url + "/v1/files/endless/content", headers=AUTHORIZATION) as answer:
+        assert next(answer.iter_bytes())
+    until(lambda: "/v1/files/endless/content" in upstream.broken)
+    host, port = gateway.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port))) as uploading:
+        uploading.sendall(
+            (f"POST /v1/files HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {KEY}\r\n"
+             "content-type: multipart/form-data; boundary=x\r\ncontent-length: 10000000\r\n\r\n"
+             ).encode() + b"x" * 500_000)
+    until(lambda: "/v1/files" in upstream.broken)
+
+
+def test_a_slow_reader_holds_upstream_back(scripted, start):
+    upstream = scripted()
+    gateway = start(upstream, "upstream.silence_timeout_ms=300")
+
+    def resident():
+        status = open(f"/proc/{gateway.server.process.pid}/status").read()
+        return int(status.split("VmRSS:")[1].split()[0])
+
+    with httpx.stream(
+        "GET", gateway.url + "/v1/files/endless/content", headers=AUTHORIZATION) as answer:
+        pieces = answer.iter_raw()
+        next(pieces)
+        before, calm = resident(), time.monotonic() + 1
+        until(lambda: time.monotonic() > calm)  # Longer than upstream may be silent.
+        assert resident() - before < 8 << 10
+        assert upstream.broken == []
+        assert sum(len(next(pieces)) for _ in range(100)) > 100_000
+
+
+def test_created_comes_before_the_thinking(scripted, start):
+    """A model that thinks for minutes: the id is there at once, to cancel and to resume by."""
+    upstream = scripted()
+    gateway = start(upstream, "dialect.hold_ms=100")
+    with gateway.client() as client:
+        stream = client.responses.create(model="m", input="thinks", stream=True)
+        event = next(iter(stream))
+        assert event.type == "response.created"
+        assert client.responses.cancel(event.response.id).status == "cancelled"
+        assert list(stream)[-1].type == "response.incomplete"
+    until(lambda: "/v1/responses" in upstream.broken)
+
+
+def test_a_cut_background_response_is_gone_on_with(scripted, start):
+    upstream = scripted()
+    gateway = start(upstream)
+    with gateway.client() as client:
+        events = list(client.responses.create(
+            model="m", input="cut", background=True, stream=True))
+    assert [event.sequence_number for event in events] == [0, 1, 2, 3]
+    assert events[-1].type == "response.completed"
+    assert ("GET", "/v1/responses/one_1?stream=true&starting_after=1", b"") in upstream.seen
+
+
+def test_upstream_is_told_once_of_a_cancel(scripted, start):
+    upstream = scripted()
+    gateway = start(upstream)
+    with gateway.client() as client:
+        response = client.responses.create(model="m", input="waits", background=True)
+        client.responses.cancel(response.id)
+        cancels = lambda: [path for _, path, _ in upstream.seen if path.endswith("/cancel")]
+        until(cancels)
+        assert client.models.list()  # What was to come has come.
+        assert cancels() == ["/v1/responses/one_1/cancel"]
+
+
+@pytest.fixture
+def pair(scripted, start):
+    """A gateway whose first upstream is not there (yet), and its second one."""
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        port = unused.getsockname()[1]
+    second = scripted("two")
+
+    class First:
+        url = f"http://127.0.0.1:{port}"
+
+    gateway = start(
+        First, f"fallback.urls={{two: {second.url}/v1}}", "fallback.order=[two]",
+        "upstream.retry_delay_ms=10")
+    return gateway, second, lambda: scripted("one", port)
+
+
+def test_the_upstream_that_has_it_is_asked(pair):
+    gateway, second, start_first = pair
+    with gateway.client() as client:
+        response = client.responses.create(model="m", input="Hi")
+        assert response.id == "two_1"
+        # What anybody can answer is asked of whoever is there.
+        client.models.list()
+        assert second.seen[-1][1] == "/v1/models"
+        first = start_first()
+        client.responses.input_items.list(response.id)
+        assert second.seen[-1][1].startswith("/v1/responses/two_1/input_items")
+        client.responses.delete(response.id)
+        assert second.seen[-1][1] == "/v1/responses/two_1"
+        follow = client.responses.create(
+            model="m", input="And?", previous_response_id="two_1")
+        assert follow.id == "two_1" and b"previous_response_id" in second.seen[-1][2]
+        assert first.seen == []
+
+
+def test_an_id_that_nobody_here_knows_is_asked_for_everywhere(pair):
+    gateway, second, start_first = pair
+    first = start_first()
+    with gateway.client() as client:
+        assert client.responses.retrieve("resp_two").id == "two"
+        assert [path for _, path, _ in first.seen] == ["/v1/responses/resp_two"]
+        with pytest.raises(openai.NotFoundError):
+            client.responses.retrieve("resp_zzz")
