@@ -82,6 +82,7 @@ final class ScriptedUpstream: Sendable {
 
     private final class Log: Sendable {
         let requests = Mutex<[Request]>([])
+        let answered = Mutex<Int>(0)
         let open = Mutex<Int>(0)
         /// Answered connections that stay open.
         let held = Mutex<[Int32]>([])
@@ -118,15 +119,15 @@ final class ScriptedUpstream: Sendable {
 
     var url: String { "http://127.0.0.1:\(port)/v1" }
 
-    /// All requests so far.
+    /// All requests so far, also those that are being answered.
     var requests: [Request] { log.requests.withLock { $0 } }
 
-    /// Waits until so many requests have come.
+    /// Waits until so many requests have come and been answered.
     func waitForRequests(_ count: Int) {
         let limit = Date(timeIntervalSinceNow: 10)
         log.changed.lock()
         defer { log.changed.unlock() }
-        while requests.count < count {
+        while log.answered.withLock({ $0 }) < count {
             guard log.changed.wait(until: limit) else {
                 Issue.record("\(requests.count) requests came, not \(count)")
                 return
@@ -212,10 +213,12 @@ final class ScriptedUpstream: Sendable {
         peer.bytes += piece[..<count]
         guard !peer.isAnswered, let request = request(in: peer.bytes) else { return true }
         peer.isAnswered = true
+        // Before the answer: who has that may ask what the request was.
+        log.requests.withLock { $0.append(request) }
         let answer = script(request)
         let isWritten = write(answer.bytes, to: peer.descriptor)
         if isWritten, answer.isHeld { log.held.withLock { $0.append(peer.descriptor) } }
-        note(log) { log.requests.withLock { $0.append(request) } }
+        note(log) { log.answered.withLock { $0 += 1 } }
         return isWritten && answer.isHeld
     }
 
