@@ -37,7 +37,7 @@ final class Connection: WebSocketHandler, SessionClient {
     let id: ConnectionID
     /// Held as long as the socket is there.
     var place: Admission.Place?
-    private unowned let shard: ShardCore
+    private let shard: ShardCore
     private var socket: WebSocket?
     private var phase = Phase.greeting
     private var subject: String

@@ -36,8 +36,8 @@ final class UpstreamRun: UpstreamTransferDelegate {
     }
 
     let response: Int
-    unowned let session: HostedSession
-    unowned let shard: ShardCore
+    let session: HostedSession
+    let shard: ShardCore
     private var body: UpstreamRequestBody
     let isBackground: Bool
     let isShownAtOnce: Bool
@@ -68,6 +68,8 @@ final class UpstreamRun: UpstreamTransferDelegate {
     var isReported = false
     private var isClosed = false
     var lastDelta: Instant?
+    /// Deltas of the bytes that are being fed.
+    var deltaCount = 0
 
     // What `UpstreamRun+Stream` keeps.
     var held: [HeldOutput] = []
@@ -208,7 +210,7 @@ final class UpstreamRun: UpstreamTransferDelegate {
         case .backOff(let pause, let failure): backOff(pause, failure)
         case .fail(let error):
             // A log of upstream's own words has all that the last attempt said.
-            if session.machine.logsEvents, !held.isEmpty { show() }
+            if session.logsEvents, !held.isEmpty { show() }
             session.upstreamFailed(response, error)
             end()
         }

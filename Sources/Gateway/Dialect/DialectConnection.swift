@@ -23,7 +23,7 @@ final class DialectConnection: WebSocketHandler, SessionClient {
     let id: ConnectionID
     var place: Admission.Place?
     private let subject: String
-    private unowned let shard: ShardCore
+    private let shard: ShardCore
     private var socket: WebSocket?
     private var phase = Phase.opening
     private var bucket: TokenBucket

@@ -17,6 +17,8 @@ package struct ResponsesReducer {
     /// The item and part that the last event used: nearly always the next one's too.
     private var latestItem = 0
     private var latestPart = 0
+    /// The last event, when it was a delta: nearly always the next one has its shape.
+    private var template = DeltaTemplate()
     /// Upstream used one `output_index` for several items.
     private var sharesIndexes = false
     private var progress: ResponseProgress?
@@ -50,6 +52,8 @@ package struct ResponsesReducer {
             counters.eventsAfterEnd += 1
             return
         }
+        if let text = template.text(of: data) { return take(text, data, emit) }
+        template.clear()
         var event = ResponsesEvent()
         let root: JSONValue
         do throws(JSONSyntaxError) {
@@ -159,6 +163,24 @@ extension ResponsesReducer {
         let partIndex = try event.part(in: data, limits)
         let part = try part(item, kind, partIndex ?? 0)
         if partIndex == nil { parts[part].isUnindexed = true }
+        template.keep(data, event, text: text, item: item, part: part)
+        add(text, to: part, of: item, kind, data, emit)
+    }
+
+    /// Takes a delta that is like the one before it.
+    @inline(__always)
+    private mutating func take(
+        _ text: Range<Int>, _ data: Span<UInt8>, _ emit: (ResponsesOutput) -> Void
+    ) {
+        guard let kind = parts[template.part].kind else { return }
+        add(text, to: template.part, of: template.item, kind, data, emit)
+    }
+
+    @inline(__always)
+    private mutating func add(
+        _ text: Range<Int>, to part: Int, of item: Int, _ kind: DeltaKind, _ data: Span<UInt8>,
+        _ emit: (ResponsesOutput) -> Void
+    ) {
         // Audio is not repeated as a whole anywhere, so there is nothing to compare.
         if kind != .audio { parts[part].fingerprint.feed(data, text) }
         guard !text.isEmpty else { return }

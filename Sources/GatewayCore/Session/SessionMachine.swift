@@ -48,6 +48,8 @@ package struct SessionMachine {
     /// True while upstream is held back because the readers are behind.
     package private(set) var isPaused = false
     private var hasExpired = false
+    /// What `takeStoredBytesChange` has counted.
+    private var toldBytes = 0
 
     /// What is remembered of a message for idempotence.
     struct AcceptedMessage {
@@ -79,6 +81,16 @@ package struct SessionMachine {
         self.previousResponse = previousResponse
         log = ReplayLog(epoch: epoch)
         deserted = now
+    }
+
+    /// How much more the session holds than when this was last asked; negative for less.
+    ///
+    /// Asked after every event. Mutating, so that the shell's machine is not copied, with its twenty references,
+    /// to compute a property of it (decision 52).
+    package mutating func takeStoredBytesChange() -> Int {
+        let stored = storedBytes
+        defer { toldBytes = stored }
+        return stored - toldBytes
     }
 
     /// Bytes that the session holds.
