@@ -418,7 +418,9 @@ final class Connection: WebSocketHandler, SessionClient {
     /// Arms for whatever comes first: the next ping, a fresh token, leaving.
     private func armTimer() {
         let now = shard.loop.now
-        var next = min(now + shard.context.configuration.server.heartbeat, tokenRefreshAt)
+        let beat = Heartbeat.next(
+            after: now, every: shard.context.configuration.server.heartbeat)
+        var next = min(beat, tokenRefreshAt)
         if let leavesAt, leavesAt > now { next = min(next, leavesAt) }
         timer?.arm(at: next)
     }

@@ -16,6 +16,8 @@ final class GatewayContext: Sendable {
     let pool: UpstreamPool
     let retries: RetryPolicy
     let sessions: SessionSettings
+    /// The same, for all sessions of the native protocol.
+    let sharedSessions: SharedSessionSettings
     let requests: UpstreamRequestBuilder
     let frames: ClientFrameParser
     let deadlines: UpstreamDeadlines.Limits
@@ -57,6 +59,7 @@ final class GatewayContext: Sendable {
         retries = RetryPolicy(configuration.upstream)
         pool.register(in: registry)
         sessions = SessionSettings(configuration)
+        sharedSessions = SharedSessionSettings(sessions)
         requests = UpstreamRequestBuilder(configuration)
         frames = ClientFrameParser(configuration)
         deadlines = UpstreamDeadlines.Limits(configuration.upstream)

@@ -285,7 +285,8 @@ final class ShardCore: ServerHandler {
             context.sessions.forDialect(context.configuration.dialect, $0)
         }
         let machine = SessionMachine(
-            id: id, epoch: context.epoch, settings: settings ?? context.sessions,
+            id: id, epoch: context.epoch,
+            shared: settings.map(SharedSessionSettings.init) ?? context.sharedSessions,
             requests: context.requests, continuing: previous, now: loop.now)
         let session = HostedSession(
             machine: machine, subject: subject, shard: self, isDialect: dialect != nil)

@@ -315,7 +315,8 @@ final class DialectConnection: WebSocketHandler, SessionClient {
     // MARK: Time
 
     private func armTimer() {
-        let beat = shard.loop.now + shard.context.configuration.server.heartbeat
+        let beat = Heartbeat.next(
+            after: shard.loop.now, every: shard.context.configuration.server.heartbeat)
         timer?.arm(at: hasExpired ? beat : min(beat, expiresAt))
     }
 

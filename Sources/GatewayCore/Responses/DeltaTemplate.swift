@@ -22,11 +22,20 @@ struct DeltaTemplate: Sendable {
 
     /// False when the next event has to be read as usual.
     private(set) var isSet = false
-    /// Where the text belongs: places in the reducer's `items` and `parts`.
-    private(set) var item = 0
-    private(set) var part = 0
+    /// Where the text belongs: what clients are told, and the place in the reducer's `parts`.
+    private(set) var target = Target(index: 0, kind: .text, part: 0, place: 0)
     private var bytes: [UInt8] = []
-    private var gaps: [Gap] = []
+    /// In order of their places; here and not in an array, which would be one more memory to reach for.
+    private var gaps: [3 of Gap] = .init(repeating: Gap(place: 0..<0, hole: .number))
+    private var gapCount = 0
+
+    /// What the deltas are part of.
+    struct Target: Sendable {
+        let index: Int
+        let kind: DeltaKind
+        let part: Int
+        let place: Int
+    }
 
     /// Longer events are read as usual: nothing of that size is kept a stream.
     private static let maximumBytes = 1024
@@ -36,25 +45,30 @@ struct DeltaTemplate: Sendable {
 
     /// Keeps an event that was read: `event` is what it holds, of which `text` is the contents of `delta`.
     mutating func keep(
-        _ data: Span<UInt8>, _ event: ResponsesEvent, text: Range<Int>, item: Int, part: Int
+        _ data: Span<UInt8>, _ event: ResponsesEvent, text: Range<Int>, target: Target
     ) {
         isSet = false
         guard data.count <= Self.maximumBytes else { return }
-        gaps.removeAll(keepingCapacity: true)
-        gaps.append(Gap(place: text, hole: .text))
+        gapCount = 0
+        insert(Gap(place: text, hole: .text))
         if let number = event.sequenceNumber, number.kind == .number {
             insert(Gap(place: number.range, hole: .number))
         }
         if let padding = event.obfuscation?.contents { insert(Gap(place: padding, hole: .padding)) }
         bytes.removeAll(keepingCapacity: true)
         bytes.append(data)
-        (self.item, self.part) = (item, part)
+        self.target = target
         isSet = true
     }
 
     private mutating func insert(_ gap: Gap) {
-        let after = gaps.firstIndex { $0.place.lowerBound > gap.place.lowerBound }
-        gaps.insert(gap, at: after ?? gaps.count)
+        var place = gapCount
+        while place > 0, gaps[place - 1].place.lowerBound > gap.place.lowerBound {
+            gaps[place] = gaps[place - 1]
+            place -= 1
+        }
+        gaps[place] = gap
+        gapCount += 1
     }
 
     /// The contents of `delta` of an event that differs in its holes only; nil for any other.
@@ -62,11 +76,10 @@ struct DeltaTemplate: Sendable {
     func text(of data: Span<UInt8>) -> Range<Int>? {
         guard isSet else { return nil }
         let bytes = bytes.span
-        let gaps = gaps.span
         var text: Range<Int>?
         var known = 0
         var at = 0
-        for index in gaps.indices {
+        for index in 0..<gapCount {
             let gap = gaps[index]
             let count = gap.place.lowerBound - known
             guard ByteScan.isSame(bytes, known, data, at, count: count) else { return nil }

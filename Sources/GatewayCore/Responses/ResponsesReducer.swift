@@ -52,7 +52,7 @@ package struct ResponsesReducer {
             counters.eventsAfterEnd += 1
             return
         }
-        if let text = template.text(of: data) { return take(text, data, emit) }
+        if let text = template.text(of: data) { return add(text, to: template.target, data, emit) }
         template.clear()
         var event = ResponsesEvent()
         let root: JSONValue
@@ -163,29 +163,21 @@ extension ResponsesReducer {
         let partIndex = try event.part(in: data, limits)
         let part = try part(item, kind, partIndex ?? 0)
         if partIndex == nil { parts[part].isUnindexed = true }
-        template.keep(data, event, text: text, item: item, part: part)
-        add(text, to: part, of: item, kind, data, emit)
-    }
-
-    /// Takes a delta that is like the one before it.
-    @inline(__always)
-    private mutating func take(
-        _ text: Range<Int>, _ data: Span<UInt8>, _ emit: (ResponsesOutput) -> Void
-    ) {
-        guard let kind = parts[template.part].kind else { return }
-        add(text, to: template.part, of: template.item, kind, data, emit)
+        let target = DeltaTemplate.Target(
+            index: items[item].index, kind: kind, part: parts[part].part, place: part)
+        template.keep(data, event, text: text, target: target)
+        add(text, to: target, data, emit)
     }
 
     @inline(__always)
     private mutating func add(
-        _ text: Range<Int>, to part: Int, of item: Int, _ kind: DeltaKind, _ data: Span<UInt8>,
+        _ text: Range<Int>, to target: DeltaTemplate.Target, _ data: Span<UInt8>,
         _ emit: (ResponsesOutput) -> Void
     ) {
         // Audio is not repeated as a whole anywhere, so there is nothing to compare.
-        if kind != .audio { parts[part].fingerprint.feed(data, text) }
+        if target.kind != .audio { parts[target.place].fingerprint.feed(data, text) }
         guard !text.isEmpty else { return }
-        emit(
-            .delta(index: items[item].index, kind: kind, part: parts[part].part, text: text))
+        emit(.delta(index: target.index, kind: target.kind, part: target.part, text: text))
     }
 
     /// Emits what `text`, the whole of a part, has more than the deltas gave.

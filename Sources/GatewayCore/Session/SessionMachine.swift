@@ -9,8 +9,11 @@ package struct SessionMachine {
     /// The session's name.
     package let id: SessionID
     package internal(set) var log: ReplayLog
-    let settings: SessionSettings
+    private let shared: SharedSessionSettings
     let requests: UpstreamRequestBuilder
+
+    @inline(__always)
+    var settings: SessionSettings { shared.values }
 
     /// Responses whose events are in the log, oldest first.
     var responses: [ResponseRecord] = []
@@ -72,15 +75,25 @@ package struct SessionMachine {
     /// `continuing` is the upstream id (raw JSON) of the response that the conversation goes on from,
     /// when a resume token of a session that is lost named one.
     package init(
-        id: SessionID, epoch: String, settings: SessionSettings, requests: UpstreamRequestBuilder,
-        continuing previousResponse: [UInt8]? = nil, now: Instant
+        id: SessionID, epoch: String, shared: SharedSessionSettings,
+        requests: UpstreamRequestBuilder, continuing previousResponse: [UInt8]? = nil, now: Instant
     ) {
         self.id = id
-        self.settings = settings
+        self.shared = shared
         self.requests = requests
         self.previousResponse = previousResponse
         log = ReplayLog(epoch: epoch)
         deserted = now
+    }
+
+    /// The same, with settings of its own.
+    package init(
+        id: SessionID, epoch: String, settings: SessionSettings, requests: UpstreamRequestBuilder,
+        continuing previousResponse: [UInt8]? = nil, now: Instant
+    ) {
+        self.init(
+            id: id, epoch: epoch, shared: SharedSessionSettings(settings), requests: requests,
+            continuing: previousResponse, now: now)
     }
 
     /// How much more the session holds than when this was last asked; negative for less.
