@@ -373,7 +373,8 @@ final class Connection: WebSocketHandler, SessionClient {
                     ownOutboxBytes -= sent.frame.count
                 }
             }
-            outbox.removeFirst(count)
+            // Without its storage: nearly always nothing waits.
+            if count == outbox.count { outbox = [] } else { outbox.removeFirst(count) }
             if delivered > 0 { acknowledge(delivered) }
         }
         return true
