@@ -20,7 +20,7 @@ CONTAINERS ?= $(firstword $(foreach tool,docker podman buildah,$(shell command -
 # The printer of crashes asks questions where nobody answers.
 export SWIFT_BACKTRACE ?= enable=no
 
-.PHONY: help deps build release run web test test-swift test-web test-clients test-openai test-e2e test-tsan test-asan \
+.PHONY: help deps deps-tests build release run web test test-swift test-web test-clients test-openai test-e2e test-tsan test-asan \
 	valgrind fuzz check format check-format check-layers check-forbidden check-documents check-generated \
 	check-web check-image generated bench bench-peers bench-check load image image-test clean
 
@@ -30,6 +30,10 @@ help: ## print the targets
 
 deps: ## install the libraries that the build needs, where they are missing
 	@.ci/deps build
+
+# Scripts in Python check and drive; `openssl` makes certificates.
+deps-tests: deps
+	@.ci/deps tests
 
 build: deps ## build everything for development
 	@$(SWIFT_BUILD)
@@ -43,10 +47,10 @@ run: release web ## start gateway, simulator and page, and print the address (OP
 web: ## build the page into web/dist
 	@if [ -f web/Makefile ]; then $(MAKE) --no-print-directory -C web build; else echo "no web/ here: no page"; fi
 
-test: deps ## run every suite that this machine can run; ends with one line of counts
+test: deps-tests ## run every suite that this machine can run; ends with one line of counts
 	@.ci/suites
 
-test-swift: deps ## run the Swift tests
+test-swift: deps-tests ## run the Swift tests
 	@$(SWIFT_TEST)
 
 test-web: ## run the unit tests of the page
@@ -61,11 +65,11 @@ test-openai: release ## drive the release build with the official OpenAI clients
 test-e2e: release web ## drive the page in a real browser
 	@$(MAKE) --no-print-directory -C web e2e
 
-test-tsan: deps ## run the Swift tests under the thread sanitizer
+test-tsan: deps-tests ## run the Swift tests under the thread sanitizer
 	@$(SWIFT_TEST) --sanitize thread --scratch-path .build/tsan
 
-test-asan: deps ## run the Swift tests under the address sanitizer, with leaks
-	@$(SWIFT_TEST) --sanitize address --scratch-path .build/asan
+test-asan: deps-tests ## run the Swift tests under the address sanitizer, with leaks
+	@$(SWIFT_TEST) --disable-xctest --sanitize address --scratch-path .build/asan
 
 valgrind: release ## run the release build under valgrind, with load, up to the end of a drain
 	@.ci/deps valgrind
@@ -87,26 +91,26 @@ check-format:
 	@swift format lint --strict --parallel --recursive Sources Tests Fuzz Package.swift
 	@echo "format: in order"
 
-check-layers: deps ## check that modules depend downwards only
+check-layers: deps-tests ## check that modules depend downwards only
 	@.ci/test_checkers.py --quiet
 	@.ci/check_layers.py
 
-check-forbidden:
+check-forbidden: deps-tests
 	@.ci/check_forbidden.py
 
-check-documents:
+check-documents: deps-tests
 	@.ci/check_documents.py
 
 check-web:
 	@if [ -f web/Makefile ]; then $(MAKE) --no-print-directory -C web check; fi
 
-check-image:
+check-image: deps-tests
 	@.ci/hadolint Dockerfile
 
 # The tests that compare files with the code, and write them when they are asked to.
 GENERATED := --filter 'GeneratedFile'
 
-check-generated: deps
+check-generated: deps-tests
 	@$(SWIFT_TEST) $(GENERATED)
 
 generated: deps ## write the files that are made from the code

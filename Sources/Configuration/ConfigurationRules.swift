@@ -115,6 +115,9 @@ struct ConfigurationRules {
                 "fallback.urls",
                 "\(quoted(name)) stands neither in fallback.order nor in fallback.equals")
         }
+        if fallback.seams > 0, names.isEmpty {
+            warn("fallback.seams", "no effect without fallback.urls")
+        }
         if let name = firstRepeated(placed) {
             refuse("fallback.order", "\(quoted(name)) has two places")
         }

@@ -2,7 +2,7 @@ internal import CLibuv
 
 /// Tells when a file descriptor is readable or writable; belongs to the loop's thread.
 ///
-/// It watches and never owns the descriptor. The handle is freed by libuv's close callback.
+/// It watches and never owns the descriptor.
 package final class FileDescriptorWatcher {
     /// What to wait for, or what came.
     package struct Events: OptionSet, Sendable {
@@ -12,7 +12,7 @@ package final class FileDescriptorWatcher {
         package static let writable = Events(rawValue: Int32(bitPattern: UV_WRITABLE.rawValue))
     }
 
-    private var handle: UnsafeMutablePointer<uv_poll_t>?
+    private var handle: LoopHandle<uv_poll_t>?
     private let action: (Events) -> Void
     private var watched: Events = []
     /// True while the owner asked for nothing.
@@ -24,42 +24,25 @@ package final class FileDescriptorWatcher {
     ) throws(EventLoopError) {
         loop.assertOnLoop()
         self.action = action
-        let handle = UnsafeMutablePointer<uv_poll_t>.allocate(capacity: 1)
-        let status = uv_poll_init(loop.raw, handle, descriptor)
-        guard status == 0 else {
-            handle.deallocate()
-            throw EventLoopError(call: "uv_poll_init", status: status)
+        handle = try LoopHandle(of: self, "uv_poll_init") { raw in
+            uv_poll_init(loop.raw, raw, descriptor)
         }
-        self.handle = handle
-        // `close` clears the field before this object may go.
-        handle.pointee.data = Unmanaged.passUnretained(self).toOpaque()
     }
-
-    deinit { close() }
 
     /// Waits for `events` from now on; an empty set stops.
     package func watch(_ events: Events) {
         isStopped = events.isEmpty
-        guard let handle, events != watched else { return }
+        guard let raw = handle?.raw, events != watched else { return }
         watched = events
         if events.isEmpty {
-            uv_poll_stop(handle)
+            uv_poll_stop(raw)
         } else {
-            uv_poll_start(handle, events.rawValue, descriptorIsReady)
+            uv_poll_start(raw, events.rawValue, descriptorIsReady)
         }
     }
 
     /// Ends watching; do it before the descriptor is closed.
-    package func close() {
-        guard let handle else { return }
-        self.handle = nil
-        handle.pointee.data = nil
-        uv_close(UnsafeMutableRawPointer(handle).assumingMemoryBound(to: uv_handle_t.self)) {
-            handle in
-            guard let handle else { return }
-            UnsafeMutableRawPointer(handle).assumingMemoryBound(to: uv_poll_t.self).deallocate()
-        }
-    }
+    package func close() { handle = nil }
 
     fileprivate func ready(_ events: Events) { action(events) }
 
@@ -76,7 +59,6 @@ package final class FileDescriptorWatcher {
 private func descriptorIsReady(
     _ handle: UnsafeMutablePointer<uv_poll_t>?, _ status: Int32, _ events: Int32
 ) {
-    guard let data = handle?.pointee.data else { return }
-    let watcher = Unmanaged<FileDescriptorWatcher>.fromOpaque(data).takeUnretainedValue()
+    guard let watcher = LoopHandle.owner(of: handle, as: FileDescriptorWatcher.self) else { return }
     if status < 0 { watcher.failed() } else { watcher.ready(.init(rawValue: events)) }
 }

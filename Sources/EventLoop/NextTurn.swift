@@ -4,7 +4,7 @@ internal import CLibuv
 ///
 /// Costs no system call of its own and has no millisecond grain, unlike `post` and a timer of zero.
 package final class NextTurn {
-    private var handle: UnsafeMutablePointer<uv_idle_t>?
+    private var handle: LoopHandle<uv_idle_t>?
     private let action: () -> Void
     private var isRequested = false
 
@@ -12,46 +12,26 @@ package final class NextTurn {
     package init(loop: EventLoop, _ action: @escaping () -> Void) throws(EventLoopError) {
         loop.assertOnLoop()
         self.action = action
-        let handle = UnsafeMutablePointer<uv_idle_t>.allocate(capacity: 1)
-        let status = uv_idle_init(loop.raw, handle)
-        guard status == 0 else {
-            handle.deallocate()
-            throw EventLoopError(call: "uv_idle_init", status: status)
-        }
-        self.handle = handle
-        // `close` clears the field before this object may go.
-        handle.pointee.data = Unmanaged.passUnretained(self).toOpaque()
+        handle = try LoopHandle(of: self, "uv_idle_init") { uv_idle_init(loop.raw, $0) }
     }
-
-    deinit { close() }
 
     /// Asks for the call; several requests before it comes are one.
     package func request() {
-        guard let handle, !isRequested else { return }
+        guard let raw = handle?.raw, !isRequested else { return }
         isRequested = true
-        uv_idle_start(handle, nextTurnCame)
+        uv_idle_start(raw, nextTurnCame)
     }
 
     /// Calls no more.
-    package func close() {
-        guard let handle else { return }
-        self.handle = nil
-        handle.pointee.data = nil
-        uv_close(UnsafeMutableRawPointer(handle).assumingMemoryBound(to: uv_handle_t.self)) {
-            handle in
-            guard let handle else { return }
-            UnsafeMutableRawPointer(handle).assumingMemoryBound(to: uv_idle_t.self).deallocate()
-        }
-    }
+    package func close() { handle = nil }
 
     fileprivate func came() {
         isRequested = false
-        if let handle { uv_idle_stop(handle) }
+        if let raw = handle?.raw { uv_idle_stop(raw) }
         action()
     }
 }
 
 private func nextTurnCame(_ handle: UnsafeMutablePointer<uv_idle_t>?) {
-    guard let data = handle?.pointee.data else { return }
-    Unmanaged<NextTurn>.fromOpaque(data).takeUnretainedValue().came()
+    LoopHandle.owner(of: handle, as: NextTurn.self)?.came()
 }

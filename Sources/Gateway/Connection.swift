@@ -65,14 +65,13 @@ final class Connection: WebSocketHandler, SessionClient {
         bucket = TokenBucket(
             ratePerSecond: limits.framesPerSecond, burst: limits.framesBurst,
             now: shard.loop.now)
-        isAuthorized = shard.context.configuration.auth.keys.isEmpty
-        subject = "anonymous"
+        let keys = shard.context.keys
+        let name = keys.subject(of: request)
+        isAuthorized = name != nil
+        subject = name ?? AccessKeys.anonymous
         resumeInURL = request.queryValue("resume").map { token in
             ClientCommand.Resume(
                 token: token, after: request.queryValue("after").flatMap { Int($0) } ?? 0)
-        }
-        if let header = request.headers["authorization"], header.hasPrefix("Bearer ") {
-            authorize(String(header.dropFirst(7)))
         }
     }
 
@@ -184,7 +183,7 @@ final class Connection: WebSocketHandler, SessionClient {
     }
 
     private func authorize(_ secret: String) {
-        if let name = shard.accessKeyName(for: secret) {
+        if let name = shard.context.keys.name(for: secret) {
             isAuthorized = true
             subject = name
         }
@@ -200,8 +199,8 @@ final class Connection: WebSocketHandler, SessionClient {
         armTimer()
         guard let resume = hello.resume else { return beginFresh(reason: nil, continuing: nil) }
         switch shard.admit(resume, subject: subject) {
-        case .refused(let reason): beginFresh(reason: reason, continuing: nil)
-        case .admitted(let claims):
+        case .failure(let refusal): beginFresh(reason: refusal.code, continuing: nil)
+        case .success(let claims):
             let request = AttachRequest(
                 connection: id, session: claims.session, epoch: claims.epoch, after: resume.after,
                 lastUpstreamResponse: claims.lastUpstreamResponse, running: claims.running,
@@ -291,7 +290,7 @@ final class Connection: WebSocketHandler, SessionClient {
         // Refreshed well before it expires, also for a client that is away when it would be.
         tokenRefreshAt = shard.loop.now + lifetime / 2
         armTimer()
-        let token = shard.sign(
+        let token = shard.context.tokens.sign(
             session: session.id, epoch: session.epoch, subject: subject, last: session.last,
             running: session.running, lifetime: lifetime)
         return (token, Int(lifetime.seconds))

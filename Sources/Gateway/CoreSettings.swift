@@ -113,13 +113,55 @@ extension UpstreamDeadlines.Limits {
     }
 }
 
+extension CircuitBreaker.Settings {
+    init(_ breaker: BreakerConfiguration) {
+        self.init()
+        isEnabled = breaker.isEnabled
+        window = breaker.window
+        minimumCalls = breaker.minimumCalls
+        failurePercent = breaker.failurePercent
+        slowPercent = breaker.slowPercent
+        slowCall = breaker.slowCall
+        unreachable = breaker.unreachable
+        openTime = breaker.openTime
+        maximumOpenTime = breaker.maximumOpenTime
+        probes = breaker.probes
+    }
+}
+
+extension RetryPolicy {
+    init(_ configuration: GatewayConfiguration) {
+        self.init()
+        let upstream = configuration.upstream
+        maximumSeams = configuration.fallback.seams
+        maximumAttempts = upstream.attempts
+        firstDelay = upstream.retryDelay
+        maximumDelay = upstream.maximumRetryDelay
+        maximumRetryAfter = upstream.maximumRetryAfter
+        maximumReconnects = upstream.reconnects
+    }
+}
+
 extension UpstreamServer.Options {
+    /// The primary upstream.
     init(_ upstream: UpstreamConfiguration) {
-        self.init(baseURL: upstream.baseURL)
-        if let key = upstream.apiKey { authentication = .bearer(key.reveal()) }
+        self.init(
+            baseURL: upstream.baseURL, key: upstream.apiKey, reachedLike: upstream)
         organization = upstream.organization
         project = upstream.project
         extraHeaders = upstream.headers.map { ($0.name, $0.value.reveal()) }
+    }
+
+    /// A further upstream, which has an account of its own.
+    ///
+    /// The primary's headers name the primary's, or hold its key.
+    init(_ other: FallbackConfiguration.Upstream, reachedLike upstream: UpstreamConfiguration) {
+        self.init(baseURL: other.baseURL, key: other.apiKey, reachedLike: upstream)
+    }
+
+    private init(baseURL: String, key: Secret?, reachedLike upstream: UpstreamConfiguration) {
+        self.init(baseURL: baseURL)
+        if let key { authentication = .bearer(key.reveal()) }
         authorityFile = upstream.caFile
         verifiesTLS = upstream.verifyTLS
         allowsHTTP2 = upstream.http2 == .auto

@@ -12,7 +12,8 @@ import WebSocketServer
 final class GatewayContext: Sendable {
     let configuration: GatewayConfiguration
     let logger: Logger
-    let signer: TokenSigner
+    let keys: AccessKeys
+    let tokens: SessionTokens
     let pool: UpstreamPool
     let retries: RetryPolicy
     let sessions: SessionSettings
@@ -43,6 +44,7 @@ final class GatewayContext: Sendable {
         responses = ResponseIndex(limit: configuration.dialect.responses)
         registry = MetricRegistry()
         ProcessMetrics.register(in: registry, version: millraceVersion, logger: logger)
+        keys = AccessKeys(configuration.auth)
         admission = Admission(configuration.server)
         if let path = configuration.upstream.caFile, access(path, R_OK) != 0 {
             throw GatewayStartError(
@@ -51,12 +53,14 @@ final class GatewayContext: Sendable {
         staticFiles = try StaticFiles(directory: configuration.server.webDirectory)
         do {
             epoch = "e_" + Base32.encode(try SecureRandom.bytes(5))
-            signer = try TokenSigner(keys: try Self.tokenKeys(configuration.resume))
+            tokens = SessionTokens(
+                signer: try TokenSigner(keys: try Self.tokenKeys(configuration.resume)),
+                shards: mailboxes.count)
             pool = try UpstreamPool(configuration, mailboxes: mailboxes)
         } catch {
             throw GatewayStartError("\(error)")
         }
-        retries = RetryPolicy(configuration.upstream)
+        retries = RetryPolicy(configuration)
         pool.register(in: registry)
         sessions = SessionSettings(configuration)
         sharedSessions = SharedSessionSettings(sessions)

@@ -167,7 +167,7 @@ final class HostedSession {
                     retryAfter: .seconds(5), messageID: message.id), to: connection)
         }
         let outcome = machine.receive(
-            message, from: connection, responseID: shard.makeResponseID(), now: now,
+            message, from: connection, responseID: RandomID.response(), now: now,
             actions: &actions)
         shard.metrics.messages[MessageResult(outcome)].increment()
         if outcome == .conflict {
@@ -234,6 +234,11 @@ final class HostedSession {
     /// Logs one event as it came, in a session of the OpenAI dialect; after what the reducer made of it.
     func upstreamEvent(_ response: Int, data: Span<UInt8>, now: Instant) {
         machine.upstreamEvent(response, data: data, now: now, actions: &actions)
+    }
+
+    /// From here on the answer is another upstream's.
+    func upstreamSeam(_ response: Int, reason: String) {
+        machine.upstreamSeam(response, reason: reason)
     }
 
     func upstreamFailed(_ response: Int, _ error: ResponseError) {
@@ -314,7 +319,7 @@ final class HostedSession {
     func adopt(_ adopted: ResumeClaims.Running) {
         guard let member = shard.context.pool.member(named: adopted.upstream) else { return }
         let response = machine.adopt(
-            message: adopted.message, responseID: shard.makeResponseID(), now: shard.loop.now)
+            message: adopted.message, responseID: RandomID.response(), now: shard.loop.now)
         running[response] = adopted
         inFlight.insert(response)
         shard.metrics.responsesInFlight.increment()
@@ -337,7 +342,8 @@ final class HostedSession {
         if summary.outcome == .completed || summary.outcome == .incomplete {
             conversationMember = story?.member ?? conversationMember
         }
-        shard.responseEnded(summary, story: story, session: machine.id)
+        shard.responseEnded(
+            ResponseReport(summary: summary, story: story, session: machine.id))
         refreshTokens()
     }
 

@@ -1,10 +1,8 @@
 import Configuration
 import EventLoop
 import GatewayCore
-import Glibc
 import Synchronization
 import Telemetry
-import TokenSigning
 import Upstream
 import WebSocketServer
 
@@ -27,9 +25,7 @@ final class ShardCore: ServerHandler {
     private var connections: [ConnectionID: any SessionClient] = [:]
     /// HTTP requests of the OpenAI dialect that are being answered.
     private var exchanges: [ConnectionID: DialectExchange] = [:]
-    private var sessions: [String: HostedSession] = [:]
-    /// Deserted sessions in order of their desertion; entries may be out of date.
-    private var deserted: [String] = []
+    private var sessions = SessionTable()
     private var storedBytes = 0
     private var isRelieving = false
     private var nextRelief = Instant(nanoseconds: .min)
@@ -109,7 +105,7 @@ final class ShardCore: ServerHandler {
         if let refusal = context.admission.refusal(of: request) { return .refuse(refusal) }
         var subject = ""
         if isDialect {
-            guard let name = dialectSubject(of: request) else {
+            guard let name = context.keys.subject(of: request) else {
                 return .refuse(DialectError.unauthorized.response(isUpgrade: true))
             }
             subject = name
@@ -152,16 +148,6 @@ final class ShardCore: ServerHandler {
         return ConnectionID(shard: index, counter: nextConnection)
     }
 
-    /// Whom a request of the OpenAI dialect belongs to; nil when its key is missing or unknown.
-    func dialectSubject(of request: HTTPRequest) -> String? {
-        if let header = request.headers["authorization"], header.hasPrefix("Bearer "),
-            let name = accessKeyName(for: String(header.dropFirst(7)))
-        {
-            return name
-        }
-        return context.configuration.auth.keys.isEmpty ? "anonymous" : nil
-    }
-
     func exchangeBegan(_ exchange: DialectExchange) { exchanges[exchange.id] = exchange }
 
     func exchangeEnded(_ exchange: DialectExchange) {
@@ -183,89 +169,30 @@ final class ShardCore: ServerHandler {
         finishDrainIfIdle()
     }
 
-    // MARK: Keys and tokens
-
-    /// The name of the access key with this secret; every key is compared, in constant time.
-    func accessKeyName(for secret: String) -> String? {
-        var found: String?
-        for key in context.configuration.auth.keys
-        where ConstantTime.equal(key.secret.reveal(), secret) {
-            found = key.name
-        }
-        return found
-    }
-
-    func sign(
-        session: SessionID, epoch: String, subject: String, last: String?,
-        running: ResumeClaims.Running?, lifetime: Duration
-    ) -> String {
-        do {
-            let claims = try ResumeClaims(
-                session: session.text, epoch: epoch, subject: subject, rights: .all,
-                lastUpstreamResponse: last, running: running,
-                expiresAt: Int64(time(nil)) + Int64(lifetime.seconds))
-            return try context.signer.sign(claims)
-        } catch {
-            // An upstream id too long for a token: the session resumes without it.
-            guard last != nil || running != nil else { return "" }
-            return sign(
-                session: session, epoch: epoch, subject: subject, last: nil, running: nil,
-                lifetime: lifetime)
-        }
-    }
-
-    /// A resume whose token is genuine, or why it is not.
-    enum ResumeVerdict {
-        case admitted(AdmittedClaims)
-        case refused(GatewayErrorCode)
-    }
-
-    struct AdmittedClaims {
-        let session: SessionID
-        let epoch: String
-        let lastUpstreamResponse: String?
-        let running: ResumeClaims.Running?
-    }
-
-    func admit(_ resume: ClientCommand.Resume, subject: String) -> ResumeVerdict {
-        let claims: ResumeClaims
-        do {
-            claims = try context.signer.verify(resume.token, now: Int64(time(nil)))
-        } catch {
-            return refused(GatewayErrorCode(error))
-        }
-        guard claims.subject == subject, claims.rights.contains(.read) else {
-            return refused(.tokenSubject)
-        }
-        guard let session = SessionID(parsing: claims.session), session.node == 0,
-            session.shard < context.mailboxes.count
-        else { return refused(.sessionNotFound) }
-        return .admitted(
-            AdmittedClaims(
-                session: session, epoch: claims.epoch,
-                lastUpstreamResponse: claims.lastUpstreamResponse, running: claims.running))
-    }
-
-    private func refused(_ code: GatewayErrorCode) -> ResumeVerdict {
-        metrics.resumes[ResumeOutcome(code)].increment()
-        return .refused(code)
-    }
-
     // MARK: Sessions
 
-    func makeResponseID() -> String { "r_" + Base32.encode(randomBytes(8)) }
+    /// What the token of `resume` admits to, or why not; a refusal is counted.
+    func admit(
+        _ resume: ClientCommand.Resume, subject: String
+    ) -> Result<SessionTokens.Admitted, SessionTokens.Refusal> {
+        let verdict = context.tokens.admit(resume.token, subject: subject)
+        if case .failure(let refusal) = verdict {
+            metrics.resumes[ResumeOutcome(refusal.code)].increment()
+        }
+        return verdict
+    }
 
     /// A new session of this shard; nil when there is no room.
     func makeSession(subject: String, continuing: String?) -> HostedSession? {
         makeSession(
-            id: SessionID(node: 0, shard: index, random: randomBytes(10)), subject: subject,
+            id: RandomID.session(shard: index), subject: subject,
             continuing: continuing)
     }
 
     /// A new session of the OpenAI dialect; nil when there is no room.
     func makeSession(subject: String, for kind: DialectSessionKind) -> HostedSession? {
         makeSession(
-            id: SessionID(node: 0, shard: index, random: randomBytes(10)), subject: subject,
+            id: RandomID.session(shard: index), subject: subject,
             continuing: nil, dialect: kind)
     }
 
@@ -290,16 +217,9 @@ final class ShardCore: ServerHandler {
             requests: context.requests, continuing: previous, now: loop.now)
         let session = HostedSession(
             machine: machine, subject: subject, shard: self, isDialect: dialect != nil)
-        sessions[id.text] = session
+        sessions.add(session)
         metrics.sessions.increment()
         return session
-    }
-
-    private func randomBytes(_ count: Int) -> [UInt8] {
-        // OpenSSL's generator fails only at start-up, which has passed; the system's is as good.
-        if let bytes = try? SecureRandom.bytes(count) { return bytes }
-        var system = SystemRandomNumberGenerator()
-        return (0..<count).map { _ in UInt8.random(in: .min ... .max, using: &system) }
     }
 
     /// Attaches a connection, here or on shard `origin`, to a session of this shard.
@@ -342,7 +262,7 @@ final class ShardCore: ServerHandler {
             // The log of an earlier process is lost. The chat is not: all its tabs meet again in a
             // session of the same name, and the conversation goes on from where upstream knows it.
             guard
-                let session = sessions[request.session.text]
+                let session = sessions[request.session]
                     ?? makeSession(
                         id: request.session, subject: request.subject,
                         continuing: request.lastUpstreamResponse,
@@ -356,7 +276,7 @@ final class ShardCore: ServerHandler {
             }
             return .success((session, describe(session, reason: .epochMismatch)))
         }
-        guard let session = sessions[request.session.text],
+        guard let session = sessions[request.session],
             session.isDialect == request.isDialect
         else { return .failure(ResumeRefusal(code: .sessionNotFound)) }
         guard request.after <= session.machine.log.lastSequence else {
@@ -372,16 +292,10 @@ final class ShardCore: ServerHandler {
             running: session.runningResponse)
     }
 
-    func sessionDeserted(_ session: HostedSession) {
-        deserted.append(session.machine.id.text)
-        // Sessions that were visited again leave entries behind; they are dropped in bulk.
-        if deserted.count > 2 * sessions.count + 64 {
-            deserted.removeAll { sessions[$0]?.isDeserted != true }
-        }
-    }
+    func sessionDeserted(_ session: HostedSession) { sessions.noteDeserted(session) }
 
     func endSession(_ session: HostedSession) {
-        guard sessions.removeValue(forKey: session.machine.id.text) != nil else { return }
+        guard sessions.remove(session) else { return }
         metrics.sessions.decrement()
         for reader in session.end() {
             switch reader.destination {
@@ -394,18 +308,9 @@ final class ShardCore: ServerHandler {
 
     /// Ends the session that has been deserted for longest and runs nothing; false when there is none.
     private func endLongestDeserted() -> Bool {
-        var running: [String] = []
-        for (position, name) in deserted.enumerated() {
-            guard let session = sessions[name], session.isDeserted else { continue }
-            guard !session.machine.isRunning else {
-                running.append(name)
-                continue
-            }
-            deserted.replaceSubrange(...position, with: running)
-            endSession(session)
-            return true
-        }
-        return false
+        guard let session = sessions.takeLongestDeserted() else { return false }
+        endSession(session)
+        return true
     }
 
     func remoteReadersChanged(by change: Int) {
@@ -434,7 +339,7 @@ final class ShardCore: ServerHandler {
         // Looks at every session, so it is done once in a while only; new messages are refused meanwhile.
         guard isOverMemoryLimit, loop.now >= nextRelief else { return }
         nextRelief = loop.now + .seconds(1)
-        for session in Array(sessions.values) where isOverMemoryLimit { session.compactFinished() }
+        for session in sessions.all where isOverMemoryLimit { session.compactFinished() }
     }
 
     // MARK: Sending
@@ -496,10 +401,10 @@ final class ShardCore: ServerHandler {
             connections[connection]?.beginFresh(reason: code, continuing: continuing)
         case .deliver(let connection, let frame): connections[connection]?.deliver(frame)
         case .delivered(let session, let connection, let bytes):
-            sessions[session.text]?.delivered(connection, bytes: bytes)
+            sessions[session]?.delivered(connection, bytes: bytes)
         case .command(let session, let connection, let command):
-            sessions[session.text]?.receive(command, from: connection)
-        case .detach(let session, let connection): sessions[session.text]?.detach(connection)
+            sessions[session]?.receive(command, from: connection)
+        case .detach(let session, let connection): sessions[session]?.detach(connection)
         case .sessionIsIdle(let connection): connections[connection]?.sessionIsIdle()
         case .sessionEnded(let connection):
             connections[connection]?.close(.serviceRestart, "the session is over")
@@ -507,7 +412,7 @@ final class ShardCore: ServerHandler {
         case .ask(let question): answer(question, from: question.connection.shard)
         case .answer(let connection, let answer): exchanges[connection]?.take(answer)
         case .drive(let session, let connection, let command):
-            sessions[session.text]?.receive(command, from: connection)
+            sessions[session]?.receive(command, from: connection)
         case .refreshToken(let connection, let last, let running):
             connections[connection]?.refreshToken(lastUpstreamResponse: last, running: running)
         case .upstreamGranted(let ticket, let grant):
@@ -534,7 +439,7 @@ final class ShardCore: ServerHandler {
 
     private func answer(_ question: DialectQuestion, from origin: Int) {
         let exchange = exchanges[question.connection]
-        guard let session = sessions[question.session.text] else {
+        guard let session = sessions[question.session] else {
             if origin == index {
                 exchange?.take(.unknown)
             } else {
@@ -578,40 +483,9 @@ final class ShardCore: ServerHandler {
         for run in runs where !run.isSilent { run.handOn() }
     }
 
-    func responseEnded(_ summary: ResponseSummary, story: UpstreamStory?, session: SessionID) {
-        metrics.responses[Telemetry.ResponseOutcome(summary.outcome)].increment()
-        metrics.responseDuration.observe(summary.total)
-        if let first = summary.firstEvent { metrics.firstEvent.observe(first) }
-        if let first = summary.firstText { metrics.firstText.observe(first) }
-        if let closed = summary.cancelToClose { metrics.cancelClose.observe(closed) }
-        if summary.outcome == .cancelled, let source = CancelSource(reason: summary.reason) {
-            metrics.cancels[source].increment()
-        }
-        if let usage = summary.usage {
-            metrics.tokenUsage[.input].increment(by: usage.input)
-            metrics.tokenUsage[.cachedInput].increment(by: usage.cachedInput)
-            metrics.tokenUsage[.output].increment(by: usage.output)
-            metrics.tokenUsage[.reasoning].increment(by: usage.reasoning)
-        }
-        var attributes: LogAttributes = [
-            "gateway.session.id": .text(session.text),
-            "gateway.response.id": .text(summary.id),
-            "gateway.response.outcome": .text(summary.outcome.wireName),
-            "gateway.response.total_ms": .integer(Int(summary.total.milliseconds)),
-            "gateway.response.text_bytes": .integer(summary.textBytes),
-        ]
-        attributes.set("gateway.response.reason", summary.reason.map { .text($0) })
-        attributes.set("error.type", summary.errorCode.map { .text($0) })
-        attributes.set("gen_ai.response.model", summary.model.map { .text($0) })
-        attributes.set("gen_ai.response.id", summary.upstreamID.map { .text($0) })
-        attributes.set(
-            "gateway.response.first_text_ms",
-            summary.firstText.map { .integer(Int($0.milliseconds)) })
-        attributes.set(
-            "gateway.response.first_event_ms",
-            summary.firstEvent.map { .integer(Int($0.milliseconds)) })
-        story?.describe(in: &attributes)
-        logger.info("response ended", attributes)
+    func responseEnded(_ report: ResponseReport) {
+        report.count(in: metrics)
+        report.log(to: logger)
     }
 
     // MARK: Drain
@@ -625,12 +499,12 @@ final class ShardCore: ServerHandler {
         let drain = context.configuration.drain
         timer.arm(after: drain.timeout)
         // Nobody can come back to these: the listener is closed.
-        for session in Array(sessions.values) where session.isDeserted { session.drain() }
+        for session in sessions.all where session.isDeserted { session.drain() }
         let count = max(1, connections.count)
         for (position, connection) in Array(connections.values).enumerated() {
             connection.drain(after: drain.spread * position / count)
         }
-        for session in Array(sessions.values) { session.tellIdleReaders() }
+        for session in sessions.all { session.tellIdleReaders() }
         finishDrainIfIdle()
     }
 
@@ -646,7 +520,7 @@ final class ShardCore: ServerHandler {
         } else {
             isPastDeadline = true
             drainTimer?.arm(after: Self.lastWords)
-            for session in Array(sessions.values) { session.drain() }
+            for session in sessions.all { session.drain() }
         }
         for exchange in Array(exchanges.values) { exchange.close(.serviceRestart, "") }
         finishDrainIfIdle()
@@ -667,7 +541,7 @@ final class ShardCore: ServerHandler {
         guard !isStopping else { return }
         isStopping = true
         drainTimer?.cancel()
-        for session in Array(sessions.values) { endSession(session) }
+        for session in sessions.all { endSession(session) }
         context.mailboxes[index].setHandler(nil)
         server?.destroy()
         worker.shutDown()

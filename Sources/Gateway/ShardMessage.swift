@@ -2,12 +2,13 @@ import GatewayCore
 
 /// What one shard tells another, and what the process tells a shard.
 ///
-/// Everything in it is a value. Per connection the order is kept; deliveries are bounded by credit.
+/// Everything in it is a value. Per connection the order is kept; deliveries are bounded by credit. What is
+/// large and comes once a connection or a command is boxed, so that a delivery does not take its room.
 enum ShardMessage: Sendable {
     /// A connection elsewhere wants to read and drive a session of this shard.
-    case attach(AttachRequest)
+    indirect case attach(AttachRequest)
     /// The answer: it is attached, and deliveries follow.
-    case attached(ConnectionID, AttachedSession)
+    indirect case attached(ConnectionID, AttachedSession)
     /// The answer: it cannot, and goes on with a fresh session of its own shard.
     case attachRefused(ConnectionID, GatewayErrorCode, continuing: String?)
     /// Frames of a session for a connection of this shard.
@@ -15,7 +16,7 @@ enum ShardMessage: Sendable {
     /// A connection elsewhere has taken that many bytes of deliveries.
     case delivered(SessionID, ConnectionID, bytes: Int)
     /// A command of a connection elsewhere.
-    case command(SessionID, ConnectionID, ClientCommand)
+    indirect case command(SessionID, ConnectionID, ClientCommand)
     /// A connection elsewhere is gone.
     case detach(SessionID, ConnectionID)
     /// While draining: nothing runs in the session, and all of its log has been delivered.
@@ -23,16 +24,16 @@ enum ShardMessage: Sendable {
     /// The session of a connection of this shard is over.
     case sessionEnded(ConnectionID)
     /// The upstream ids that a session's next token is to name.
-    case refreshToken(
+    indirect case refreshToken(
         ConnectionID, lastUpstreamResponse: String?, running: ResumeClaims.Running?)
     /// A response of this shard, which waited for it, has a place at an upstream.
     case upstreamGranted(UpstreamPoolState.Ticket, UpstreamPoolState.Grant)
     /// An HTTP request elsewhere asks about a response of the OpenAI dialect of this shard.
-    case ask(DialectQuestion)
+    indirect case ask(DialectQuestion)
     /// A part of the answer.
     case answer(ConnectionID, DialectAnswer)
     /// A command of a WebSocket of the OpenAI dialect elsewhere.
-    case drive(SessionID, ConnectionID, DialectCommand)
+    indirect case drive(SessionID, ConnectionID, DialectCommand)
     /// Take no new work, finish what runs, then stop.
     case drain
     /// Stop now.

@@ -31,6 +31,7 @@ package final class GatewayMetrics: Sendable {
     package let upstreamAttempts: Counter
     package let upstreamRetries: NamedCounterFamily
     package let upstreamReattached: Counter
+    package let upstreamSeams: Counter
     package let retriesDenied: Counter
     package let backgroundCancels: Counter
     package let queueTime: Histogram
@@ -111,6 +112,9 @@ package final class GatewayMetrics: Sendable {
             values: retryReasons)
         upstreamReattached = registry.counter(
             "gateway_upstream_reattached_total", "Reconnections to background responses.")
+        upstreamSeams = registry.counter(
+            "gateway_upstream_seams_total",
+            "Answers that broke off in their text and went on at another upstream.")
         retriesDenied = registry.counter(
             "gateway_upstream_retries_denied_total",
             "Retries that were not made because the budget was spent.")

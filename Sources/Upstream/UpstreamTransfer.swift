@@ -142,6 +142,12 @@ package final class UpstreamTransfer {
         if state == .running, let easy { easy.timing } else { finalTiming }
     }
 
+    /// Lets another delegate hear what is left to hear; from outside the delegate's own calls.
+    package func handOver(to delegate: any UpstreamTransferDelegate) {
+        guard self.delegate != nil else { return }
+        self.delegate = delegate
+    }
+
     /// Ends the transfer, without another word to the delegate.
     ///
     /// The connection (HTTP/1.1) or stream (HTTP/2) is closed before this returns, or, inside a call to the

@@ -54,6 +54,19 @@ struct ConfigurationLoaderTests {
         #expect(loaded.origin(of: "server.listen") == nil)
     }
 
+    @Test("seams are off, and bounded", arguments: [(-1, false), (0, true), (8, true), (9, false)])
+    func seams(count: Int, isAllowed: Bool) throws {
+        #expect(try ConfigurationLoader.resolve().values.fallback.seams == 0)
+        let found = issues("fallback: {seams: \(count)}\n")
+        #expect(found.isEmpty == isAllowed, "\(found)")
+    }
+
+    @Test("seams without another upstream are warned of")
+    func seamsAlone() throws {
+        let loaded = try ConfigurationLoader.resolve(settings: ["fallback.seams=1"])
+        #expect(loaded.warnings.contains { $0.key == "fallback.seams" })
+    }
+
     @Test("options of a command line set their keys")
     func options() throws {
         let program = CommandLineProgram(
@@ -304,12 +317,12 @@ struct ConfigurationLoaderTests {
             (
                 "resume.window_s=7200",
                 "option --set: resume.window_s: expected at most replay.session_retention_s "
-                    + "(3600), found 7200"
+                    + "(600), found 7200"
             ),
             (
-                "replay.session_retention_s=200",
+                "replay.retention_s=700",
                 "option --set: replay.retention_s: expected at most replay.session_retention_s "
-                    + "(200), found 300"
+                    + "(600), found 700"
             ),
             (
                 "limits.message_bytes=1048576",

@@ -35,11 +35,12 @@ struct EventLoopTests {
             let early = loop.makeTimer { fired.append("early") }
             let moved = loop.makeTimer { fired.append("moved") }
             let never = loop.makeTimer { fired.append("never") }
-            moved.arm(after: .milliseconds(1))
-            moved.arm(after: .milliseconds(12))
-            late.arm(after: .milliseconds(20))
-            early.arm(after: .milliseconds(5))
-            never.arm(after: .milliseconds(3))
+            let start = loop.now
+            moved.arm(at: start + .milliseconds(1))
+            moved.arm(at: start + .milliseconds(12))
+            late.arm(at: start + .milliseconds(20))
+            early.arm(at: start + .milliseconds(5))
+            never.arm(at: start + .milliseconds(3))
             never.cancel()
         })
         #expect(first)
@@ -86,14 +87,6 @@ struct EventLoopTests {
         #expect(received.withLock { $0 } == Array(0..<10_000))
         #expect(loop.destroy())
     }
-}
-
-extension EventLoop {
-    /// Runs the loop on this thread until it is closed and says whether it left nothing behind.
-    fileprivate func run(afterAdopting body: () -> Void) -> Bool {
-        run(started: body)
-        return destroy()
-    }
 
     @Test("what is posted after the end is dropped and does no harm")
     func postAfterEnd() throws {
@@ -102,5 +95,13 @@ extension EventLoop {
         loop.post { Issue.record("ran on a loop that has ended") }
         #expect(loop.destroy())
         loop.post { Issue.record("ran on a loop that is gone") }
+    }
+}
+
+extension EventLoop {
+    /// Runs the loop on this thread until it is closed and says whether it left nothing behind.
+    fileprivate func run(afterAdopting body: () -> Void) -> Bool {
+        run(started: body)
+        return destroy()
     }
 }

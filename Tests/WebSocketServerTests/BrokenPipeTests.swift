@@ -71,7 +71,10 @@ private final class LateWriter: ServerHandler, WebSocketHandler, HTTPExchangeObs
     func webSocket(_ socket: WebSocket, received message: Span<UInt8>, isBinary: Bool) {}
     func webSocketIsClear(_ socket: WebSocket) {}
     func webSocketClosed(_ socket: WebSocket) { noteGone() }
-    private func noteGone() { handlerGone.add(1, ordering: .relaxed) }
+    private func noteGone() {
+        timer = nil  // Its action holds the socket, which holds this.
+        handlerGone.add(1, ordering: .relaxed)
+    }
     func exchangeIsClear(_ exchange: HTTPExchange) {}
     func exchangePeerClosed(_ exchange: HTTPExchange) { noteGone() }
 }

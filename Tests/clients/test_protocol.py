@@ -354,8 +354,10 @@ def test_keys(start_gateway):
         assert client.expect_close() == 4401
     with gateway.connect(auth="alice-secret-0000000001") as client:
         client.ask("m1", "[sim:hello]")
-    with gateway.connect(headers={"Authorization": "Bearer bob-secret-000000000002"}) as client:
-        client.ask("m1", "[sim:hello]")
+    for scheme in ("Bearer", "bearer"):  # of any case: RFC 9110, section 11.1
+        header = {"Authorization": f"{scheme} bob-secret-000000000002"}
+        with gateway.connect(headers=header) as client:
+            client.ask("m1", "[sim:hello]")
 
 
 def test_a_token_belongs_to_its_key(start_gateway):

@@ -48,9 +48,10 @@ ADDRESS = r"(127\.0\.0\.1):(\d+)"
 class Server:
     """Gateway and simulator, or the stand-in, behind a proxy."""
 
-    def __init__(self, fake=False, arguments=(), log=None):
+    def __init__(self, fake=False, arguments=(), log=None, model="sim-markdown"):
         self.real = REAL and not fake
         self.arguments = arguments
+        self.model = model
         self.log = log
         self.simulator = None
         if self.real:
@@ -65,7 +66,9 @@ class Server:
     def start_gateway(self):
         if self.real:
             command = [GATEWAY, "serve", "--listen", f"127.0.0.1:{self.port}", "--upstream", self.upstream,
-                       "--web", str(WEB / "dist"), "--model", "sim-markdown", "--log-level", "warn", *self.arguments]
+                       "--web", str(WEB / "dist"), "--log-level", "warn", *self.arguments]
+            if self.model:
+                command += ["--model", self.model]
             self.gateway, _, self.port = start(command, ADDRESS, stderr=self.log or subprocess.DEVNULL)
         else:
             command = [sys.executable, str(WEB / "e2e" / "fake_gateway.py"), str(WEB / "dist"), str(self.port)]
@@ -153,6 +156,13 @@ class Chat:
 
     def answer(self):
         return self.page.locator(".answer").last
+
+    def eventually(self, condition, seconds=20):
+        deadline = time.time() + seconds
+        while not condition():
+            assert time.time() < deadline, "it never came true"
+            # The page's events are handled while this waits.
+            self.page.wait_for_timeout(20)
 
     def text_grows(self, characters=200):
         deadline = time.time() + 20

@@ -60,6 +60,20 @@ The power is $$P = \\eta \\rho g Q H$$ and in text \\(v = \\sqrt{2gh}\\).
 """
 
 
+MILLS, WHEELS, RIVER = (
+    ("https://example.org/mills", "On mills: how water became work"),
+    ("https://example.com/wheels", "Overshot and undershot wheels compared, with measurements of forty mills"),
+    ("https://river.example/heads", "River heads"))
+CITED = [
+    ("## 🌊 What drives a mill\n\nThe wheel takes its power from the *head* of the water", *MILLS),
+    (" and from its flow. Overshot wheels reach **85 %**", *WHEELS),
+    (", undershot ones far less", *WHEELS), (".\n\n- A race keeps the flow even", *MILLS),
+    ("\n- A pond stores the night's water", *RIVER),
+    ("\n\n| wheel | efficiency |\n| --- | --- |\n| overshot | 85 %", *WHEELS), (" |\n| undershot | 25 % |\n\n", None, None),
+    ("`P = ρ g Q h` gives the power", *RIVER), (" at the shaft, before what the gears take.", None, None),
+]
+
+
 def png(size=64):
     """A tiny gradient, so that a picture is a picture."""
     rows = b"".join(
@@ -189,7 +203,8 @@ class Gateway:
         await socket.send(json.dumps({
             "type": "ready", "session": session.id, "epoch": session.epoch, "seq": len(session.log),
             "resume_token": self.token(session), "expires_in_s": 86400, "recovered": recovered, "heartbeat_s": 25,
-            "limits": {"message_bytes": 8 << 20, "frames_per_s": 50, "responses_per_session": 4}, **extra,
+            "limits": {"message_bytes": 8 << 20, "frames_per_s": 50, "responses_per_session": 4},
+            **({"options": self.faults["options"]} if self.faults.get("options") else {}), **extra,
         }))
         sender = asyncio.ensure_future(self.follow(socket, session, after))
         try:
@@ -275,6 +290,18 @@ class Gateway:
                 more["output"] = output
             say("tool", index=index, kind=kind, status=status, call_id=call, arguments=arguments, **more)
 
+        async def cited(index, pieces):
+            """Pieces of text, each with the address that it cites, or none; an annotation counts code points."""
+            whole = ""
+            for piece, url, title in pieces:
+                await text(index, "text", piece)
+                start, whole = len(whole), whole + piece
+                if url:
+                    say("upstream_event", index=index, event={
+                        "type": "response.output_text.annotation.added", "content_index": 0,
+                        "annotation": {"type": "url_citation", "url": url, "title": title,
+                                       "start_index": start, "end_index": len(whole)}})
+
         end = {"status": "completed"}
         try:
             ttft = float(settings.get("ttft", 0)) / 1000
@@ -308,11 +335,13 @@ class Gateway:
                     await text(1, "text", "It is **42**.")
                 case "web-search":
                     await tool(0, "web_search", '{"query":"water mill efficiency"}')
-                    await text(1, "text", "Overshot wheels reach 85 %.")
-                    for n, url in enumerate(("https://example.org/mills", "https://example.com/wheels")):
-                        say("upstream_event", index=1, event={
-                            "type": "response.output_text.annotation.added",
-                            "annotation": {"type": "url_citation", "url": url, "title": f"On mills, part {n + 1}"}})
+                    await cited(1, CITED)
+                case "file-search":
+                    await tool(0, "file_search", '{"queries":["sluice"]}')
+                    await text(1, "text", "The handbook says: keep the sluice clear.")
+                    say("upstream_event", index=1, event={
+                        "type": "response.output_text.annotation.added", "content_index": 0,
+                        "annotation": {"type": "file_citation", "file_id": "file-1", "filename": "handbook.pdf", "index": 40}})
                 case "image":
                     say("tool", index=0, kind="image_generation", status="generating", call_id="ig")
                     await asyncio.sleep(0.2)

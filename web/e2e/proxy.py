@@ -11,6 +11,7 @@ class Proxy:
         self.stalled = False
         self.refusing = False
         self.accepted = 0
+        self.refused = 0
         self.loop = asyncio.new_event_loop()
         started = threading.Event()
 
@@ -31,6 +32,7 @@ class Proxy:
 
     async def serve(self, reader, writer):
         if self.refusing:
+            self.refused += 1
             return writer.transport.abort()
         try:
             far_reader, far_writer = await asyncio.open_connection(*self.target)

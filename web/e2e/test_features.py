@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from conftest import PNG
+from conftest import PNG, REAL, Server
 from playwright.sync_api import expect
 
 
@@ -31,12 +31,46 @@ def test_tool_cards(chat):
     chat.assert_exact()
 
 
-def test_citations_become_sources(chat):
+def test_citations_become_marks_and_sources(chat):
     chat.ask("[sim:web-search rate=100]")
     expect(chat.answer().locator(".tool .tool-title")).to_contain_text("Web search")
     source = chat.answer().locator(".sources a").first
     expect(source).to_have_attribute("href", re.compile("^https?://"))
     expect(source).to_have_attribute("rel", re.compile("noopener"))
+    # The simulator cites the link that ends the text, so the mark stands behind it.
+    expect(chat.answer().locator(".md p").last).to_have_text(re.compile(r"\(example\.com\)1$"))
+    mark = chat.answer().get_by_role("link", name="Source 1: Mill race")
+    address = chat.page.url
+    mark.click()
+    expect(source).to_be_focused()
+    assert chat.page.url == address
+    chat.ask("[sim:file-search rate=100]")
+    expect(chat.answer().get_by_role("link", name="Source 1: handbook.pdf")).to_have_text("1")
+    expect(chat.answer().locator(".sources")).to_contain_text("handbook.pdf")
+    chat.assert_exact()
+
+
+def test_marks_come_while_the_text_streams_and_stand_where_they_belong(fake, chat_of):
+    chat = chat_of(fake)
+    chat.ask("[sim:web-search rate=60]", wait=False)
+    mark = chat.answer().locator(".md .cite")
+    expect(mark.first).to_be_visible()
+    # The list is there as soon as there is something to point at.
+    expect(chat.answer()).to_have_attribute("aria-busy", "true")
+    expect(chat.answer().locator(".sources li").first).to_be_visible()
+    chat.settled()
+    md = chat.answer().locator(".md")
+    expect(mark).to_have_text(["1", "2", "2", "1", "3", "2", "3"])
+    expect(md.locator("p").first).to_have_text(re.compile("head of the water1 and .* 85 %2, undershot ones far less2\\."))
+    expect(md.locator("li").last).to_have_text("A pond stores the night's water3")
+    expect(md.locator("tbody td").nth(1)).to_have_text("85 %2")
+    expect(md.locator("p").last).to_have_text(re.compile("gives the power3 at"))
+    # By keyboard, and there again after a reload.
+    mark.nth(4).focus()
+    chat.page.keyboard.press("Enter")
+    expect(chat.answer().locator(".sources .source").nth(2)).to_be_focused()
+    chat.page.reload()
+    expect(mark).to_have_text(["1", "2", "2", "1", "3", "2", "3"])
 
 
 def test_pictures(chat):
@@ -225,6 +259,82 @@ def test_settings_go_along(chat):
     expect(page.locator(".model")).to_contain_text("sim-hello")
 
 
+@pytest.mark.skipif(not REAL, reason="the stand-in has no configuration")
+def test_settings_offer_what_the_gateway_allows(chat_of):
+    own = Server(arguments=("--set", "options.allow=[model, reasoning]"))
+    try:
+        chat = chat_of(own).ready()
+        page = chat.page
+        expect(page.locator(".model")).to_contain_text("sim-markdown")
+        page.get_by_role("button", name="Settings").click()
+        expect(page.get_by_label("Model")).to_have_attribute("placeholder", "sim-markdown")
+        expect(page.get_by_label("Reasoning effort")).to_be_visible()
+        for name in ("Instructions", "Answer format", "Temperature", "Longest answer"):
+            expect(page.get_by_label(name)).to_have_count(0)
+        page.get_by_label("Model").fill("sim-hello")
+        page.get_by_label("Reasoning effort").select_option("low")
+        page.get_by_role("button", name="Done").click()
+        chat.ask("hi")
+        expect(chat.answer().locator(".usage")).to_contain_text("sim-hello")
+        # A model once used is offered in the next conversation, beside the gateway's own.
+        page.get_by_role("button", name="New chat").click()
+        page.get_by_role("button", name="Settings").click()
+        offered = page.locator("#s-models option").evaluate_all("all => all.map((each) => each.value)")
+        assert offered == ["sim-markdown", "sim-hello"]
+        page.get_by_role("button", name="Done").click()
+        page.locator(".sidebar .chat-link").click()
+
+        # The gateway is configured anew and allows nothing: what was chosen before goes along no more.
+        own.stop_gateway()
+        own.arguments = ("--set", "options.allow=[]")
+        own.start_gateway()
+        expect(page.locator(".model")).to_contain_text("sim-markdown", timeout=30_000)
+        page.get_by_role("button", name="Settings").click()
+        expect(page.get_by_label("Theme")).to_be_visible()
+        for name in ("Model", "Reasoning effort", "Instructions"):
+            expect(page.get_by_label(name)).to_have_count(0)
+        expect(page.get_by_text("Answers", exact=True)).to_be_hidden()
+        page.get_by_role("button", name="Done").click()
+        chat.ask("hi again")
+        expect(page.locator(".turn").last).to_have_attribute("data-status", "completed")
+        expect(chat.answer().locator(".usage")).to_contain_text("sim-markdown")
+    finally:
+        own.close()
+
+
+@pytest.mark.skipif(not REAL, reason="the stand-in has no configuration")
+def test_a_gateway_without_a_model_of_its_own_says_so(chat_of):
+    own = Server(model=None)
+    try:
+        chat = chat_of(own).ready()
+        expect(chat.page.locator(".model")).to_contain_text("Default model")
+        chat.page.get_by_role("button", name="Settings").click()
+        model = chat.page.get_by_label("Model")
+        expect(model).to_have_attribute("placeholder", "Default model")
+        assert chat.page.locator("#s-models option").count() == 0
+        model.fill("sim-hello")
+        chat.page.keyboard.press("Escape")
+        chat.ask("hi")
+        expect(chat.answer().locator(".usage")).to_contain_text("sim-hello")
+    finally:
+        own.close()
+
+
+@pytest.mark.skipif(not REAL, reason="the stand-in has no limit")
+def test_why_a_connection_is_refused_is_said(chat_of):
+    own = Server(arguments=("--set", "server.connections=1"))
+    try:
+        first = chat_of(own).ready()
+        second = chat_of(own)
+        expect(second.page.locator(".bar")).to_contain_text("The gateway runs but refuses this page", timeout=20_000)
+        second.shot("refused")
+        first.page.close()
+        second.ready()
+        expect(second.page.locator(".bar")).to_have_count(0)
+    finally:
+        own.close()
+
+
 def test_the_scroll_follows_lets_go_and_comes_back(chat):
     page = chat.page
     chat.ask("A story [sim:long deltas=3000 rate=200]", wait=False)
@@ -263,12 +373,25 @@ def test_why_nothing_comes_is_said(chat):
 
 def test_retries_count_down_and_recover(chat, server):
     chat.ready()
+    bar = chat.page.locator(".bar")
     server.proxy.refusing = True
     server.proxy.cut()
-    expect(chat.page.locator(".bar")).to_contain_text("Reconnecting in", timeout=20_000)
-    server.proxy.refusing = False
+    expect(bar).to_contain_text(re.compile(r"Reconnecting in \d+ s"), timeout=20_000)
+    # From here on the bar stays, whether an attempt runs or the next is waited for: nothing jumps.
+    chat.page.evaluate("""() => {
+        window.gone = 0;
+        new MutationObserver(() => document.querySelector('.bar') ?? window.gone++)
+            .observe(document.querySelector('.dock'), { childList: true, subtree: true });
+    }""")
+    # The button attempts at once. It is clicked while the way is still barred: else the page might mend itself first.
+    before = server.proxy.refused
     chat.page.get_by_role("button", name="Reconnect now").click()
+    chat.eventually(lambda: server.proxy.refused > before)
+    chat.eventually(lambda: server.proxy.refused > before + 1)
+    assert chat.page.evaluate("window.gone") == 0
+    server.proxy.refusing = False
     chat.ready()
+    expect(bar).to_have_count(0)
     chat.ask("[sim:hello]")
     chat.assert_exact()
 

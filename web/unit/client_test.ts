@@ -1,7 +1,8 @@
 /// <reference lib="deno.ns" />
-import { type Change, ChatStreamClient, type Notice } from "../src/core/client.ts";
+import { ChatStreamClient } from "../src/core/client.ts";
+import type { Change, Notice } from "../src/core/connection-state.ts";
 import { MemoryStore } from "../src/core/store.ts";
-import { answerText, isSettled } from "../src/core/transcript.ts";
+import { answerText, isSettled } from "../src/core/turn.ts";
 import { equal, ok } from "./assert.ts";
 import { FakeGateway, FakeWorld } from "./fake.ts";
 
@@ -530,4 +531,32 @@ Deno.test("nothing is left behind after dispose", () => {
   world.run(60_000);
   ok(world.timers <= left);
   equal(world.sockets.length, 1);
+});
+
+Deno.test("why a socket does not open is asked for, shown, and forgotten once one does", async () => {
+  const { world, gateway, begin } = setUp();
+  const accept = world.connect;
+  world.connect = (socket) => world.later(1, () => socket.drop());
+  const client = begin();
+  const why = async (readiness: typeof world.readiness) => {
+    world.readiness = readiness;
+    const before = world.sockets.length;
+    while (world.sockets.length === before) world.run(10);
+    world.run(1);
+    for (let turn = 0; turn < 5; turn++) await Promise.resolve();
+    return client.connection.problem?.code;
+  };
+  equal(await why(undefined), "close_1006");
+  equal(await why({ ready: true }), "refused");
+  equal(await why({ ready: false, code: "draining" }), "draining");
+  // Until the next answer the last one stands, so that nothing flickers.
+  const before = world.sockets.length;
+  while (world.sockets.length === before) world.run(10);
+  world.run(1);
+  equal(client.connection.problem?.code, "draining");
+  world.connect = accept;
+  world.run(60_000);
+  equal(client.connection.phase, "ready");
+  equal(client.connection.problem, undefined);
+  equal(gateway.started, []);
 });

@@ -9,7 +9,7 @@ import {
   searchConversations,
   titleOf,
 } from "../src/core/conversations.ts";
-import type { Turn } from "../src/core/transcript.ts";
+import type { Turn } from "../src/core/turn.ts";
 import { catalogues, chooseLocale, translate } from "../src/i18n/translate.ts";
 import type { MessageKey } from "../src/i18n/en.ts";
 import { encodedBytes, fits } from "../src/ui/attachments.ts";

@@ -1,6 +1,12 @@
 /** A world without time: clock, timers, sockets and chance under the test's control, and a gateway that lives in it. */
 
-import type { Environment, PageSignal, Socket, SocketHandlers } from "../src/core/environment.ts";
+import type {
+  Environment,
+  PageSignal,
+  Readiness,
+  Socket,
+  SocketHandlers,
+} from "../src/core/environment.ts";
 import type { ClientFrame } from "../src/core/protocol.ts";
 import { sha256Hex } from "../src/core/sha256.ts";
 
@@ -44,6 +50,11 @@ export class FakeWorld implements Environment {
   }
   clearTimer(handle: unknown): void {
     this.#timers = this.#timers.filter((timer) => timer !== handle);
+  }
+  /** What a plain request to the gateway says. */
+  readiness: Readiness | undefined;
+  inquire(_url: string): Promise<Readiness | undefined> {
+    return Promise.resolve(this.readiness);
   }
   online(): boolean {
     return this.isOnline;
@@ -148,6 +159,10 @@ export class FakeGateway {
   every_ms = 10;
   refuse: Record<string, unknown> | undefined;
   snapshotBelow = 0;
+  /** A `hello` that resumes nothing starts a session of its own, as the real one does. */
+  freshSessions = false;
+  /** What is said in place of the numbered pieces, one event after the other. */
+  script: ((message: string) => Record<string, unknown>[]) | undefined;
   readonly #chance: () => number;
 
   constructor(readonly world: FakeWorld, seed = 1) {
@@ -167,6 +182,12 @@ export class FakeGateway {
         case "hello": {
           const same = frame.resume?.token === `t_${this.session}_${this.epoch}`;
           position = same ? frame.resume!.after : 0;
+          if (!same && this.freshSessions && this.log.length > 0) {
+            this.log.length = 0;
+            this.session = `${this.session.slice(0, -2)}${
+              String(this.world.sockets.length).padStart(2, "0")
+            }`;
+          }
           this.world.later(3, () => {
             socket.say({
               type: "ready",
@@ -281,8 +302,16 @@ export class FakeGateway {
     const response = `r_${"abcdefghijklmnopqrstuvwxyz"[this.started.length % 26]}`;
     this.append({ type: "response", response, message: frame.id, status: "in_progress" });
     let text = "";
+    const script = this.script?.(frame.id);
     const step = (number: number) => {
       const ended = this.cancelled.has(frame.id);
+      const said = script?.[number];
+      if (said !== undefined) {
+        if (said.type === "delta" && said.kind === "text") text += String(said.text);
+        this.append({ response, ...said });
+        return this.world.later(this.every_ms, () => step(number + 1));
+      }
+      if (script !== undefined) number = this.pieces;
       if (!ended && number < this.pieces) {
         const piece = `${number} of ${frame.id} é\u{1F30A}. `;
         text += piece;

@@ -1,14 +1,24 @@
 /** Blocks as HTML in cmark-gfm's form, only to compare the two. The page itself never makes HTML. */
 
-import { type Block, splitRow } from "../src/markdown/block.ts";
-import { MarkdownStream } from "../src/markdown/blocks.ts";
+import { type Block, cellMarks, type Mark, splitRow } from "../src/markdown/block.ts";
+import { MarkdownStream } from "../src/markdown/markdown-stream.ts";
 import { headingText, InlineStream } from "../src/markdown/inline-stream.ts";
 import type { Inline } from "../src/markdown/inline.ts";
 
-export function renderHtml(text: string, pieces: readonly string[] = [text]): string {
+export function renderHtml(
+  text: string,
+  pieces: readonly string[] = [text],
+  marks: readonly Mark[] = [],
+): string {
   const stream = new MarkdownStream({ math: false });
   for (const piece of pieces) stream.append(piece);
+  stream.mark(marks);
   stream.finish();
+  stream.publish();
+  return blocksHtml(stream);
+}
+
+export function blocksHtml(stream: MarkdownStream): string {
   return stream.root.children.map((block) => blockHtml(stream, block)).join("");
 }
 
@@ -32,6 +42,8 @@ function inlineHtml(nodes: readonly Inline[]): string {
         return `<code>${escape(node.text)}</code>`;
       case "math":
         return escape(node.text);
+      case "mark":
+        return `[${node.number}]`;
       case "break":
         return "<br />\n";
       case "newline":
@@ -57,8 +69,9 @@ function title(text: string): string {
 }
 
 function blockHtml(stream: MarkdownStream, block: Block, tight = false): string {
-  const inline = (text: string) =>
-    inlineHtml(new InlineStream().read(stream, block, text, false)).replace(/\n$/, "");
+  const inline = (text: string, marks = block.textMarks) =>
+    inlineHtml(new InlineStream().read(stream, block, text, false, marks)).replace(/\n$/, "");
+  const behind = block.marks.map(({ number }) => `[${number}]`).join("");
   switch (block.type) {
     case "document":
       return "";
@@ -69,10 +82,10 @@ function blockHtml(stream: MarkdownStream, block: Block, tight = false): string 
     case "heading":
       return `<h${block.level}>${inline(headingText(block.text, false))}</h${block.level}>\n`;
     case "rule":
-      return "<hr />\n";
+      return `<hr />\n${behind}`;
     case "code": {
       const language = block.language === "" ? "" : ` class="language-${escape(block.language)}"`;
-      return `<pre><code${language}>${escape(block.text)}</code></pre>\n`;
+      return `<pre><code${language}>${escape(block.text)}</code></pre>\n${behind}`;
     }
     case "math":
       return `<p>${escape(block.text)}</p>\n`;
@@ -107,12 +120,17 @@ function blockHtml(stream: MarkdownStream, block: Block, tight = false): string 
       return "";
     case "table": {
       const rows = block.children.map((row) => {
+        const marks = row.textMarks;
         const name = row.header ? "th" : "td";
         const cells = splitRow(row.text);
         return `<tr>\n${
           block.align.map((align, column) => {
             const attribute = align === undefined ? "" : ` align="${align}"`;
-            return `<${name}${attribute}>${inline(cells[column] ?? "")}</${name}>\n`;
+            const cell = cells[column];
+            const words = cell === undefined
+              ? ""
+              : inline(cell.text, cellMarks(row.text, cell, marks));
+            return `<${name}${attribute}>${words}</${name}>\n`;
           }).join("")
         }</tr>\n`;
       });

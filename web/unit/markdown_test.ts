@@ -1,8 +1,10 @@
 /// <reference lib="deno.ns" />
-import { MarkdownStream } from "../src/markdown/blocks.ts";
+import { MarkdownStream } from "../src/markdown/markdown-stream.ts";
 import type { Block } from "../src/markdown/block.ts";
 import { InlineStream, work } from "../src/markdown/inline-stream.ts";
-import { type Inline, parseInline, safeHref } from "../src/markdown/inline.ts";
+import type { Inline } from "../src/markdown/inline.ts";
+import { parseInline } from "../src/markdown/inline-parser.ts";
+import { safeHref } from "../src/markdown/safe-href.ts";
 import { HighlightStream } from "../src/markdown/highlight.ts";
 import { equal, ok } from "./assert.ts";
 import { seeded } from "./fake.ts";

@@ -27,6 +27,8 @@ package struct FallbackConfiguration: Sendable {
     /// The primary's part of the work among its equals.
     package let primaryWeight: Int
     package let models: [ModelName]
+    /// How often one answer may go on at another upstream after a break.
+    package let seams: Int
     /// As written, for the rules between keys.
     let equals: [String]
     let order: [String]
@@ -63,6 +65,10 @@ package struct FallbackConfiguration: Sendable {
                 upstream: String(name), model: String(pair.name.dropFirst(name.count + 1)),
                 replacement: pair.value)
         }
+        seams = keys.integer(
+            "seams", in: 0...8, default: 0,
+            "How often an answer that breaks off in its text goes on at an upstream that was not "
+                + "tried, from the text so far; marked for clients. 0: it ends as failed.")
         func weight(_ name: String) -> Int {
             weights.first { $0.name == name }.flatMap { Int($0.value) } ?? 1
         }

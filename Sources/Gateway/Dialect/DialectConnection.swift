@@ -71,8 +71,8 @@ final class DialectConnection: WebSocketHandler, SessionClient {
         armTimer()
         guard let resume else { return beginFresh(reason: nil, continuing: nil) }
         switch shard.admit(resume, subject: subject) {
-        case .refused(let reason): beginFresh(reason: reason, continuing: nil)
-        case .admitted(let claims):
+        case .failure(let refusal): beginFresh(reason: refusal.code, continuing: nil)
+        case .success(let claims):
             let request = AttachRequest(
                 connection: id, session: claims.session, epoch: claims.epoch,
                 after: max(0, resume.after), lastUpstreamResponse: nil, running: nil,
@@ -235,7 +235,7 @@ final class DialectConnection: WebSocketHandler, SessionClient {
         guard let session else { return ("", 0) }
         let lifetime = shard.context.configuration.resume.tokenLifetime
         tokenRefreshAt = shard.loop.now + lifetime / 2
-        let token = shard.sign(
+        let token = shard.context.tokens.sign(
             session: session.id, epoch: session.epoch, subject: subject, last: nil, running: nil,
             lifetime: lifetime)
         return (token, Int(lifetime.seconds))

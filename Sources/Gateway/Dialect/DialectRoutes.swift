@@ -15,7 +15,7 @@ struct DialectRoutes {
         guard parts.count >= 2, parts[0] == "v1",
             ["responses", "models", "conversations", "files"].contains(parts[1])
         else { return false }
-        guard let subject = shard.dialectSubject(of: request) else {
+        guard let subject = shard.context.keys.subject(of: request) else {
             exchange.respond(DialectError.unauthorized.response())
             return true
         }

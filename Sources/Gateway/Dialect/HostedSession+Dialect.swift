@@ -108,7 +108,7 @@ extension HostedSession {
     ) {
         let form: SessionReader.Form =
             request.wantsStream ? .events(response: 0) : .whole(response: 0)
-        let name = shard.makeResponseID()
+        let name = RandomID.response()
         do throws(DialectError) {
             try drive { machine, now, actions throws(DialectError) in
                 try machine.create(
@@ -124,7 +124,7 @@ extension HostedSession {
     func receive(_ command: DialectCommand, from connection: ConnectionID) {
         switch command {
         case .create(let request):
-            let name = shard.makeResponseID()
+            let name = RandomID.response()
             do throws(DialectError) {
                 try drive { machine, now, actions throws(DialectError) in
                     try machine.create(

@@ -31,7 +31,7 @@ package struct RunKey: Equatable, Sendable {
 struct LogSegment {
     /// What a line is, as far as compaction and snapshots need to know.
     enum Kind: UInt8 {
-        case message, response, run, tool, item, upstreamEvent, complete
+        case message, response, run, tool, item, upstreamEvent, seam, complete
         /// Of a full-fidelity log: one upstream event, or a run of deltas of one shape.
         case event, eventRun
     }

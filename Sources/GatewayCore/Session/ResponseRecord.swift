@@ -27,8 +27,8 @@ struct ResponseRecord {
     /// Why a transfer is closed before its end.
     enum ClosingReason: Equatable {
         case cancel(CancelReason)
-        /// A limit was exceeded: the response fails.
-        case failure(ResponseError)
+        /// A limit was exceeded: the response fails. Boxed, because every record has room for its phase.
+        indirect case failure(ResponseError)
     }
 
     /// The response's number within its session: 0, 1, 2 ….
@@ -52,6 +52,10 @@ struct ResponseRecord {
     var eventCount = 0
     /// What the answer takes in the log so far.
     var answerBytes = 0
+    /// The lowest output index above all that were used.
+    var nextIndex = 0
+    /// The indexes from which the answer is another upstream's; what comes is shifted by the last.
+    var seams: [Int] = []
     /// The latest news of each tool call that has no final status yet.
     var openTools: [ToolUpdate] = []
     /// What was sent as input, while the conversation is kept here and the response may join it.

@@ -168,6 +168,7 @@ extension SessionMachine {
         log.appendInput(of: record.extent, to: &object)
         if let model = record.model { object.field("model", raw: model) }
         object.field("status", record.statusName)
+        Self.appendSeams(of: record, to: &object)
         log.appendItems(of: record.extent, to: &object)
         log.appendPartial(of: record.extent, to: &object)
         log.appendComplete(of: record.extent, to: &object)

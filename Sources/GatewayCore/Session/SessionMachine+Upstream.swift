@@ -15,11 +15,11 @@ extension SessionMachine {
     ) {
         guard let index = recordIndex(number) else { return }
         switch responses[index].phase {
-        case .queued, .retrying: break
-        case .waiting: break
-        case .connecting, .streaming, .closing, .finished: return
+        case .queued, .retrying, .waiting: responses[index].phase = .connecting
+        // What has streamed stays streamed: another upstream is to go on with it.
+        case .streaming: break
+        case .connecting, .closing, .finished: return
         }
-        responses[index].phase = .connecting
         guard settings.fidelity == .native else { return }
         actions.append(.broadcast(frame: stateFrame(responses[index], "connecting", now: now)))
     }
@@ -78,6 +78,10 @@ extension SessionMachine {
         }
         guard settings.fidelity == .native else {
             return note(index, output, data, now: now, actions: &actions)
+        }
+        let output = output.shifted(by: responses[index].seams.last ?? 0)
+        if let used = output.index {
+            responses[index].nextIndex = max(responses[index].nextIndex, used + 1)
         }
         switch output {
         case .delta(let output, let kind, let part, let text):
@@ -317,6 +321,7 @@ extension SessionMachine {
             if let upstreamID = record.upstreamID {
                 frame.field("upstream_response", raw: upstreamID)
             }
+            Self.appendSeams(of: record, to: &frame)
             if let cancelledSince {
                 frame.field("upstream_closed_us", Int((now - cancelledSince).microseconds))
             }

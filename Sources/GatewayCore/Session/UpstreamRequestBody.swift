@@ -11,8 +11,8 @@ package struct UpstreamRequestBody: Equatable, Sendable {
     /// It names something that one upstream keeps: a previous response or a conversation.
     package var isTied = false
 
-    /// Of a request that is never sent.
-    package static let none = UpstreamRequestBody(bytes: [])
+    /// Of a background response that runs already: it is never sent.
+    package static let running = UpstreamRequestBody(bytes: [], isBackground: true)
 
     static let streaming = "{\"stream\":true,\"stream_options\":{\"include_obfuscation\":false}"
     private static let whole = "{\"stream\":false"

@@ -26,6 +26,16 @@ package struct AttemptFailure: Error, Equatable, Sendable {
         case rejected
     }
 
+    /// True when the answer stopped without upstream's saying so.
+    package var isBreak: Bool {
+        switch reason {
+        case .cut, .timeout, .invalid: true
+        case .unreachable, .tls, .conflict, .rateLimited, .serverError, .refused, .notStreaming,
+            .rejected:
+            false
+        }
+    }
+
     /// Where the same request may succeed.
     package enum Verdict: Equatable, Sendable {
         /// At the same upstream too, later.

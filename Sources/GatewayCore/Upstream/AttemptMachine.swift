@@ -2,10 +2,11 @@
 ///
 ///     idle ─start─▶ acquiring ─granted─▶ connecting ─connected─▶ waiting ─output─▶ streaming ─finished─▶ ended
 ///                     ▲   ▲                  └───────failed─────────┘                 │
-///                     │   └────────at once, elsewhere───────┤                         │ (background)
+///                     │   └────────at once, elsewhere───────┤◀───── cut (seam) ───────│ (background)
 ///                     └──────timer────── backingOff ◀─later─┴────────── cut ──────────┘
 ///
-/// A background response whose upstream id is known is reattached to instead of asked for again.
+/// A background response whose upstream id is known is reattached to instead of asked for again. Another
+/// answer that breaks off may, where the policy has it, go on at upstreams that were not tried.
 /// - Invariant: `fail` and `finished` end it once; after that every event is answered with nothing.
 /// - Invariant: after the first output no attempt is started from the beginning.
 package struct AttemptMachine: Sendable {
@@ -40,8 +41,12 @@ package struct AttemptMachine: Sendable {
         case progressed
         /// Something that a client sees came.
         case output
-        /// The attempt is over without an answer; `hasBudget` says whether a retry may be spent.
-        case failed(AttemptFailure, random: UInt64, hasBudget: Bool)
+        /// The attempt is over without an answer.
+        ///
+        /// `hasBudget` says whether a retry may be spent, `isContinuable` whether what was shown could
+        /// go on elsewhere.
+        case failed(
+            AttemptFailure, random: UInt64, hasBudget: Bool, isContinuable: Bool = false)
         /// The pause is over.
         case timer
         /// The terminal event came.
@@ -55,12 +60,16 @@ package struct AttemptMachine: Sendable {
         case acquire(tried: Set<Int>)
         /// Send the request.
         case open(Int)
+        /// Ask for what follows the text so far.
+        case goOn(at: Int)
         /// Go on with the background response that the upstream already has.
         case reattach(Int)
         /// Say so, and come back with `timer`.
-        case backOff(Duration, AttemptFailure)
+        case backOff(Duration)
         /// Nothing more can be done.
-        case fail(ResponseError)
+        ///
+        /// Boxed: it comes once a response, and without a box every action would be as large as an error.
+        indirect case fail(ResponseError)
     }
 
     private let policy: RetryPolicy
@@ -73,7 +82,12 @@ package struct AttemptMachine: Sendable {
     private var tried: Set<Int> = []
     private var member: Int?
     private var isNamed = false
-    private var hasOutput = false
+    /// Something that a client sees came of the present upstream.
+    package private(set) var hasOutput = false
+    /// Breaks in the shown text after which another upstream was asked to go on.
+    package private(set) var seams = 0
+    /// What the text broke on, until another upstream goes on with it.
+    package private(set) var broken: AttemptFailure?
     private var barren = 0
     private var lastFailure: AttemptFailure?
     /// For the pause after a failure, should it turn out that no other member is there.
@@ -102,8 +116,12 @@ package struct AttemptMachine: Sendable {
     package var isEnded: Bool { state == .ended }
 
     /// Whether a failure would be followed by another try, were there an upstream for it.
-    package func wouldRetry(_ failure: AttemptFailure, hasBudget: Bool) -> Bool {
-        guard !hasOutput else { return false }
+    package func wouldRetry(
+        _ failure: AttemptFailure, hasBudget: Bool, isContinuable: Bool = false
+    ) -> Bool {
+        if hasOutput || broken != nil {
+            return hasBudget && mayGoOn(failure, isContinuable: isContinuable)
+        }
         switch failure.verdict {
         case .final: return false
         case .elsewhere: return hasBudget && tried.count < memberCount && isBelowMaximum
@@ -134,7 +152,7 @@ package struct AttemptMachine: Sendable {
             self.member = member
             tried.insert(member)
             attempts += 1
-            return .open(member)
+            return broken == nil ? .open(member) : .goOn(at: member)
         case (.acquiring, .refused(let refusal)): return refused(refusal)
         case (.acquiring, .queueTimedOut):
             return fail(
@@ -157,13 +175,17 @@ package struct AttemptMachine: Sendable {
         case (.connecting, .output), (.waiting, .output), (.streaming, .output):
             state = .streaming
             hasOutput = true
+            broken = nil
             return .none
         case (.connecting, .finished), (.waiting, .finished), (.streaming, .finished):
             state = .ended
             return .none
-        case (.connecting, .failed(let failure, let random, let hasBudget)),
-            (.waiting, .failed(let failure, let random, let hasBudget)),
-            (.streaming, .failed(let failure, let random, let hasBudget)):
+        case (.connecting, .failed(let failure, let random, let hasBudget, let isContinuable)),
+            (.waiting, .failed(let failure, let random, let hasBudget, let isContinuable)),
+            (.streaming, .failed(let failure, let random, let hasBudget, let isContinuable)):
+            if !isNamed, hasOutput || broken != nil {
+                return brokeOff(failure, hasBudget: hasBudget, isContinuable: isContinuable)
+            }
             return failed(failure, random, hasBudget)
         case (.backingOff(let failure), .timer):
             state = .acquiring
@@ -188,7 +210,7 @@ package struct AttemptMachine: Sendable {
     ) -> Action {
         lastFailure = failure
         if isNamed { return detached(failure, random) }
-        guard !hasOutput, hasBudget, isBelowMaximum, failure.verdict != .final else {
+        guard hasBudget, isBelowMaximum, failure.verdict != .final else {
             return fail(failure.error)
         }
         if tried.count < memberCount {
@@ -198,6 +220,30 @@ package struct AttemptMachine: Sendable {
         }
         guard failure.verdict == .again else { return fail(failure.error) }
         return backOff(failure, random)
+    }
+
+    /// The text broke off, or an upstream that was to go on with it has shown nothing.
+    private mutating func brokeOff(
+        _ failure: AttemptFailure, hasBudget: Bool, isContinuable: Bool
+    ) -> Action {
+        guard hasBudget, mayGoOn(failure, isContinuable: isContinuable) else {
+            // Whoever was asked to help is not what the client should hear of.
+            return fail((broken ?? failure).error)
+        }
+        if broken == nil {
+            seams += 1
+            broken = failure
+            hasOutput = false
+        }
+        state = .acquiring
+        return .acquire(tried: tried)
+    }
+
+    /// Whether an upstream that was not tried may be asked to go on.
+    private func mayGoOn(_ failure: AttemptFailure, isContinuable: Bool) -> Bool {
+        guard tried.count < memberCount, failure.verdict != .final else { return false }
+        if broken != nil { return true }
+        return isContinuable && failure.isBreak && seams < policy.maximumSeams
     }
 
     /// The connection to a background response broke: it is still running at upstream.
@@ -210,7 +256,7 @@ package struct AttemptMachine: Sendable {
         // The first time it is most likely the network, and somebody is reading along.
         let pause = barren == 1 && failure.retryAfter == nil ? Duration.zero : delay
         state = .backingOff(failure)
-        return .backOff(pause, failure)
+        return .backOff(pause)
     }
 
     private mutating func backOff(_ failure: AttemptFailure, _ random: UInt64) -> Action {
@@ -219,10 +265,11 @@ package struct AttemptMachine: Sendable {
                 retry: attempts, retryAfter: failure.retryAfter, random: random)
         else { return fail(failure.error) }
         state = .backingOff(failure)
-        return .backOff(delay, failure)
+        return .backOff(delay)
     }
 
     private mutating func refused(_ refusal: UpstreamPoolState.Refusal) -> Action {
+        if let broken { return fail(broken.error) }
         // Other members were asked for and there is none: back to the ones that were tried.
         if case .exhausted = refusal, let failure = lastFailure {
             guard failure.verdict == .again, isBelowMaximum else { return fail(failure.error) }

@@ -9,6 +9,8 @@ package struct RetryPolicy: Equatable, Sendable {
     package var maximumRetryAfter = Duration.seconds(60)
     /// Reconnections of a background response in a row that bring nothing new.
     package var maximumReconnects = 8
+    /// How often one answer that broke off may go on at another upstream.
+    package var maximumSeams = 0
 
     /// The defaults.
     package init() {}

@@ -99,6 +99,12 @@ struct SessionScript {
 
     // MARK: Upstream
 
+    /// Another upstream goes on with the answer.
+    mutating func seam(_ number: Int, _ reason: String = "upstream_truncated") {
+        reducers[number] = nil
+        perform { machine, _, _ in machine.upstreamSeam(number, reason: reason) }
+    }
+
     mutating func connected(_ number: Int) {
         perform { $0.upstreamConnected(number, now: $1, actions: &$2) }
     }

@@ -32,10 +32,10 @@ struct AttemptMachineTests {
         #expect(machine.handle(.start) == .acquire(tried: []))
         #expect(machine.handle(.granted(0)) == .open(0))
         #expect(machine.handle(.connected) == .none)
-        #expect(machine.handle(Self.failed(Self.busy)) == .backOff(.milliseconds(500), Self.busy))
+        #expect(machine.handle(Self.failed(Self.busy)) == .backOff(.milliseconds(500)))
         #expect(machine.handle(.timer) == .acquire(tried: []))
         #expect(machine.handle(.granted(0)) == .open(0))
-        #expect(machine.handle(Self.failed(Self.busy)) == .backOff(.seconds(1), Self.busy))
+        #expect(machine.handle(Self.failed(Self.busy)) == .backOff(.seconds(1)))
         #expect(machine.handle(.timer) == .acquire(tried: []))
         #expect(machine.handle(.granted(0)) == .open(0))
         #expect(machine.handle(.connected) == .none)
@@ -68,7 +68,7 @@ struct AttemptMachineTests {
         _ = machine.handle(.granted(0))
         #expect(machine.handle(Self.failed(Self.key)) == .acquire(tried: [0]))
         #expect(machine.handle(.granted(1)) == .open(1))
-        #expect(machine.handle(Self.failed(Self.busy)) == .backOff(.seconds(1), Self.busy))
+        #expect(machine.handle(Self.failed(Self.busy)) == .backOff(.seconds(1)))
         #expect(machine.handle(.timer) == .acquire(tried: []))
     }
 
@@ -79,7 +79,7 @@ struct AttemptMachineTests {
         _ = machine.handle(.granted(0))
         _ = machine.handle(Self.failed(Self.busy))
         #expect(
-            machine.handle(.refused(.exhausted)) == .backOff(.milliseconds(500), Self.busy))
+            machine.handle(.refused(.exhausted)) == .backOff(.milliseconds(500)))
         var other = Self.machine(2)
         _ = other.handle(.start)
         _ = other.handle(.granted(0))
@@ -124,7 +124,7 @@ struct AttemptMachineTests {
         _ = machine.handle(.output)
         for _ in 0..<100 {
             #expect(
-                machine.handle(Self.failed(Self.cut, budget: false)) == .backOff(.zero, Self.cut))
+                machine.handle(Self.failed(Self.cut, budget: false)) == .backOff(.zero))
             #expect(machine.handle(.timer) == .reattach(1))
             #expect(machine.handle(.connected) == .none)
             #expect(machine.handle(.progressed) == .none)
@@ -206,13 +206,13 @@ struct ResilienceSimulationTests {
                 let admission = pool.acquire(
                     ticket, pinned: nil, tried: tried, now: now, random: generator.next())
                 admitted(response, admission, isFirst: true)
-            case .open(let member), .reattach(let member):
+            case .open(let member), .goOn(let member), .reattach(let member):
                 calls[member] += 1
                 mostInFlight = max(mostInFlight, pool.members.map(\.inFlight).max() ?? 0)
                 at(
                     now + .milliseconds(Int.random(in: 50...500, using: &generator)),
                     .ends(response))
-            case .backOff(let pause, _): at(now + pause, .backOffOver(response))
+            case .backOff(let pause): at(now + pause, .backOffOver(response))
             case .fail:
                 failed += 1
                 machines[response] = nil

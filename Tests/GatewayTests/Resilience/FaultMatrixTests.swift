@@ -32,113 +32,92 @@ struct FaultMatrixTests {
 
     @Test("instead of an answer: tried again or final")
     func beforeTheAnswer() throws {
-        let upstream = try FaultyUpstream()
-        defer { upstream.stop() }
-        let world = try FaultyWorld(primary: upstream.url)
-        defer { world.stop() }
-        let client = try FaultyWorldClient(port: world.port)
-        for (index, fault) in Self.before.enumerated() {
-            let requests = upstream.statistic("requests")
-            let end = try client.ask(
-                "m\(index)", "Hi [sim:fault=\(fault.words) times=1 key=b\(index)]")
-            #expect(end.status == (fault.isRetried ? "completed" : "failed"), "\(fault.words)")
-            _ = requests
+        try FaultyWorld.run { _, client in
+            for (index, fault) in Self.before.enumerated() {
+                let end = try client.ask(
+                    "m\(index)", "Hi [sim:fault=\(fault.words) times=1 key=b\(index)]")
+                #expect(end.status == (fault.isRetried ? "completed" : "failed"), "\(fault.words)")
+            }
         }
-        world.expectNothingLeft()
     }
 
     @Test("inside the stream, before anything is seen: nobody notices")
     func beforeTheText() throws {
-        let upstream = try FaultyUpstream()
-        defer { upstream.stop() }
-        let world = try FaultyWorld(primary: upstream.url)
-        defer { world.stop() }
-        let client = try FaultyWorldClient(port: world.port)
-        let plain = try client.ask("plain", "Hi")
-        #expect(plain.status == "completed")
-        for fault in Self.breaking {
-            for after in [0, 1, 2] {
-                let id = "\(fault)-\(after)"
-                let words = "[sim:fault=\(fault) after=\(after) times=1 key=\(id)]"
-                let end = try client.ask(id, "Hi \(words)")
-                #expect(end.status == "completed", "\(id)\n\(client.story)")
-                #expect(client.text(of: id) == client.text(of: "plain"), "\(id)")
+        try FaultyWorld.run { _, client in
+            let plain = try client.ask("plain", "Hi")
+            #expect(plain.status == "completed")
+            for fault in Self.breaking {
+                for after in [0, 1, 2] {
+                    let id = "\(fault)-\(after)"
+                    let words = "[sim:fault=\(fault) after=\(after) times=1 key=\(id)]"
+                    let end = try client.ask(id, "Hi \(words)")
+                    #expect(end.status == "completed", "\(id)\n\(client.story)")
+                    #expect(client.text(of: id) == client.text(of: "plain"), "\(id)")
+                }
             }
         }
-        world.expectNothingLeft()
     }
 
     @Test("after text was seen: it ends failed, retryable, with what came")
     func midText() throws {
-        let upstream = try FaultyUpstream()
-        defer { upstream.stop() }
-        let world = try FaultyWorld(primary: upstream.url)
-        defer { world.stop() }
-        let client = try FaultyWorldClient(port: world.port)
-        let plain = try client.ask("plain", "Hi")
-        #expect(plain.status == "completed")
-        for fault in Self.breaking + ["cut-character", "no-terminal"] {
-            let end = try client.ask(fault, "Hi [sim:fault=\(fault) after=7 times=1 key=\(fault)]")
-            #expect(end.status == "failed", "\(fault)\n\(client.story)")
-            #expect(end.code.hasPrefix("upstream_"), "\(fault)")
-            #expect(end.isRetryable, "\(fault)\n\(client.story)")
-            #expect(
-                client.text(of: "plain").hasPrefix(client.text(of: fault))
-                    && !client.text(of: fault).isEmpty, "\(fault)")
+        try FaultyWorld.run { _, client in
+            let plain = try client.ask("plain", "Hi")
+            #expect(plain.status == "completed")
+            for fault in Self.breaking + ["cut-character", "no-terminal"] {
+                let end = try client.ask(
+                    fault, "Hi [sim:fault=\(fault) after=7 times=1 key=\(fault)]")
+                #expect(end.status == "failed", "\(fault)\n\(client.story)")
+                #expect(end.code.hasPrefix("upstream_"), "\(fault)")
+                #expect(end.isRetryable, "\(fault)\n\(client.story)")
+                #expect(
+                    client.text(of: "plain").hasPrefix(client.text(of: fault))
+                        && !client.text(of: fault).isEmpty, "\(fault)")
+            }
         }
-        world.expectNothingLeft()
     }
 
     @Test("inside a tool call: the call ends incomplete, the response failed")
     func midTool() throws {
-        let upstream = try FaultyUpstream()
-        defer { upstream.stop() }
-        let world = try FaultyWorld(primary: upstream.url)
-        defer { world.stop() }
-        let client = try FaultyWorldClient(port: world.port)
-        let tools =
-            #"{"model":"sim-function","tools":[{"type":"function","name":"weather","parameters":{"type":"object","properties":{"city":{"type":"string"}},"required":["city"]}}]}"#
-        let plain = try client.ask("plain", "weather?", options: tools)
-        #expect(plain.status == "completed")
-        for fault in Self.breaking {
-            let end = try client.ask(
-                fault, "weather? [sim:fault=\(fault) after=5 times=1 key=t-\(fault)]",
-                options: tools)
-            #expect(end.status == "failed", "\(fault)\n\(client.story)")
+        try FaultyWorld.run { _, client in
+            let tools =
+                #"{"model":"sim-function","tools":[{"type":"function","name":"weather","parameters":{"type":"object","properties":{"city":{"type":"string"}},"required":["city"]}}]}"#
+            let plain = try client.ask("plain", "weather?", options: tools)
+            #expect(plain.status == "completed")
+            for fault in Self.breaking {
+                let end = try client.ask(
+                    fault, "weather? [sim:fault=\(fault) after=5 times=1 key=t-\(fault)]",
+                    options: tools)
+                #expect(end.status == "failed", "\(fault)\n\(client.story)")
+            }
         }
-        world.expectNothingLeft()
     }
 
     @Test("faults that an answer survives")
     func harmlessFaults() throws {
-        let upstream = try FaultyUpstream()
-        defer { upstream.stop() }
-        let world = try FaultyWorld(primary: upstream.url)
-        defer { world.stop() }
-        let client = try FaultyWorldClient(port: world.port)
-        for (index, fault) in Self.harmless.enumerated() {
-            let end = try client.ask("m\(index)", "Hi [sim:fault=\(fault)]")
-            #expect(end.status == "completed", "\(fault)\n\(client.story)")
+        try FaultyWorld.run { _, client in
+            for (index, fault) in Self.harmless.enumerated() {
+                let end = try client.ask("m\(index)", "Hi [sim:fault=\(fault)]")
+                #expect(end.status == "completed", "\(fault)\n\(client.story)")
+            }
         }
-        world.expectNothingLeft()
     }
 
     @Test("another upstream takes over at once, whatever the first one does")
     func fallback() throws {
-        let healthy = try FaultyUpstream()
+        let healthy = try SimulatorThread()
         defer { healthy.stop() }
         let broken = Self.breaking.map { "\($0) after=2" } + Self.before.map(\.words)
         for fault in broken {
             // The request itself is wrong: nobody else would take it.
             if ["status status=400", "status status=404", "redirect"].contains(fault) { continue }
             if fault.contains("should_retry=false") { continue }
-            let faulty = try FaultyUpstream(fault: fault)
+            let faulty = try SimulatorThread(fault: fault)
             defer { faulty.stop() }
             let world = try FaultyWorld(
                 primary: faulty.url,
                 fallback: "{urls: {second: \"\(healthy.url)\"}, order: [second]}")
             defer { world.stop() }
-            let client = try FaultyWorldClient(port: world.port)
+            let client = try ChatClient(port: world.port)
             let end = try client.ask("m", "Hi")
             #expect(end.status == "completed", "\(fault)\n\(client.story)")
             world.expectNothingLeft()
@@ -147,24 +126,21 @@ struct FaultMatrixTests {
 
     @Test("background: cuts anywhere are reattached to, nothing is lost or repeated")
     func background() throws {
-        let upstream = try FaultyUpstream()
-        defer { upstream.stop() }
-        let world = try FaultyWorld(primary: upstream.url)
-        defer { world.stop() }
-        let client = try FaultyWorldClient(port: world.port)
-        let options = #"{"model":"sim-hello","background":true}"#
-        let plain = try client.ask("plain", "Hi", options: options)
-        #expect(plain.status == "completed", "\(client.story)")
-        for fault in ["stall", "reset", "cut", "drop", "truncated-json", "invalid-utf8"] {
-            for after in [2, 3, 5, 7, 9] {
-                let id = "\(fault)-\(after)"
-                let words = "[sim:fault=\(fault) after=\(after) times=2 key=bg-\(id)]"
-                let end = try client.ask(id, "Hi \(words)", options: options)
-                #expect(end.status == "completed", "\(id)\n\(client.story)")
-                #expect(client.text(of: id) == client.text(of: "plain"), "\(id)\n\(client.story)")
+        try FaultyWorld.run { world, client in
+            let options = #"{"model":"sim-hello","background":true}"#
+            let plain = try client.ask("plain", "Hi", options: options)
+            #expect(plain.status == "completed", "\(client.story)")
+            for fault in ["stall", "reset", "cut", "drop", "truncated-json", "invalid-utf8"] {
+                for after in [2, 3, 5, 7, 9] {
+                    let id = "\(fault)-\(after)"
+                    let words = "[sim:fault=\(fault) after=\(after) times=2 key=bg-\(id)]"
+                    let end = try client.ask(id, "Hi \(words)", options: options)
+                    #expect(end.status == "completed", "\(id)\n\(client.story)")
+                    #expect(
+                        client.text(of: id) == client.text(of: "plain"), "\(id)\n\(client.story)")
+                }
             }
+            #expect(world.metric("gateway_upstream_reattached_total") > 20)
         }
-        #expect(world.metric("gateway_upstream_reattached_total") > 20)
-        world.expectNothingLeft()
     }
 }

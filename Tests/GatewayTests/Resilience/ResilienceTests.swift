@@ -8,11 +8,11 @@ struct ResilienceTests {
 
     @Test("state says what is being waited for")
     func states() throws {
-        let upstream = try FaultyUpstream()
+        let upstream = try SimulatorThread()
         defer { upstream.stop() }
         let world = try FaultyWorld(primary: upstream.url, upstream: ["retry_delay_max_ms: 1000"])
         defer { world.stop() }
-        let client = try FaultyWorldClient(port: world.port)
+        let client = try ChatClient(port: world.port)
         let end = try client.ask(
             "m", "Hi [sim:fault=status status=503 retry_after_ms=300 times=1]")
         #expect(end.status == "completed")
@@ -27,12 +27,12 @@ struct ResilienceTests {
 
     @Test("a server that does not stream is asked without, once, and answers as if it did")
     func refusesStreams() throws {
-        let upstream = try FaultyUpstream(fault: "refuse-stream")
+        let upstream = try SimulatorThread(fault: "refuse-stream")
         defer { upstream.stop() }
         // The simulator keeps no response that a fault has struck.
         let world = try FaultyWorld(primary: upstream.url, more: "conversation: {state: none}")
         defer { world.stop() }
-        let client = try FaultyWorldClient(port: world.port)
+        let client = try ChatClient(port: world.port)
         for id in ["a", "b"] {
             let end = try client.ask(id, "Hi")
             #expect(end.status == "completed", "\(client.story)")
@@ -44,13 +44,13 @@ struct ResilienceTests {
 
     @Test("the breaker answers in milliseconds, shows itself, and lets a probe through")
     func breaker() throws {
-        let upstream = try FaultyUpstream()
+        let upstream = try SimulatorThread()
         let url = upstream.url
         upstream.stop()  // Nobody listens there any more.
         let world = try FaultyWorld(
             primary: url, breaker: "{unreachable: 3, open_ms: 60000, open_max_ms: 60000}")
         defer { world.stop() }
-        let client = try FaultyWorldClient(port: world.port)
+        let client = try ChatClient(port: world.port)
         let first = try client.ask("a", "Hi")
         #expect(first.status == "failed" && first.code == "upstream_connect_refused")
         let start = ContinuousClock.now
@@ -64,13 +64,13 @@ struct ResilienceTests {
 
     @Test("at the limit responses wait in a bounded queue, and can be cancelled there")
     func queue() throws {
-        let upstream = try FaultyUpstream()
+        let upstream = try SimulatorThread()
         defer { upstream.stop() }
         let world = try FaultyWorld(
             primary: upstream.url,
             upstream: ["concurrency: 1", "queue: 2", "queue_timeout_ms: 400"], shards: 2)
         defer { world.stop() }
-        let client = try FaultyWorldClient(port: world.port)
+        let client = try ChatClient(port: world.port)
         client.message("run", "deltas=1000 rate=20", options: #"{"model":"sim-paced"}"#)
         _ = try client.next { $0["type"] as? String == "delta" }
         client.message("waits", "Hi")
@@ -79,13 +79,13 @@ struct ResilienceTests {
         _ = try client.state("queued", of: "cancelled")
         let full = try client.ask("full", "Hi")
         #expect(full.code == "upstream_busy")
-        client.send(#"{"type":"cancel","message":"cancelled"}"#)
+        client.cancel("cancelled")
         #expect(try client.complete("cancelled").status == "cancelled")
         #expect(try client.complete("waits").code == "upstream_queue_timeout")
-        let other = try FaultyWorldClient(port: world.port)
+        let other = try ChatClient(port: world.port)
         other.message("next", "Hi")
         _ = try other.state("queued", of: "next")
-        client.send(#"{"type":"cancel","message":"run"}"#)
+        client.cancel("run")
         #expect(try client.complete("run").status == "cancelled")
         #expect(try other.complete("next").status == "completed")
         world.expectNothingLeft()
@@ -93,7 +93,7 @@ struct ResilienceTests {
 
     @Test("cancel while backing off, connecting, waiting, and resuming")
     func cancel() throws {
-        let upstream = try FaultyUpstream()
+        let upstream = try SimulatorThread()
         defer { upstream.stop() }
         let world = try FaultyWorld(
             primary: upstream.url,
@@ -102,19 +102,19 @@ struct ResilienceTests {
                 "response_header_timeout_ms: 60000",
             ])
         defer { world.stop() }
-        let client = try FaultyWorldClient(port: world.port)
+        let client = try ChatClient(port: world.port)
         client.message("off", "Hi [sim:fault=status status=500]")
         _ = try client.state("retrying", of: "off")
-        client.send(#"{"type":"cancel","message":"off"}"#)
+        client.cancel("off")
         #expect(try client.complete("off").status == "cancelled")
         client.message("silent", "Hi [sim:fault=silent]")
         _ = try client.state("waiting", of: "silent")
-        client.send(#"{"type":"cancel","message":"silent"}"#)
+        client.cancel("silent")
         #expect(try client.complete("silent").status == "cancelled")
         client.message(
             "bg", "deltas=1000 rate=50 [sim:fault=cut after=10]", options: Self.background)
         for _ in 0..<30 { _ = try client.next { $0["type"] as? String == "delta" } }
-        client.send(#"{"type":"cancel","message":"bg"}"#)
+        client.cancel("bg")
         #expect(try client.complete("bg").status == "cancelled")
         #expect(world.metric("gateway_upstream_background_cancels_total") == 1)
         world.expectNothingLeft()
@@ -122,11 +122,11 @@ struct ResilienceTests {
 
     @Test("a background response goes on in the next process")
     func restart() throws {
-        let upstream = try FaultyUpstream()
+        let upstream = try SimulatorThread()
         defer { upstream.stop() }
         let keys = "resume: {token_keys: [\"k:MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE\"]}"
         let first = try FaultyWorld(primary: upstream.url, more: keys)
-        let client = try FaultyWorldClient(port: first.port)
+        let client = try ChatClient(port: first.port)
         let before = client.token
         client.message("bg", "deltas=40 rate=40", options: Self.background)
         _ = try client.next { $0["type"] as? String == "delta" }
@@ -134,7 +134,7 @@ struct ResilienceTests {
         first.stop()
         let second = try FaultyWorld(primary: upstream.url, more: keys)
         defer { second.stop() }
-        let again = try FaultyWorldClient(port: second.port, resume: client.token)
+        let again = try ChatClient(port: second.port, resume: client.token)
         let end = try again.complete("bg")
         #expect(end.status == "completed", "\(again.story)")
         #expect(again.text(of: "bg").hasPrefix(client.text(of: "bg")))
@@ -147,7 +147,7 @@ struct ResilienceTests {
         let count =
             ProcessInfo.processInfo.environment["MILLRACE_FAULTY_RESPONSES"].flatMap { Int($0) }
             ?? 1_000
-        let upstream = try FaultyUpstream()
+        let upstream = try SimulatorThread()
         defer { upstream.stop() }
         let world = try FaultyWorld(
             primary: upstream.url, more: "replay: {retention_s: 0}", shards: 1)
@@ -160,7 +160,7 @@ struct ResilienceTests {
         var sent = 0
         var ends = 0
         while sent < count {
-            let client = try FaultyWorldClient(port: world.port)
+            let client = try ChatClient(port: world.port)
             let batch = min(20, count - sent)
             for index in 0..<batch {
                 let fault = faults[(sent + index) % faults.count]
@@ -183,16 +183,16 @@ struct ResilienceTests {
 
     @Test("one upstream is a black hole: streams at the other keep their pace")
     func blackHole() throws {
-        let healthy = try FaultyUpstream()
+        let healthy = try SimulatorThread()
         defer { healthy.stop() }
-        let hole = try FaultyUpstream(fault: "silent")
+        let hole = try SimulatorThread(fault: "silent")
         defer { hole.stop() }
         let world = try FaultyWorld(
             primary: hole.url, upstream: ["response_header_timeout_ms: 500"],
             fallback: "{urls: {other: \"\(healthy.url)\"}, order: [other]}",
             breaker: "{minimum_calls: 5, open_ms: 60000, open_max_ms: 60000}")
         defer { world.stop() }
-        let client = try FaultyWorldClient(port: world.port)
+        let client = try ChatClient(port: world.port)
         for index in 0..<20 { client.message("m\(index)", "Hi") }
         for index in 0..<20 { #expect(try client.complete("m\(index)").status == "completed") }
         #expect(world.metric("gateway_upstream_breaker_state{upstream=\"primary\"}") == 2)

@@ -1,9 +1,10 @@
 /** An answer as chunks of the AI SDK's UI message stream. Pure: what the answer looks like goes in, what is new comes out. */
 
-import type { Answer, OutputItem, Turn } from "../core/transcript.ts";
-import type { UIMessageChunk } from "./types.ts";
+import { imageData } from "../core/image-data.ts";
+import type { Answer, OutputItem, Turn } from "../core/turn.ts";
+import type { FinishReason, UIMessageChunk } from "./types.ts";
 
-const FINISH_REASONS: Record<string, string> = {
+const FINISH_REASONS: Record<string, FinishReason> = {
   max_output_tokens: "length",
   content_filter: "content-filter",
 };
@@ -22,6 +23,12 @@ export class ChunkWriter {
   >();
   readonly #sources = new Set<string>();
   readonly #files = new Set<number>();
+  readonly #continues: boolean;
+
+  /** `continues`: what comes is the rest of a message that the SDK already shows. */
+  constructor({ continues = false }: { readonly continues?: boolean } = {}) {
+    this.#continues = continues;
+  }
 
   get ended(): boolean {
     return this.#ended;
@@ -44,7 +51,10 @@ export class ChunkWriter {
     }
     if (!this.#started) {
       this.#started = true;
-      chunks.push({ type: "start", messageId: answer.id }, { type: "start-step" });
+      chunks.push(
+        this.#continues ? { type: "start" } : { type: "start", messageId: answer.id },
+        { type: "start-step" },
+      );
     }
     for (const item of answer.items) this.#item(answer, item, chunks);
     if (answer.status !== "queued" && answer.status !== "in_progress") this.#end(answer, chunks);
@@ -73,13 +83,10 @@ export class ChunkWriter {
     }
     if (item.tool !== undefined) this.#tool(answer, item, chunks);
     for (const annotation of item.annotations ?? []) this.#source(annotation, chunks);
-    const result = item.item?.result;
-    if (
-      item.tool?.kind === "image_generation" && typeof result === "string" &&
-      !this.#files.has(item.index)
-    ) {
+    const image = item.tool?.kind === "image_generation" ? imageData(item.item?.result) : undefined;
+    if (image !== undefined && !this.#files.has(item.index)) {
       this.#files.add(item.index);
-      chunks.push({ type: "file", url: `data:image/png;base64,${result}`, mediaType: "image/png" });
+      chunks.push({ type: "file", ...image });
     }
   }
 
@@ -108,8 +115,20 @@ export class ChunkWriter {
       });
       tool.length = call.arguments.length;
     }
-    const ended = call.status === "completed" || call.status === "failed" ||
-      call.status === "incomplete";
+    const over = answer.status !== "queued" && answer.status !== "in_progress";
+    const ended = call.status === "completed" || call.status === "failed";
+    if ((call.status === "incomplete" || (over && !ended)) && !tool.input) {
+      // Half of the arguments is nothing that may be run.
+      tool.input = tool.output = true;
+      chunks.push({
+        type: "tool-input-error",
+        toolCallId,
+        toolName,
+        input: call.arguments,
+        errorText: "the tool call was cut short",
+        ...common,
+      });
+    }
     if (ended && !tool.input) {
       tool.input = true;
       chunks.push({
@@ -125,9 +144,13 @@ export class ChunkWriter {
       tool.output = true;
       const errorText = typeof call.output === "string" ? call.output : "the tool call failed";
       chunks.push({ type: "tool-output-error", toolCallId, errorText, ...common });
-    } else if (call.output !== undefined) {
+    } else if (
+      call.output !== undefined || (providerExecuted && (item.item !== undefined || over))
+    ) {
+      // Upstream has run it, whether or not it tells what came of it.
       tool.output = true;
-      chunks.push({ type: "tool-output-available", toolCallId, output: call.output, ...common });
+      const output = call.output ?? null;
+      chunks.push({ type: "tool-output-available", toolCallId, output, ...common });
     }
   }
 
@@ -160,11 +183,12 @@ export class ChunkWriter {
     for (const [id, text] of this.#texts) {
       if (text.open) chunks.push({ type: `${text.kind}-end`, id });
     }
+    const { usage, timing } = answer.complete ?? {};
     const metadata = {
-      model: answer.model,
-      usage: answer.complete?.usage,
-      timing: answer.complete?.timing,
       integrity: answer.integrity,
+      ...(answer.model === undefined ? {} : { model: answer.model }),
+      ...(usage === undefined ? {} : { usage }),
+      ...(timing === undefined ? {} : { timing }),
     };
     switch (answer.status) {
       case "cancelled":
@@ -184,7 +208,7 @@ export class ChunkWriter {
         const calls = answer.items.some((item) =>
           item.tool?.kind === "function" && item.tool.output === undefined
         );
-        const reason = answer.status === "incomplete"
+        const reason: FinishReason = answer.status === "incomplete"
           ? FINISH_REASONS[answer.complete?.reason ?? ""] ?? "other"
           : calls
           ? "tool-calls"

@@ -1,7 +1,9 @@
 import { ChatStreamClient, type ChatStreamOptions } from "../core/client.ts";
-import type { MessageInput, MessageOptions, UpstreamObject } from "../core/protocol.ts";
-import { isRunning, isSettled, type Turn } from "../core/transcript.ts";
+import { nextRetryId, splitRetryId } from "../core/message-id.ts";
+import type { MessageInput, MessageOptions } from "../core/protocol.ts";
+import { isRunning, isSettled, type Turn } from "../core/turn.ts";
 import { ChunkWriter } from "./chunks.ts";
+import { historyOf, inputOf, toolOutputs, wireId } from "./messages.ts";
 import type {
   ChatTransport,
   ReconnectOptions,
@@ -15,134 +17,190 @@ export interface MillraceTransportOptions extends Omit<ChatStreamOptions, "key">
   readonly options?: MessageOptions;
 }
 
+interface Chat {
+  readonly client: ChatStreamClient;
+  /** The stored session is read. */
+  readonly loaded: Promise<void>;
+  /** The newest request to resume: an older one that it replaces is let go, not stopped. */
+  resume: object | undefined;
+}
+
 /**
- * Lets the AI SDK's chat (`new Chat({ transport })`) talk to a gateway.
+ * Lets the AI SDK's chat (`useChat({ transport })`) talk to a gateway.
  *
  * Stop and resume both work: `abortSignal` sends a cancel, and `reconnectToStream` finds a running answer again after
  * a reload, because a lost connection ends nothing.
  */
 export class MillraceChatTransport implements ChatTransport {
   readonly #options: MillraceTransportOptions;
-  readonly #clients = new Map<string, ChatStreamClient>();
+  readonly #chats = new Map<string, Chat>();
 
   constructor(options: MillraceTransportOptions) {
     this.#options = options;
   }
 
-  sendMessages(options: SendMessagesOptions): Promise<ReadableStream<UIMessageChunk>> {
-    const client = this.#client(options.chatId);
+  async sendMessages(options: SendMessagesOptions): Promise<ReadableStream<UIMessageChunk>> {
+    const { abortSignal } = options;
+    const { client, loaded } = this.#chat(options.chatId);
+    await loaded; // What was said before a reload decides what this message is.
+    if (abortSignal?.aborted) return empty();
+    const last = options.messages.at(-1);
+    if (last?.role === "assistant" && options.trigger === "submit-message") {
+      return this.#sendToolOutputs(client, last, options);
+    }
     const message = options.messages.findLast((each) => each.role === "user");
-    if (message === undefined) return Promise.reject(new TypeError("there is no message to send"));
-    const input = inputOf(message);
-    const chosen: MessageOptions = { ...this.#options.options, ...options.body };
-    const known = client.turns.find((turn) => turn.id === wireId(message.id));
-    const turn = options.trigger === "regenerate-message" && known !== undefined
-      ? client.branch(known.id, input, chosen)
-      : client.send(input, chosen, wireId(message.id));
-    if (turn === undefined) return Promise.reject(new TypeError("this message cannot be repeated"));
-    return Promise.resolve(this.#stream(client, turn, options.abortSignal));
+    if (message === undefined) throw new TypeError("there is no message to send");
+    const turn = this.#turnFor(client, message, options);
+    if (turn === undefined) throw new TypeError("this message cannot be repeated");
+    return stream(client, turn, abortSignal, () => true);
   }
 
   async reconnectToStream(
     options: ReconnectOptions,
   ): Promise<ReadableStream<UIMessageChunk> | null> {
-    const client = this.#client(options.chatId);
-    await this.#settled(client);
+    const chat = this.#chat(options.chatId), { client } = chat, resume = {};
+    chat.resume = resume;
+    await chat.loaded;
+    await connected(client, options.abortSignal);
+    if (options.abortSignal?.aborted) return null;
     const turn = client.turns.findLast((each) => isRunning(each) || !isSettled(each));
-    return turn === undefined ? null : this.#stream(client, turn, options.abortSignal);
+    if (turn === undefined) return null;
+    return stream(client, turn, options.abortSignal, () => chat.resume === resume);
   }
 
   /** Closes every connection. Running answers go on at the gateway. */
   dispose(): void {
-    for (const client of this.#clients.values()) client.dispose();
-    this.#clients.clear();
+    for (const { client } of this.#chats.values()) client.dispose();
+    this.#chats.clear();
   }
 
   /** The client of one chat, for what the SDK has no words for. */
   client(chatId: string): ChatStreamClient {
-    return this.#client(chatId);
+    return this.#chat(chatId).client;
   }
 
-  #client(chatId: string): ChatStreamClient {
-    let client = this.#clients.get(chatId);
-    if (client === undefined) {
-      client = new ChatStreamClient({ ...this.#options, key: chatId });
-      this.#clients.set(chatId, client);
-      client.start();
+  #chat(chatId: string): Chat {
+    let chat = this.#chats.get(chatId);
+    if (chat === undefined) {
+      const client = new ChatStreamClient({ ...this.#options, key: chatId });
+      chat = { client, loaded: Promise.resolve(client.start()), resume: undefined };
+      this.#chats.set(chatId, chat);
     }
-    return client;
+    return chat;
   }
 
-  /** Until the stored session is read and its replay applied, or it is clear that there is no connection now. */
-  #settled(client: ChatStreamClient): Promise<void> {
-    const isOpen = () =>
-      client.connection.phase === "idle" || client.connection.phase === "connecting";
-    if (!isOpen()) return Promise.resolve();
-    return new Promise((resolve) => {
-      const stop = client.subscribe(() => {
-        if (isOpen()) return;
-        stop();
-        resolve();
-      });
-    });
-  }
-
-  #stream(
+  /**
+   * The turn that answers a message of the user.
+   *
+   * A message that is asked again (another wording, another answer, one that failed) parts from the conversation
+   * there, and is named after the first: `ID:2`. So it is found again after a reload, with nothing else kept.
+   */
+  #turnFor(
     client: ChatStreamClient,
-    turn: Turn,
-    abort: AbortSignal | undefined,
-  ): ReadableStream<UIMessageChunk> {
-    const writer = new ChunkWriter();
-    const id = turn.id;
-    let stop = () => {};
-    return new ReadableStream<UIMessageChunk>({
-      start(controller) {
-        const write = () => {
-          const current = client.turns.find((each) => each.id === id) ?? turn;
-          for (const chunk of writer.write(current)) controller.enqueue(chunk);
-          if (!writer.ended) return;
-          stop();
-          controller.close();
-        };
-        const unsubscribe = client.subscribe((change) => {
-          if (change.type === "turns" || (change.type === "turn" && change.id === id)) write();
-        });
-        const cancel = () => client.stop(id);
-        abort?.addEventListener("abort", cancel, { once: true });
-        stop = () => {
-          unsubscribe();
-          abort?.removeEventListener("abort", cancel);
-        };
-        if (abort?.aborted) cancel();
-        write();
-      },
-      // The reader went away. That is no cancel: the answer goes on and can be resumed.
-      cancel: () => stop(),
-    });
-  }
-}
-
-/** The SDK's message ids have other characters than the gateway's may have. */
-function wireId(id: string): string {
-  return id.replace(/[^A-Za-z0-9_.-]/g, "_").slice(0, 60) || "m";
-}
-
-function inputOf(message: UIMessage): MessageInput {
-  const content: UpstreamObject[] = [];
-  for (const part of message.parts) {
-    if (part.type === "text") {
-      content.push({ type: "input_text", text: String(part.text ?? "") });
-    } else if (part.type === "file" && String(part.mediaType).startsWith("image/")) {
-      content.push({ type: "input_image", image_url: String(part.url), detail: "auto" });
-    } else if (part.type === "file") {
-      content.push({
-        type: "input_file",
-        filename: String(part.filename ?? "file"),
-        file_data: String(part.url),
-      });
+    message: UIMessage,
+    options: SendMessagesOptions,
+  ): Turn | undefined {
+    const id = wireId(message.id), input = inputOf(message), chosen = this.#parameters(options);
+    const known = client.turns.findLast((turn) => splitRetryId(turn.id)[0] === id);
+    if (known === undefined) {
+      return client.send(this.#told(client, message, input, options), chosen, id);
     }
+    const again = options.trigger === "regenerate-message" || options.messageId !== undefined ||
+      (known.answer?.status ?? "completed") !== "completed";
+    if (!isSettled(known) || !again) return known;
+    return client.branch(known.id, input, chosen, nextRetryId(known.id));
   }
-  const [only] = content;
-  if (content.length === 1 && only?.type === "input_text") return String(only.text);
-  return [{ role: "user", content }];
+
+  /** A conversation that the application kept and the gateway has never heard is told with its next message. */
+  #told(
+    client: ChatStreamClient,
+    message: UIMessage,
+    input: MessageInput,
+    { messages }: SendMessagesOptions,
+  ): MessageInput {
+    const before = messages.slice(0, messages.indexOf(message));
+    if (client.turns.length > 0 || before.length === 0) return input;
+    const said = typeof input === "string" ? [{ role: "user", content: input }] : input;
+    return [...historyOf(before), ...said];
+  }
+
+  /** The application has run the tools that the model asked for: their outputs are the next message. */
+  #sendToolOutputs(
+    client: ChatStreamClient,
+    message: UIMessage,
+    options: SendMessagesOptions,
+  ): ReadableStream<UIMessageChunk> {
+    const outputs = toolOutputs(message);
+    if (outputs.length === 0) throw new TypeError("there is no tool output to send");
+    const id = wireId(`o_${outputs.at(-1)!.call_id}`);
+    const turn = client.send(outputs, this.#parameters(options), id);
+    // What comes is the rest of the message that asked: it keeps its id.
+    return stream(client, turn, options.abortSignal, () => true, { continues: true });
+  }
+
+  #parameters({ body }: SendMessagesOptions): MessageOptions {
+    return { ...this.#options.options, ...body };
+  }
+}
+
+function empty(): ReadableStream<UIMessageChunk> {
+  return new ReadableStream({ start: (controller) => controller.close() });
+}
+
+/** Until the replay is applied, or it is clear that there is no connection now. */
+function connected(client: ChatStreamClient, abort: AbortSignal | undefined): Promise<void> {
+  const isOpen = () => {
+    const { phase } = client.connection;
+    return phase === "idle" || phase === "connecting";
+  };
+  if (!isOpen() || abort?.aborted) return Promise.resolve();
+  return new Promise((resolve) => {
+    const done = () => {
+      unsubscribe();
+      abort?.removeEventListener("abort", done);
+      resolve();
+    };
+    const unsubscribe = client.subscribe(() => {
+      if (!isOpen()) done();
+    });
+    abort?.addEventListener("abort", done, { once: true });
+  });
+}
+
+/** `isCurrent`: whether an abort means the answer, or only this way of reading it. */
+function stream(
+  client: ChatStreamClient,
+  turn: Turn,
+  abort: AbortSignal | undefined,
+  isCurrent: () => boolean,
+  how: { readonly continues?: boolean } = {},
+): ReadableStream<UIMessageChunk> {
+  const writer = new ChunkWriter(how);
+  const { id } = turn;
+  let stop = () => {};
+  return new ReadableStream<UIMessageChunk>({
+    start(controller) {
+      const write = () => {
+        const current = client.turns.find((each) => each.id === id) ?? turn;
+        for (const chunk of writer.write(current)) controller.enqueue(chunk);
+        if (!writer.ended) return;
+        stop();
+        controller.close();
+      };
+      const unsubscribe = client.subscribe((change) => {
+        if (change.type === "turns" || (change.type === "turn" && change.id === id)) write();
+      });
+      // The SDK aborts a resume also when it begins the next one, and says so only after the abort.
+      const cancel = () => queueMicrotask(() => isCurrent() && client.stop(id));
+      abort?.addEventListener("abort", cancel, { once: true });
+      stop = () => {
+        unsubscribe();
+        abort?.removeEventListener("abort", cancel);
+      };
+      if (abort?.aborted) cancel();
+      write();
+    },
+    // The reader went away. That is no cancel: the answer goes on and can be resumed.
+    cancel: () => stop(),
+  });
 }

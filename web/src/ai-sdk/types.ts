@@ -15,6 +15,14 @@ export interface UIMessage {
   readonly metadata?: unknown;
 }
 
+export type FinishReason =
+  | "stop"
+  | "length"
+  | "content-filter"
+  | "tool-calls"
+  | "error"
+  | "other";
+
 export type UIMessageChunk =
   | { type: "start"; messageId?: string; messageMetadata?: unknown }
   | { type: "start-step" }
@@ -42,6 +50,15 @@ export type UIMessageChunk =
     dynamic?: boolean;
   }
   | {
+    type: "tool-input-error";
+    toolCallId: string;
+    toolName: string;
+    input: unknown;
+    errorText: string;
+    providerExecuted?: boolean;
+    dynamic?: boolean;
+  }
+  | {
     type: "tool-output-available";
     toolCallId: string;
     output: unknown;
@@ -65,7 +82,7 @@ export type UIMessageChunk =
   }
   | { type: "file"; url: string; mediaType: string }
   | { type: "message-metadata"; messageMetadata: unknown }
-  | { type: "finish"; finishReason?: string; messageMetadata?: unknown }
+  | { type: "finish"; finishReason?: FinishReason; messageMetadata?: unknown }
   | { type: "abort"; reason?: string }
   | { type: "error"; errorText: string };
 

@@ -1,6 +1,14 @@
 /** The browser as the client's environment. */
 
-import type { Environment, PageSignal, Socket, SocketHandlers } from "../core/environment.ts";
+import type {
+  Environment,
+  PageSignal,
+  Readiness,
+  Socket,
+  SocketHandlers,
+} from "../core/environment.ts";
+
+const INQUIRY_TIMEOUT_MS = 5_000;
 
 export class BrowserEnvironment implements Environment {
   now(): number {
@@ -36,6 +44,20 @@ export class BrowserEnvironment implements Environment {
       send: (text) => socket.send(text),
       close: (code, reason) => socket.close(code, reason),
     };
+  }
+
+  async inquire(url: string): Promise<Readiness | undefined> {
+    const place = new URL("../readyz", url.replace(/^ws/, "http"));
+    if (place.origin !== globalThis.location.origin) return undefined; // Elsewhere it may not be read.
+    try {
+      const signal = AbortSignal.timeout(INQUIRY_TIMEOUT_MS);
+      const answer = await fetch(place, { cache: "no-store", credentials: "omit", signal });
+      if (answer.ok) return { ready: true };
+      const { error } = await answer.json() as { error?: { code?: unknown } };
+      return typeof error?.code === "string" ? { ready: false, code: error.code } : undefined;
+    } catch {
+      return undefined;
+    }
   }
 
   online(): boolean {

@@ -2,7 +2,7 @@
 
 import type { MessageOptions } from "./protocol.ts";
 import type { Awaitable, StoredSession } from "./store.ts";
-import { answerText, inputText, type Turn } from "./transcript.ts";
+import { answerText, inputText, type Turn } from "./turn.ts";
 
 export interface Conversation {
   readonly id: string;

@@ -27,6 +27,12 @@ export interface SocketHandlers {
  */
 export type PageSignal = "online" | "offline" | "wake" | "sleep";
 
+export interface Readiness {
+  readonly ready: boolean;
+  /** The gateway's error code, when it is not. */
+  readonly code?: string;
+}
+
 export interface Environment {
   /** Milliseconds of a clock that never goes back, except that it may jump ahead while the machine sleeps. */
   now(): number;
@@ -38,6 +44,11 @@ export interface Environment {
   random(): number;
   /** Opens a socket; it may throw when the URL is refused outright. */
   openSocket(url: string, subprotocol: string, handlers: SocketHandlers): Socket;
+  /**
+   * Asks the gateway by a plain request whether it takes connections: a browser does not tell a page why a socket to
+   * it was refused. Nothing, where it cannot be reached or asked. May be left out.
+   */
+  inquire?(url: string): Promise<Readiness | undefined>;
   /** Whether the machine believes to have a network. */
   online(): boolean;
   /** Tells what the page goes through; returns how to stop. */

@@ -1,6 +1,6 @@
 /** Where a session is kept between two lives of the page. Replaceable: pass your own `SessionStore`. */
 
-import type { Turn } from "./transcript.ts";
+import type { Turn } from "./turn.ts";
 
 /**
  * All that is needed to go on: the proof, the position, and the transcript that stands at exactly that position.

@@ -103,6 +103,7 @@ export const ar: Catalogue = {
   "tool.status.failed": "فشل",
   "tool.status.incomplete": "غير مكتمل",
   "sources.title": "المصادر",
+  "sources.mark": "المصدر {number}: {title}",
   "image.alt": "صورة مولَّدة",
   "image.partial": "الصورة قيد الرسم",
   "image.save": "حفظ الصورة",
@@ -126,6 +127,9 @@ export const ar: Catalogue = {
   "link.offlineHint": "سيُرسل ما تكتبه فور عودتك.",
   "link.closed": "انقطع الاتصال",
   "link.draining": "يُعاد تشغيل البوابة؛ الإجابات مستمرة",
+  "link.why.refused":
+    "البوابة تعمل لكنها ترفض هذه الصفحة. ربما لا مكان فيها، أو أن وسيطًا لا يمرر WebSocket أو عنوان الصفحة.",
+  "link.why.draining": "ستعيد التشغيل قريبًا ولا تقبل اتصالات جديدة.",
   "link.now": "اتصل الآن",
   "link.key": "مفتاح الدخول",
   "link.keyHint": "تطلب هذه البوابة مفتاحًا.",

@@ -103,6 +103,7 @@ export const de: Catalogue = {
   "tool.status.failed": "fehlgeschlagen",
   "tool.status.incomplete": "unvollständig",
   "sources.title": "Quellen",
+  "sources.mark": "Quelle {number}: {title}",
   "image.alt": "Erzeugtes Bild",
   "image.partial": "Bild entsteht",
   "image.save": "Bild speichern",
@@ -126,6 +127,9 @@ export const de: Catalogue = {
   "link.offlineHint": "Was Sie schreiben, wird gesendet, sobald Sie wieder online sind.",
   "link.closed": "Getrennt",
   "link.draining": "Das Gateway startet neu; Antworten laufen weiter",
+  "link.why.refused":
+    "Das Gateway läuft, weist diese Seite aber ab. Vielleicht ist es voll, oder ein Proxy dazwischen lässt WebSockets oder die Adresse der Seite nicht durch.",
+  "link.why.draining": "Es startet gleich neu und nimmt keine neuen Verbindungen an.",
   "link.now": "Jetzt verbinden",
   "link.key": "Zugangsschlüssel",
   "link.keyHint": "Dieses Gateway verlangt einen Schlüssel.",

@@ -102,6 +102,7 @@ export const en = {
   "tool.status.failed": "failed",
   "tool.status.incomplete": "unfinished",
   "sources.title": "Sources",
+  "sources.mark": "Source {number}: {title}",
   "image.alt": "Generated image",
   "image.partial": "Image being drawn",
   "image.save": "Save image",
@@ -125,6 +126,9 @@ export const en = {
   "link.offlineHint": "What you write is sent as soon as you are back.",
   "link.closed": "Disconnected",
   "link.draining": "The gateway restarts; answers go on",
+  "link.why.refused":
+    "The gateway runs but refuses this page. It may have no room, or a proxy in between does not pass WebSockets or the page’s address.",
+  "link.why.draining": "It is about to restart and takes no new connections.",
   "link.now": "Reconnect now",
   "link.key": "Access key",
   "link.keyHint": "This gateway asks for a key.",

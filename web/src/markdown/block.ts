@@ -26,6 +26,18 @@ export interface ListData {
   readonly offset: number;
 }
 
+/** From `at` on, a block's text is the source's from `source` on: one entry for each line. */
+export interface Origin {
+  readonly at: number;
+  readonly source: number;
+}
+
+/** A numbered mark behind the character before `at`. */
+export interface Mark {
+  readonly at: number;
+  readonly number: number;
+}
+
 let nextId = 1;
 
 export class Block {
@@ -53,6 +65,12 @@ export class Block {
   lastLineBlank = false;
   firstLine = 0;
 
+  /** Where in the source the line begins that it began on. */
+  source = 0;
+  origins: Origin[] = [];
+  /** Marks whose place is in this block, by places of the source. */
+  marks: readonly Mark[] = [];
+
   listener: (() => void) | undefined;
 
   constructor(type: BlockType) {
@@ -63,18 +81,45 @@ export class Block {
     return this.children[this.children.length - 1];
   }
 
+  /** The marks by places of `text`. */
+  get textMarks(): Mark[] {
+    return this.marks.map(({ at, number }) => ({ at: this.#textPlace(at), number }));
+  }
+
+  #textPlace(source: number): number {
+    let place = this.origins.length - 1;
+    while (place > 0 && this.origins[place]!.source >= source) place--;
+    const origin = this.origins[place];
+    if (origin === undefined) return this.text.length;
+    const end = this.origins[place + 1]?.at ?? this.text.length;
+    return Math.max(0, Math.min(origin.at + source - origin.source, end));
+  }
+
   /** The language of a code block. */
   get language(): string {
     return /^\S*/.exec(this.info)![0];
   }
 }
 
-/** The cells of one table row, as text. */
-export function splitRow(line: string): string[] {
+export interface Cell {
+  readonly text: string;
+  /** Where in the row it begins and ends, without the bars. */
+  readonly start: number;
+  readonly end: number;
+}
+
+/** The cells of one table row. */
+export function splitRow(line: string): Cell[] {
   const trimmed = line.trim();
-  const cells: string[] = [];
-  let cell = "";
-  let place = trimmed.startsWith("|") ? 1 : 0;
+  const lead = line.length - line.trimStart().length;
+  const cells: Cell[] = [];
+  let cell = "", start = trimmed.startsWith("|") ? 1 : 0;
+  let place = start;
+  const end = () => {
+    cells.push({ text: cell.trim(), start: lead + start, end: lead + place });
+    cell = "";
+    start = place + 1;
+  };
   for (; place < trimmed.length; place++) {
     const character = trimmed[place]!;
     if (character === "\\" && trimmed[place + 1] === "|") {
@@ -83,16 +128,22 @@ export function splitRow(line: string): string[] {
     } else if (character === "\\" && place + 1 < trimmed.length) {
       cell += character + trimmed[++place]!;
     } else if (character === "|") {
-      cells.push(cell.trim());
-      cell = "";
+      end();
     } else {
       cell += character;
     }
   }
-  if (cell.trim() !== "" || !trimmed.endsWith("|") || trimmed.endsWith("\\|")) {
-    cells.push(cell.trim());
-  }
+  if (cell.trim() !== "" || !trimmed.endsWith("|") || trimmed.endsWith("\\|")) end();
   return cells;
+}
+
+/** Those of a row's marks that stand in one cell, by places of the cell's text. */
+export function cellMarks(row: string, cell: Cell, marks: readonly Mark[]): Mark[] {
+  const space = /^\s*/.exec(row.slice(cell.start, cell.end))![0].length;
+  return marks.filter(({ at }) => at > cell.start && at <= cell.end).map(({ at, number }) => {
+    const before = row.slice(cell.start + space, at);
+    return { at: before.length - before.split("\\|").length + 1, number };
+  });
 }
 
 /** The alignments that a delimiter row gives, or nothing when the line is none. */
@@ -100,7 +151,7 @@ export function delimiterRow(line: string): Alignment[] | undefined {
   if (!/^\s{0,3}\|?[ \t]*:?-+:?[ \t]*(\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*$/.test(line)) {
     return undefined;
   }
-  return splitRow(line).map((cell) => {
+  return splitRow(line).map(({ text: cell }) => {
     const left = cell.startsWith(":"), right = cell.endsWith(":");
     return left && right ? "center" : left ? "left" : right ? "right" : undefined;
   });

@@ -1,14 +1,15 @@
 import { defineComponent, h, shallowRef, type VNodeChild } from "vue";
 import type { MessageKey } from "../i18n/en.ts";
 import { isMessageKey } from "../i18n/translate.ts";
-import { type Answer, answerText, isRunning, type OutputItem } from "../core/transcript.ts";
+import { imageData } from "../core/image-data.ts";
+import { type Answer, answerText, isRunning, type OutputItem } from "../core/turn.ts";
 import type { TurnView } from "../vue/useChatStream.ts";
 import { copyText, type Ui, useUi } from "./context.ts";
 import { icon, wheel } from "./Icon.tsx";
 import { JsonTree, looksLikeJson, mayBecomeJson } from "./JsonTree.tsx";
-import { MarkdownText } from "./MarkdownText.tsx";
+import { type Cite, MarkdownText } from "./MarkdownText.tsx";
 import { ReasoningCard } from "./ReasoningCard.tsx";
-import { sourcesOf, sourcesView } from "./Sources.tsx";
+import { citationMark, sourcesView } from "./Sources.tsx";
 import { ToolCard } from "./ToolCard.tsx";
 
 export interface AnswerActions {
@@ -25,6 +26,10 @@ export const AnswerView = defineComponent<
   const copy = async () => {
     copied.value = await copyText(props.view.text);
     setTimeout(() => copied.value = false, 2_000);
+  };
+  const cite: Cite = (number) => {
+    const { answer } = props.view.current;
+    return answer === undefined ? null : citationMark(ui, answer, number);
   };
   return () => {
     const turn = props.view.turn;
@@ -47,11 +52,11 @@ export const AnswerView = defineComponent<
         {wheel(running)}
         <div class="answer-body">
           {answer.items.map((item, place) =>
-            itemView(props.view, item, running, place === answer.items.length - 1)
+            itemView(props.view, item, running, place === answer.items.length - 1, cite)
           )}
           {running ? activityView(ui, props.view, answer, empty) : null}
           {endView(ui, answer, props.actions)}
-          {running ? null : sourcesView(ui, sourcesOf(answer))}
+          {sourcesView(ui, answer)}
           {running ? null : (
             <footer class="answer-foot">
               {answerText(answer) === "" ? null : action(
@@ -79,7 +84,13 @@ function action(name: Parameters<typeof icon>[0], label: string, run: () => void
   );
 }
 
-function itemView(view: TurnView, item: OutputItem, running: boolean, last: boolean): VNodeChild {
+function itemView(
+  view: TurnView,
+  item: OutputItem,
+  running: boolean,
+  last: boolean,
+  cite: Cite,
+): VNodeChild {
   const key = `i${item.index}`;
   const image = imageOf(item);
   if (image !== undefined) return <ImageOutput key={key} source={image} done={hasResult(item)} />;
@@ -115,7 +126,16 @@ function itemView(view: TurnView, item: OutputItem, running: boolean, last: bool
         if (part.kind === "audio" || (!done && mayBecomeJson(part.text))) return null;
         return looksLikeJson(part.text)
           ? <JsonTree key={`${partKey}/json`} view={view} read={() => part.text} done={done} />
-          : <MarkdownText key={partKey} view={view} part={part} done={done} />;
+          : (
+            <MarkdownText
+              key={partKey}
+              view={view}
+              part={part}
+              done={done}
+              item={item}
+              cite={cite}
+            />
+          );
       })}
     </div>
   );
@@ -126,11 +146,8 @@ function hasResult(item: OutputItem): boolean {
 }
 
 function imageOf(item: OutputItem): string | undefined {
-  const result = item.item?.result ?? item.partial_image;
-  if (item.tool?.kind !== "image_generation" || typeof result !== "string") return undefined;
-  if (!/^[A-Za-z0-9+/=]+$/.test(result.slice(0, 200))) return undefined;
-  const format = result.startsWith("/9j/") ? "jpeg" : result.startsWith("UklGR") ? "webp" : "png";
-  return `data:image/${format};base64,${result}`;
+  if (item.tool?.kind !== "image_generation") return undefined;
+  return imageData(item.item?.result ?? item.partial_image)?.url;
 }
 
 const ImageOutput = defineComponent<{ source: string; done: boolean }>((props) => {
@@ -274,7 +291,7 @@ function usageView(ui: Ui, answer: Answer): VNodeChild {
         </span>
       )}
       {facts.map((fact, place) => <span key={place}>{fact}</span>)}
-      {answer.integrity === "verified"
+      {answer.integrity === "verified" && answer.status !== "failed" && answerText(answer) !== ""
         ? (
           <span class="verified" title={ui.t("usage.verifiedHint")}>
             {icon("shield")}

@@ -32,7 +32,9 @@ export const App = defineComponent<Record<never, never>>(() => {
   const onAddress = () => {
     const id = fromAddress();
     if (id !== undefined) current.value = id;
-    else if (conversations.get(current.value) !== undefined) current.value = conversations.newId();
+    else if (location.hash === "" && conversations.get(current.value) !== undefined) {
+      current.value = conversations.newId();
+    }
   };
   onMounted(() => globalThis.addEventListener("popstate", onAddress));
   onBeforeUnmount(() => globalThis.removeEventListener("popstate", onAddress));
@@ -78,6 +80,7 @@ export const App = defineComponent<Record<never, never>>(() => {
         key={current.value}
         id={current.value}
         conversation={conversations.get(current.value)}
+        usedModels={conversations.list.value.flatMap(({ options }) => options?.model ?? [])}
         onChange={change}
         onMenu={() => menuOpen.value = true}
       />

@@ -9,7 +9,8 @@ import {
   watch,
 } from "vue";
 import { BrowserEnvironment } from "../browser/environment.ts";
-import { type Notice, splitRetryId } from "../core/client.ts";
+import type { Notice } from "../core/connection-state.ts";
+import { splitRetryId } from "../core/message-id.ts";
 import { type Conversation, titleOf } from "../core/conversations.ts";
 import type { MessageInput, MessageOptions } from "../core/protocol.ts";
 import { IndexedSessionStore } from "../browser/indexed-store.ts";
@@ -28,6 +29,8 @@ const ACCESS_KEY = "millrace.access-key";
 interface ChatPaneProps {
   id: string;
   conversation: Conversation | undefined;
+  /** Models that conversations of this browser have asked for. */
+  usedModels: readonly string[];
   onChange: (change: Partial<Omit<Conversation, "id">>) => void;
   onMenu: () => void;
 }
@@ -58,6 +61,8 @@ export const ChatPane = defineComponent<ChatPaneProps>((props) => {
         ui.toast(ui.t("notice.notSaved"), "warning");
         break;
       case "error":
+        // The bar above the composer asks for a key; nothing more need be said.
+        if (notice.error.code === "unauthorized") break;
         ui.toast(notice.error.message, "warning");
         break;
     }
@@ -133,9 +138,18 @@ export const ChatPane = defineComponent<ChatPaneProps>((props) => {
     }
   });
 
-  const options = (): MessageOptions | undefined => {
-    const chosen = props.conversation?.options;
-    return chosen !== undefined && Object.keys(chosen).length > 0 ? chosen : undefined;
+  /** What was chosen for this conversation, as far as the gateway still allows it. */
+  const options = (): MessageOptions => {
+    const { allow } = chat.connection.value.options ?? {};
+    return Object.fromEntries(
+      Object.entries(props.conversation?.options ?? {})
+        .filter(([name]) => allow === undefined || allow.includes(name)),
+    );
+  };
+  /** What the gateway offers, its default, and what other conversations here were answered by. */
+  const models = () => {
+    const { models = [], model } = chat.connection.value.options ?? {};
+    return [...new Set([...models, ...(model === undefined ? [] : [model]), ...props.usedModels])];
   };
   const send = (input: MessageInput) => {
     chat.send(input, options());
@@ -192,9 +206,8 @@ export const ChatPane = defineComponent<ChatPaneProps>((props) => {
             onClick={() => settingsOpen.value = true}
             aria-label={ui.t("app.settings")}
           >
-            <span class="label" dir="ltr">
-              {props.conversation?.options?.model ?? connection.options?.model ??
-                ui.t("settings.modelDefault")}
+            <span class="label" dir="auto">
+              {options().model ?? connection.options?.model ?? ui.t("settings.modelDefault")}
             </span>
             {icon("settings")}
           </button>
@@ -257,6 +270,7 @@ export const ChatPane = defineComponent<ChatPaneProps>((props) => {
             <SettingsDialog
               options={props.conversation?.options ?? {}}
               gateway={connection.options}
+              models={models()}
               onChange={(next: MessageOptions) => props.onChange({ options: next })}
               onClose={() => {
                 settingsOpen.value = false;
@@ -268,4 +282,4 @@ export const ChatPane = defineComponent<ChatPaneProps>((props) => {
       </main>
     );
   };
-}, { name: "ChatPane", props: ["id", "conversation", "onChange", "onMenu"] });
+}, { name: "ChatPane", props: ["id", "conversation", "usedModels", "onChange", "onMenu"] });

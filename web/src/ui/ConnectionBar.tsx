@@ -1,5 +1,6 @@
 import { defineComponent, h, onBeforeUnmount, shallowRef, type VNodeChild } from "vue";
-import type { ConnectionState } from "../core/client.ts";
+import type { ConnectionState } from "../core/connection-state.ts";
+import { isMessageKey } from "../i18n/translate.ts";
 import { useUi } from "./context.ts";
 import { icon } from "./Icon.tsx";
 
@@ -17,7 +18,12 @@ export const StatusPill = defineComponent<{ connection: ConnectionState }>((prop
       ? "link.connecting"
       : `link.${phase}` as const;
     return (
-      <span class={`pill ${tone}`} data-testid="connection" data-phase={phase}>
+      <span
+        class={`pill ${tone}`}
+        data-testid="connection"
+        data-phase={phase}
+        title={ui.t(key)}
+      >
         <span class="dot" />
         <span class="pill-text">{ui.t(key)}</span>
       </span>
@@ -43,7 +49,12 @@ export const ConnectionBar = defineComponent<BarProps>((props) => {
   const key = shallowRef("");
 
   const again = () => (
-    <button type="button" class="button small" onClick={props.onReconnect}>
+    <button
+      type="button"
+      class="button small"
+      disabled={props.connection.phase === "connecting"}
+      onClick={props.onReconnect}
+    >
       {ui.t("link.now")}
     </button>
   );
@@ -57,12 +68,22 @@ export const ConnectionBar = defineComponent<BarProps>((props) => {
   return (): VNodeChild => {
     void second.value;
     const { phase, retry_at, problem, draining, attempt } = props.connection;
+    const known = `link.why.${problem?.code}`;
     const why = problem === undefined || problem.message === "" || problem.code === "close_1006"
       ? null
-      : <span class="muted" dir="auto">{problem.message}</span>;
+      : (
+        <span class="muted" dir="auto">
+          {isMessageKey(known) ? ui.t(known) : problem.message}
+        </span>
+      );
     switch (phase) {
       case "ready":
         return draining ? bar("calm", "again", ui.t("link.draining")) : null;
+      case "connecting":
+        // While attempts go on, the bar stays where it is: it would jump with each of them.
+        return attempt <= 1
+          ? null
+          : bar("warn", "again", <span>{ui.t("link.connecting")}</span>, why);
       case "waiting": {
         // The first quick attempts are not worth a word.
         if (attempt <= 1 && why === null) return null;
@@ -92,6 +113,8 @@ export const ConnectionBar = defineComponent<BarProps>((props) => {
                 id="access-key"
                 type="password"
                 autocomplete="off"
+                required
+                placeholder={ui.t("link.key")}
                 aria-label={ui.t("link.key")}
                 value={key.value}
                 onInput={(event: Event) => key.value = (event.target as HTMLInputElement).value}

@@ -51,10 +51,19 @@ const JsonView = defineComponent<{ node: JsonNode; name: string; depth: number }
     if (node.listener === listener) node.listener = undefined;
   });
   const name = () => props.name === "" ? null : <span class="json-key">{props.name}</span>;
+  const children = () =>
+    node.children.map(({ key, node: child }, place) => (
+      <JsonView key={place} node={child} name={key} depth={props.depth + 1} />
+    ));
   return (): VNodeChild => {
     void revision.value;
     const state = node.complete ? "" : " growing";
-    if (node.kind === "object" || node.kind === "array") {
+    const isList = node.kind === "object" || node.kind === "array";
+    if (isList && props.depth === 0 && node.children.length > 0) {
+      // The whole needs no name and no count of its own.
+      return <div class={`json-root${state}`}>{children()}</div>;
+    }
+    if (isList) {
       return (
         <details class={`json-node${state}`} open={props.depth < 4}>
           <summary>
@@ -62,9 +71,7 @@ const JsonView = defineComponent<{ node: JsonNode; name: string; depth: number }
             <span class="json-count">{ui.t("json.items", { count: node.children.length })}</span>
           </summary>
           <div class="json-children">
-            {node.children.map(({ key, node: child }, place) => (
-              <JsonView key={place} node={child} name={key} depth={props.depth + 1} />
-            ))}
+            {children()}
           </div>
         </details>
       );

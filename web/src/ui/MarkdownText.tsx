@@ -1,9 +1,11 @@
 import { defineComponent, h, onBeforeUnmount, shallowRef, type VNodeChild, watch } from "vue";
-import type { TextPart } from "../core/transcript.ts";
-import { type Block, splitRow } from "../markdown/block.ts";
-import { MarkdownStream } from "../markdown/blocks.ts";
+import { CitationMarks } from "../core/citations.ts";
+import type { OutputItem, TextPart } from "../core/turn.ts";
+import { type Block, cellMarks, splitRow } from "../markdown/block.ts";
+import { MarkdownStream } from "../markdown/markdown-stream.ts";
 import { headingText, InlineStream, work } from "../markdown/inline-stream.ts";
-import { type Inline, safeHref } from "../markdown/inline.ts";
+import type { Inline } from "../markdown/inline.ts";
+import { safeHref } from "../markdown/safe-href.ts";
 import type { TurnView } from "../vue/useChatStream.ts";
 import { CodeBlock } from "./CodeBlock.tsx";
 import { MathView } from "./MathView.tsx";
@@ -11,19 +13,38 @@ import { MathView } from "./MathView.tsx";
 /** Blocks are put into groups, so that a new block at the end of a long text does not visit all before it. */
 const GROUP_BLOCKS = 32;
 
+/** Draws the mark of one source. The same function for as long as the text is shown: a new one draws every block anew. */
+export type Cite = (number: number) => VNodeChild;
+
+interface BlockProps {
+  stream: MarkdownStream;
+  cite: Cite | undefined;
+}
+
+interface MarkdownProps {
+  view: TurnView;
+  part: TextPart;
+  done: boolean;
+  /** The item whose annotations become marks, and what a mark looks like. */
+  item?: OutputItem;
+  cite?: Cite;
+}
+
 /**
  * One text part as Markdown.
  *
  * The part grows in place. Its blocks are components that redraw only when their own text changes; what is settled
  * is never drawn again.
  */
-export const MarkdownText = defineComponent<{ view: TurnView; part: TextPart; done: boolean }>(
+export const MarkdownText = defineComponent<MarkdownProps>(
   (props) => {
     let stream = new MarkdownStream();
     let consumed = 0;
     const revision = shallowRef(0);
     let groups: Block[][] = [];
     const part = props.part;
+    const marks = new CitationMarks();
+    const annotations = () => props.item?.annotations?.length ?? 0;
 
     const regroup = () => {
       const children = stream.root.children;
@@ -48,11 +69,15 @@ export const MarkdownText = defineComponent<{ view: TurnView; part: TextPart; do
     begin();
 
     watch(
-      () => [(void props.view.turn, part.text.length), props.done] as const,
+      () => [(void props.view.turn, part.text.length), annotations(), props.done] as const,
       () => {
         if (part.text.length < consumed || stream.finished) begin();
         stream.append(part.text.slice(consumed));
         consumed = part.text.length;
+        const { answer } = props.view.turn;
+        if (props.item !== undefined && answer !== undefined) {
+          stream.mark(marks.read(answer, props.item, part));
+        }
         if (props.done) stream.finish();
         stream.publish();
       },
@@ -64,29 +89,34 @@ export const MarkdownText = defineComponent<{ view: TurnView; part: TextPart; do
       return (
         <div class="md">
           {groups.map((blocks, place) => (
-            <BlockGroup key={`${place}/${blocks[0]!.id}`} blocks={blocks} stream={stream} />
+            <BlockGroup
+              key={`${place}/${blocks[0]!.id}`}
+              blocks={blocks}
+              stream={stream}
+              cite={props.cite}
+            />
           ))}
         </div>
       );
     };
   },
-  { name: "MarkdownText", props: ["view", "part", "done"] },
+  { name: "MarkdownText", props: ["view", "part", "done", "item", "cite"] },
 );
 
-const BlockGroup = defineComponent<{ blocks: Block[]; stream: MarkdownStream }>(
+const BlockGroup = defineComponent<BlockProps & { blocks: Block[] }>(
   (props) => () => (
     <div class="md-group">
       {props.blocks.map((block) => (
-        <MarkdownBlock key={block.id} block={block} stream={props.stream} />
+        <MarkdownBlock key={block.id} block={block} stream={props.stream} cite={props.cite} />
       ))}
     </div>
   ),
-  { name: "BlockGroup", props: ["blocks", "stream"] },
+  { name: "BlockGroup", props: ["blocks", "stream", "cite"] },
 );
 
-const MarkdownBlock = defineComponent<{ block: Block; stream: MarkdownStream }>(
+const MarkdownBlock = defineComponent<BlockProps & { block: Block }>(
   (props) => {
-    const { block, stream } = props;
+    const { block, stream, cite } = props;
     const revision = shallowRef(0);
     const inline = new InlineStream();
     const cells: InlineStream[] = [];
@@ -99,11 +129,20 @@ const MarkdownBlock = defineComponent<{ block: Block; stream: MarkdownStream }>(
     });
 
     const children = () =>
-      block.children.map((child) => <MarkdownBlock key={child.id} block={child} stream={stream} />);
+      block.children.map((child) => (
+        <MarkdownBlock key={child.id} block={child} stream={stream} cite={cite} />
+      ));
     // A block at the top finds its own direction; what stands inside a list, quote or table follows it as a whole
     // (`dir="auto"` skips descendants that have a `dir` of their own).
     const dir = block.parent?.type === "document" ? "auto" : undefined;
-    const words = (text: string) => inlineNodes(inline.read(stream, block, text, true));
+    const words = (text: string) =>
+      inlineNodes(inline.read(stream, block, text, true, block.textMarks), cite);
+    /** What holds no words of its own has its marks behind it. */
+    const withMarks = (content: VNodeChild): VNodeChild =>
+      block.marks.length === 0 || cite === undefined ? content : [
+        content,
+        <p key="cites" class="cites">{block.marks.map(({ number }) => cite(number))}</p>,
+      ];
 
     return () => {
       void revision.value;
@@ -121,11 +160,13 @@ const MarkdownBlock = defineComponent<{ block: Block; stream: MarkdownStream }>(
             words(headingText(block.text, block.open)),
           );
         case "rule":
-          return <hr />;
+          return withMarks(<hr />);
         case "code":
-          return <CodeBlock block={block} />;
+          return withMarks(<CodeBlock key="code" block={block} />);
         case "math":
-          return <MathView source={block.text} display ready={!block.open} />;
+          return withMarks(
+            <MathView key="math" source={block.text} display ready={!block.open} />,
+          );
         case "quote":
           return <blockquote dir={dir}>{children()}</blockquote>;
         case "list": {
@@ -148,23 +189,26 @@ const MarkdownBlock = defineComponent<{ block: Block; stream: MarkdownStream }>(
           );
         case "table":
           return (
-            <div class="table" role="group" tabindex="0" dir={dir}>
-              <table>
-                <thead>{children().slice(0, 1)}</thead>
-                <tbody>{children().slice(1)}</tbody>
-              </table>
+            <div class="table-place" dir={dir}>
+              <div class="table" role="group" tabindex="0">
+                <table>
+                  <thead>{children().slice(0, 1)}</thead>
+                  <tbody>{children().slice(1)}</tbody>
+                </table>
+              </div>
             </div>
           );
         case "row": {
-          const texts = splitRow(block.text);
+          const row = splitRow(block.text), marks = block.textMarks;
           return (
             <tr>
               {(block.parent?.align ?? []).map((align, column) => {
-                const reader = cells[column] ??= new InlineStream();
+                const reader = cells[column] ??= new InlineStream(), cell = row[column];
+                const placed = cell === undefined ? [] : cellMarks(block.text, cell, marks);
                 return h(
                   block.header ? "th" : "td",
                   { key: column, class: align && `align-${align}` },
-                  inlineNodes(reader.read(stream, block, texts[column] ?? "", true)),
+                  inlineNodes(reader.read(stream, block, cell?.text ?? "", true, placed), cite),
                 );
               })}
             </tr>
@@ -173,7 +217,7 @@ const MarkdownBlock = defineComponent<{ block: Block; stream: MarkdownStream }>(
       }
     };
   },
-  { name: "MarkdownBlock", props: ["block", "stream"] },
+  { name: "MarkdownBlock", props: ["block", "stream", "cite"] },
 );
 
 /** A lone line that starts like a table row is shown once the next line tells whether it is one. */
@@ -185,7 +229,7 @@ function trimEnd(text: string): string {
   return text.replace(/[ \t\n]+$/, "");
 }
 
-export function inlineNodes(nodes: readonly Inline[]): VNodeChild[] {
+function inlineNodes(nodes: readonly Inline[], cite: Cite | undefined): VNodeChild[] {
   return nodes.map((node) => {
     switch (node.type) {
       case "text":
@@ -194,18 +238,20 @@ export function inlineNodes(nodes: readonly Inline[]): VNodeChild[] {
         return "\n";
       case "break":
         return <br />;
+      case "mark":
+        return cite?.(node.number) ?? null;
       case "code":
         return <code>{node.text}</code>;
       case "math":
         return <MathView source={node.text} display={node.display} ready />;
       case "emphasis":
-        return <em>{inlineNodes(node.children)}</em>;
+        return <em>{inlineNodes(node.children, cite)}</em>;
       case "strong":
-        return <strong>{inlineNodes(node.children)}</strong>;
+        return <strong>{inlineNodes(node.children, cite)}</strong>;
       case "deleted":
-        return <del>{inlineNodes(node.children)}</del>;
+        return <del>{inlineNodes(node.children, cite)}</del>;
       case "link":
-        return linkNode(node.href, node.title, inlineNodes(node.children));
+        return linkNode(node.href, node.title, inlineNodes(node.children, cite));
       case "image":
         // Pictures from elsewhere are not loaded: that would tell their server who reads what.
         return linkNode(node.href, node.title, [`🖼 ${node.alt || node.href}`]);

@@ -1,5 +1,5 @@
 import { defineComponent, h, shallowRef } from "vue";
-import type { OutputItem } from "../core/transcript.ts";
+import type { OutputItem } from "../core/turn.ts";
 import type { TurnView } from "../vue/useChatStream.ts";
 import { useUi } from "./context.ts";
 import { icon } from "./Icon.tsx";

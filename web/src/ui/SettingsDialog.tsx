@@ -7,11 +7,21 @@ import { type Theme, useUi } from "./context.ts";
 interface SettingsProps {
   options: MessageOptions;
   gateway: ReadyFrame["options"];
+  /** Models to offer. */
+  models: readonly string[];
   onChange: (options: MessageOptions) => void;
   onClose: () => void;
 }
 
-const SUGGESTED_MODELS = ["gpt-5.5", "gpt-5.5-mini", "gpt-4.1"];
+/** Parameters of answers that this page has a field for. */
+const PARAMETERS = [
+  "model",
+  "instructions",
+  "reasoning",
+  "text",
+  "temperature",
+  "max_output_tokens",
+];
 
 /** Parameters of this chat's answers, and how the page looks. */
 export const SettingsDialog = defineComponent<SettingsProps>((props) => {
@@ -66,7 +76,7 @@ export const SettingsDialog = defineComponent<SettingsProps>((props) => {
       >
         <form method="dialog">
           <h2 id="settings-title">{ui.t("settings.title")}</h2>
-          <fieldset>
+          <fieldset hidden={!PARAMETERS.some(allows)}>
             <legend>{ui.t("settings.answers")}</legend>
             {allows("model")
               ? field(
@@ -85,9 +95,7 @@ export const SettingsDialog = defineComponent<SettingsProps>((props) => {
               )
               : null}
             <datalist id="s-models">
-              {(props.gateway?.models ?? SUGGESTED_MODELS).map((model) => (
-                <option key={model} value={model} />
-              ))}
+              {props.models.map((model) => <option key={model} value={model} />)}
             </datalist>
             {allows("instructions")
               ? field(
@@ -207,4 +215,4 @@ export const SettingsDialog = defineComponent<SettingsProps>((props) => {
       </dialog>
     );
   };
-}, { name: "SettingsDialog", props: ["options", "gateway", "onChange", "onClose"] });
+}, { name: "SettingsDialog", props: ["options", "gateway", "models", "onChange", "onClose"] });

@@ -1,69 +1,78 @@
-import { h, type VNodeChild } from "vue";
-import type { UpstreamObject } from "../core/protocol.ts";
-import type { Answer } from "../core/transcript.ts";
-import { safeHref } from "../markdown/inline.ts";
+import { h, nextTick, type VNodeChild } from "vue";
+import { type Source, sourcesOf } from "../core/citations.ts";
+import type { Answer } from "../core/turn.ts";
+import { safeHref } from "../markdown/safe-href.ts";
 import type { Ui } from "./context.ts";
 import { icon } from "./Icon.tsx";
 
-interface Source {
-  readonly key: string;
-  readonly title: string;
-  readonly place: string;
-  readonly href?: string;
+function sourceId(answer: Answer, number: number): string {
+  return `source-${answer.id}-${number}`;
 }
 
-/** The sources that an answer cites, each once, in the order of their first mention. */
-export function sourcesOf(answer: Answer): Source[] {
-  const sources = new Map<string, Source>();
-  for (const item of answer.items) {
-    for (const annotation of item.annotations ?? []) {
-      const source = sourceOf(annotation);
-      if (source !== undefined && !sources.has(source.key)) sources.set(source.key, source);
-    }
-  }
-  return [...sources.values()];
+/** The mark of one source in the text: a link to its entry in the list. */
+export function citationMark(ui: Ui, answer: Answer, number: number): VNodeChild {
+  const source = sourcesOf(answer)[number - 1];
+  if (source === undefined) return null;
+  const { title, host } = source;
+  const id = sourceId(answer, number);
+  return (
+    <a
+      class="cite"
+      role="doc-noteref"
+      href={`#${id}`}
+      title={host === "" || host === title ? title : `${title} · ${host}`}
+      aria-label={ui.t("sources.mark", { number, title })}
+      onClick={(event: MouseEvent) => {
+        // The address of the page names the conversation, so the link is followed without it.
+        event.preventDefault();
+        showSource(id);
+      }}
+    >
+      {ui.number.value.format(number)}
+    </a>
+  );
 }
 
-function sourceOf(annotation: UpstreamObject): Source | undefined {
-  const { url, title, filename, file_id } = annotation as Record<string, unknown>;
-  if (typeof url === "string") {
-    const href = safeHref(url);
-    let place = url;
-    try {
-      place = new URL(url).hostname.replace(/^www\./, "");
-    } catch {
-      // Shown as it is.
-    }
-    const name = typeof title === "string" && title !== "" ? title : place;
-    return { key: url, title: name, place, ...(href === undefined ? {} : { href }) };
-  }
-  const name = typeof filename === "string" ? filename : file_id;
-  return typeof name === "string" ? { key: name, title: name, place: "" } : undefined;
+function showSource(id: string): void {
+  nextTick(() => {
+    const entry = document.getElementById(id);
+    entry?.scrollIntoView({ block: "nearest" });
+    entry?.querySelector<HTMLElement>(".source")?.focus({ preventScroll: true });
+  });
 }
 
-export function sourcesView(ui: Ui, sources: readonly Source[]): VNodeChild {
+/** What the answer cites, in the order of its marks. */
+export function sourcesView(ui: Ui, answer: Answer): VNodeChild {
+  const sources = sourcesOf(answer);
   if (sources.length === 0) return null;
+  const content = (source: Source) => [
+    <span key="number" class="source-number" aria-hidden="true">
+      {ui.number.value.format(source.number)}
+    </span>,
+    source.url === undefined ? icon("file") : null,
+    <span key="title" class="source-title" dir="auto">{source.title}</span>,
+    source.host === "" || source.host === source.title
+      ? null
+      : <span key="host" class="source-host" dir="ltr">{source.host}</span>,
+  ];
   return (
     <section class="sources" aria-label={ui.t("sources.title")}>
       <h3>{ui.t("sources.title")}</h3>
       <ol>
-        {sources.map((source) => (
-          <li key={source.key}>
-            {source.href === undefined
-              ? <span class="source">{icon("file")}{source.title}</span>
-              : (
-                <a
-                  class="source"
-                  href={source.href}
-                  target="_blank"
-                  rel="noopener noreferrer nofollow"
-                >
-                  <span class="source-title" dir="auto">{source.title}</span>
-                  <span class="source-place">{source.place}</span>
-                </a>
-              )}
-          </li>
-        ))}
+        {sources.map((source) => {
+          const href = source.url === undefined ? undefined : safeHref(source.url);
+          return (
+            <li key={source.key} id={sourceId(answer, source.number)}>
+              {href === undefined
+                ? <span class="source" tabindex="-1">{content(source)}</span>
+                : (
+                  <a class="source" href={href} target="_blank" rel="noopener noreferrer nofollow">
+                    {content(source)}
+                  </a>
+                )}
+            </li>
+          );
+        })}
       </ol>
     </section>
   );

@@ -1,5 +1,5 @@
 import { defineComponent, h, shallowRef, type VNodeChild } from "vue";
-import type { OutputItem } from "../core/transcript.ts";
+import type { OutputItem } from "../core/turn.ts";
 import type { TurnView } from "../vue/useChatStream.ts";
 import { isMessageKey } from "../i18n/translate.ts";
 import { useUi } from "./context.ts";

@@ -1,6 +1,6 @@
 import { defineComponent, h, nextTick, shallowRef, type VNodeChild } from "vue";
 import type { UpstreamObject } from "../core/protocol.ts";
-import { inputAttachments, isSettled } from "../core/transcript.ts";
+import { inputAttachments, isSettled } from "../core/turn.ts";
 import { formatBytes } from "../i18n/translate.ts";
 import type { ChatStream, TurnView } from "../vue/useChatStream.ts";
 import { AnswerView } from "./AnswerView.tsx";

@@ -7,15 +7,11 @@ import {
   shallowRef,
 } from "vue";
 import { BrowserEnvironment, sameOriginUrl } from "../browser/environment.ts";
-import {
-  ChatStreamClient,
-  type ChatStreamOptions,
-  type ConnectionState,
-  type Notice,
-} from "../core/client.ts";
+import { ChatStreamClient, type ChatStreamOptions } from "../core/client.ts";
+import type { ConnectionState, Notice } from "../core/connection-state.ts";
 import type { Environment } from "../core/environment.ts";
 import type { MessageInput, MessageOptions } from "../core/protocol.ts";
-import { answerText, inputText, isRunning, isSettled, type Turn } from "../core/transcript.ts";
+import { answerText, inputText, isRunning, isSettled, type Turn } from "../core/turn.ts";
 import { AnimationFrameScheduler, type FrameScheduler } from "./scheduler.ts";
 
 /**
@@ -36,6 +32,11 @@ export class TurnView {
   /** The data itself; it changes in place. */
   get turn(): Turn {
     void this.#revision.value;
+    return this.#turn;
+  }
+
+  /** The same without being told of its changes: for what is drawn because of something else. */
+  get current(): Turn {
     return this.#turn;
   }
 

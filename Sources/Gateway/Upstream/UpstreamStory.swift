@@ -8,6 +8,8 @@ struct UpstreamStory {
     private(set) var requestIDs: [String] = []
     var attempts = 0
     var reattachments = 0
+    /// Breaks in the text after which another upstream went on.
+    var seams = 0
     var queued = Duration.zero
     var connecting = Duration.zero
     var waitingForHeaders = Duration.zero
@@ -32,6 +34,7 @@ struct UpstreamStory {
     func describe(in attributes: inout LogAttributes) {
         attributes.set("gateway.upstream.attempts", .integer(attempts))
         attributes.set("gateway.upstream.reattachments", .integer(reattachments))
+        attributes.set("gateway.upstream.seams", .integer(seams))
         attributes.set("gateway.upstream.story", .text(steps.joined(separator: " ")))
         attributes.set("gateway.upstream.name", upstream.map { .text($0) })
         attributes.set(

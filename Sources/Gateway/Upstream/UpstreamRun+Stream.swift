@@ -1,13 +1,6 @@
+import EventLoop
 import GatewayCore
 import Telemetry
-
-/// Something upstream said before it showed anything: logged once there is something to show.
-struct HeldOutput {
-    /// Nil stands for the event itself, where a session logs those.
-    let output: ResponsesOutput?
-    let data: [UInt8]
-    let at: Instant
-}
 
 /// A stream that cannot be trusted any further.
 struct StreamFailure: Error {
@@ -23,18 +16,17 @@ enum DocumentEnd {
 
 /// Bytes to events to the session's log.
 extension UpstreamRun {
-    /// What may be held back; beyond it the attempt counts as the one that wins.
-    private static var maximumHeldBytes: Int { 64 << 10 }
-
     /// Takes the next bytes of a stream; true when they brought an event that means something.
-    func feed(_ bytes: Span<UInt8>, now: Instant) throws(StreamFailure) -> Bool {
+    func feed(
+        _ bytes: Span<UInt8>, to attempt: UpstreamAttempt, now: Instant
+    ) throws(StreamFailure) -> Bool {
         defer { observeDeltas(now: now) }
         var failure: ResponsesFailure?
         var isEvent = false
         do {
-            try parser.feed(bytes) { data, _ in
+            try attempt.parser.feed(bytes) { data, _ in
                 do throws(ResponsesFailure) {
-                    if try take(data, now: now) { isEvent = true }
+                    if try take(data, of: attempt, now: now) { isEvent = true }
                 } catch {
                     failure = error
                     return .stop
@@ -49,9 +41,11 @@ extension UpstreamRun {
     }
 
     /// Takes one event; true when it means something.
-    private func take(_ data: Span<UInt8>, now: Instant) throws(ResponsesFailure) -> Bool {
+    private func take(
+        _ data: Span<UInt8>, of attempt: UpstreamAttempt, now: Instant
+    ) throws(ResponsesFailure) -> Bool {
         let number = isBackground ? sequenceNumber(of: data) : nil
-        if isBackground, isRepeated(number) { return false }
+        if isBackground, position.isRepeated(number) { return false }
         var isEvent = false
         try reducer.reduce(data) { output in
             isEvent = true
@@ -59,11 +53,11 @@ extension UpstreamRun {
         }
         deliverEvent(data, now: now)
         // Not before the event was taken: a broken one is asked for again.
-        if isBackground { noteTaken(number) }
+        if isBackground { position.take(number) }
         if isEvent {
-            if firstEventAt == nil { firstEventAt = now }
-            if !hasProgressed {
-                hasProgressed = true
+            if attempt.firstEventAt == nil { attempt.firstEventAt = now }
+            if !attempt.hasProgressed {
+                attempt.hasProgressed = true
                 _ = machine.handle(.progressed)
             }
         }
@@ -88,7 +82,7 @@ extension UpstreamRun {
         }
         for (position, type) in types.enumerated() {
             // What is shown already needs no beginning.
-            if position == 0, hasOutput { continue }
+            if position == 0, machine.hasOutput { continue }
             var event: [UInt8] = []
             event.reserveCapacity(document.count + 64)
             event += Array("{\"type\":\"\(type)\",\"response\":".utf8)
@@ -102,7 +96,7 @@ extension UpstreamRun {
                 throw StreamFailure(message: "\(error)")
             }
         }
-        if firstEventAt == nil { firstEventAt = now }
+        if let attempt, attempt.firstEventAt == nil { attempt.firstEventAt = now }
         return reducer.isFinished ? .finished : .running
     }
 
@@ -112,68 +106,58 @@ extension UpstreamRun {
         switch output {
         case .response(let id, _, _):
             if let id { named(id, data) }
-            guard hasOutput || !hold(output, data, now) else { return }
+            guard machine.hasOutput || !hold(output, data, now) else { return }
         case .upstreamEvent:
-            guard hasOutput || !hold(output, data, now) else { return }
-        case .finished(let end) where !hasOutput && end.status == .failed:
+            guard machine.hasOutput || !hold(output, data, now) else { return }
+        case .finished(let end) where !machine.hasOutput && end.status == .failed:
             let failure = AttemptFailure(
-                inStream: end.error, code: "upstream_failed", requestID: requestID,
+                inStream: end.error, code: "upstream_failed", requestID: attempt?.requestID,
                 isTruncated: false)
-            if machine.wouldRetry(failure, hasBudget: true) {
-                pendingFailure = failure
+            if machine.broken != nil || machine.wouldRetry(failure, hasBudget: true) {
+                attempt?.pendingFailure = failure
                 return
             }
         case .delta(_, let kind, _, _):
-            if kind == .text || kind == .refusal { deadlines.receivedText() }
-        case .toolDelta, .tool: deadlines.receivedText()
+            if kind == .text || kind == .refusal { attempt?.deadlines.receivedText() }
+        case .toolDelta, .tool: attempt?.deadlines.receivedText()
         case .item, .finished: break
         }
         show()
+        seam.show(output, data)
         observe(output)
         session.upstream(response, output, data: data, now: now)
     }
 
     /// Brings an event as it is to a session that logs those, after what the reducer made of it.
     private func deliverEvent(_ data: Span<UInt8>, now: Instant) {
-        guard session.logsEvents, pendingFailure == nil else { return }
-        guard hasOutput || !hold(nil, data, now) else { return }
+        guard session.logsEvents, attempt?.pendingFailure == nil else { return }
+        guard machine.hasOutput || !hold(nil, data, now) else { return }
         show()
         session.upstreamEvent(response, data: data, now: now)
     }
 
     /// From here on the attempt is the one that clients see.
     func show() {
-        guard !hasOutput else { return }
-        hasOutput = true
+        guard !machine.hasOutput else { return }
+        let broken = machine.broken
         _ = machine.handle(.output)
-        let waiting = held
-        held = []
-        heldBytes = 0
-        for held in waiting {
-            if let output = held.output {
-                session.upstream(response, output, data: held.data.span, now: held.at)
+        if let broken {
+            shard.metrics.upstreamSeams.increment()
+            story.seams = machine.seams
+            session.upstreamSeam(response, reason: broken.error.code)
+        }
+        for entry in held.takeAll() {
+            if let output = entry.output {
+                session.upstream(response, output, data: entry.data.span, now: entry.at)
             } else {
-                session.upstreamEvent(response, data: held.data.span, now: held.at)
+                session.upstreamEvent(response, data: entry.data.span, now: entry.at)
             }
         }
     }
 
-    /// Keeps back what shows nothing; false when there is too much of it.
+    /// Keeps back what shows nothing, unless it counts as something; false when it is to be logged.
     private func hold(_ output: ResponsesOutput?, _ data: Span<UInt8>, _ now: Instant) -> Bool {
-        guard !isShownAtOnce else { return false }
-        if case .response(_, _, let status) = output,
-            held.contains(where: { held in
-                if case .response(_, _, status) = held.output { true } else { false }
-            })
-        {
-            return true  // A reattached stream tells it again.
-        }
-        guard heldBytes + data.count <= Self.maximumHeldBytes else { return false }
-        var copy: [UInt8] = []
-        copy.append(data)
-        held.append(HeldOutput(output: output, data: copy, at: now))
-        heldBytes += copy.count
-        return true
+        !isShownAtOnce && held.hold(output, data, at: now)
     }
 
     /// Measures the deltas of one read: all but the first came with no gap between them.
@@ -200,28 +184,14 @@ extension UpstreamRun {
     // MARK: Background responses
 
     private func named(_ id: Range<Int>, _ data: Span<UInt8>) {
-        guard isBackground, upstreamID == nil,
+        guard isBackground, position.id == nil,
             let name = JSONValue(kind: .string, range: id).decoded(in: data)
         else { return }
         let text = String(decoding: name, as: UTF8.self)
-        guard !text.isEmpty, text.utf8.count <= ResumeClaims.maximumResponseBytes else { return }
-        upstreamID = text
+        guard position.name(text) else { return }
         _ = machine.handle(.named)
         session.upstreamNamed(
             response, id: text, upstream: shard.context.pool.upstreams[member].name)
-    }
-
-    /// Whether an event came before on another connection, by its number, else by its place.
-    private func isRepeated(_ number: Int64?) -> Bool {
-        if let number { return lastUpstreamSequence.map { number <= $0 } ?? false }
-        guard lastUpstreamSequence == nil, eventsToSkip > 0 else { return false }
-        eventsToSkip -= 1
-        return true
-    }
-
-    private func noteTaken(_ number: Int64?) {
-        if let number { lastUpstreamSequence = number }
-        eventsTaken += 1
     }
 
     private func sequenceNumber(of data: Span<UInt8>) -> Int64? {
@@ -232,14 +202,5 @@ extension UpstreamRun {
             }
         }
         return number
-    }
-
-    /// The id of the response that a lifecycle event is about.
-    static func responseID(in data: Span<UInt8>) -> String? {
-        guard let root = try? JSONReader(maximumDepth: 128).read(data),
-            let id = root.member("response", in: data)?.member("id", in: data)?.decoded(in: data)
-        else { return nil }
-        let text = String(decoding: id, as: UTF8.self)
-        return text.isEmpty ? nil : text
     }
 }

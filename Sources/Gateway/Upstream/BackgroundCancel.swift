@@ -30,7 +30,7 @@ final class BackgroundCancel: UpstreamTransferDelegate {
     private func send() {
         triesLeft -= 1
         let request = UpstreamRequest(
-            .post, "/responses/\(UpstreamRun.escaped(id))/cancel", to: server, expecting: .document)
+            .post, BackgroundPosition.path(of: id) + "/cancel", to: server, expecting: .document)
         do {
             transfer = try shard.worker.start(request, delegate: self)
         } catch {

@@ -51,13 +51,7 @@ final class UpstreamPool: Sendable {
                 name: primary, rank: 0, weight: fallback.primaryWeight, concurrency: concurrency)
         ]
         for other in fallback.upstreams {
-            var options = UpstreamServer.Options(configuration.upstream)
-            options.baseURL = other.baseURL
-            options.authentication = other.apiKey.map { .bearer($0.reveal()) } ?? .none
-            // These name the primary's account, or hold its key.
-            options.extraHeaders = []
-            options.organization = nil
-            options.project = nil
+            let options = UpstreamServer.Options(other, reachedLike: configuration.upstream)
             upstreams.append(
                 Entry(
                     name: other.name, server: try UpstreamServer(options),
@@ -191,32 +185,5 @@ final class UpstreamPool: Sendable {
         ) { [weak self] in
             self.map { pool in Double(pool.state.withLock { $0.queueLength }) }
         }
-    }
-}
-
-extension CircuitBreaker.Settings {
-    init(_ breaker: BreakerConfiguration) {
-        self.init()
-        isEnabled = breaker.isEnabled
-        window = breaker.window
-        minimumCalls = breaker.minimumCalls
-        failurePercent = breaker.failurePercent
-        slowPercent = breaker.slowPercent
-        slowCall = breaker.slowCall
-        unreachable = breaker.unreachable
-        openTime = breaker.openTime
-        maximumOpenTime = breaker.maximumOpenTime
-        probes = breaker.probes
-    }
-}
-
-extension RetryPolicy {
-    init(_ upstream: UpstreamConfiguration) {
-        self.init()
-        maximumAttempts = upstream.attempts
-        firstDelay = upstream.retryDelay
-        maximumDelay = upstream.maximumRetryDelay
-        maximumRetryAfter = upstream.maximumRetryAfter
-        maximumReconnects = upstream.reconnects
     }
 }

@@ -1,0 +1,42 @@
+import GatewayCore
+import Upstream
+
+/// One request to one upstream, and what lives exactly as long as it does.
+final class UpstreamAttempt {
+    /// What the request is for.
+    enum Mode: Equatable {
+        /// The request, answered by a stream.
+        case stream
+        /// The request without `stream`, answered by the whole response.
+        case document
+        /// The rest of a background response's stream.
+        case reattach
+        /// A background response as it is now, when its stream cannot be had any more.
+        case fetch
+    }
+
+    let mode: Mode
+    let startedAt: Instant
+    /// Nil before it was started and once it is over.
+    var transfer: UpstreamTransfer?
+    var connectedAt: Instant?
+    /// When the first event came, for what counts as slow.
+    var firstEventAt: Instant?
+    /// Upstream's name for the request.
+    var requestID: String?
+    var parser: ServerSentEventParser
+    var deadlines: UpstreamDeadlines
+    /// An error that came inside a stream before any output: the attempt ends with it.
+    var pendingFailure: AttemptFailure?
+    /// Something new came.
+    var hasProgressed = false
+
+    init(
+        _ mode: Mode, parser: ServerSentEventParser, deadlines: UpstreamDeadlines, now: Instant
+    ) {
+        self.mode = mode
+        self.parser = parser
+        self.deadlines = deadlines
+        startedAt = now
+    }
+}

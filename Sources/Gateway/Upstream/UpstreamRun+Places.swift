@@ -1,0 +1,77 @@
+import Configuration
+import EventLoop
+import GatewayCore
+import Telemetry
+
+/// Getting a place at an upstream, waiting for one, and giving it back.
+extension UpstreamRun {
+    func acquire(tried: Set<Int>) {
+        let now = shard.loop.now
+        admitted(
+            shard.context.pool.acquire(ticket, pinned: pinned, tried: tried, now: now), now: now)
+    }
+
+    private func admitted(_ admission: UpstreamPoolState.Admission, now: Instant) {
+        switch admission {
+        case .granted(let grant):
+            shard.stopWaiting(ticket)
+            granted(grant)
+        case .queued(let pollAt):
+            let deadline: Instant
+            if case .place(_, let known) = waiting {
+                deadline = known
+            } else {
+                deadline = now + shard.context.configuration.upstream.queueTimeout
+                waiting = .place(since: now, deadline: deadline)
+                shard.wait(self, for: ticket)
+                session.upstreamQueued(response, until: deadline)
+            }
+            timer?.arm(at: min(deadline, pollAt ?? deadline))
+        case .refused(let refusal):
+            shard.stopWaiting(ticket)
+            noteQueued()
+            perform(machine.handle(.refused(refusal)))
+        }
+    }
+
+    /// There is a place at an upstream, at once or after waiting for it.
+    func granted(_ grant: UpstreamPoolState.Grant) {
+        guard !isSilent else {
+            return shard.context.pool.release(grant, .neutral, now: shard.loop.now)
+        }
+        noteQueued()
+        self.grant = grant
+        perform(machine.handle(.granted(grant.member)))
+    }
+
+    /// Looks again for a place, or gives up waiting when the time is over.
+    func placeTimerFired(_ deadline: Instant, _ now: Instant) {
+        guard now >= deadline else {
+            return admitted(shard.context.pool.poll(ticket, now: now), now: now)
+        }
+        // False: a place is on its way, and will come through the mailbox.
+        guard shard.context.pool.leave(ticket) else { return }
+        shard.stopWaiting(ticket)
+        noteQueued()
+        perform(machine.handle(.queueTimedOut))
+    }
+
+    func stopWaitingForPlace() {
+        guard case .place = waiting, shard.context.pool.leave(ticket) else { return }
+        shard.stopWaiting(ticket)
+    }
+
+    private func noteQueued() {
+        guard case .place(let since, _) = waiting else { return }
+        let time = shard.loop.now - since
+        story.queued += time
+        shard.metrics.queueTime.observe(time)
+        waiting = .nothing
+    }
+
+    func releasePlace(_ outcome: CircuitBreaker.Outcome, retryAfter: Duration? = nil) {
+        guard let grant else { return }
+        self.grant = nil
+        shard.context.pool.release(grant, outcome, retryAfter: retryAfter, now: shard.loop.now)
+    }
+}

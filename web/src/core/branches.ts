@@ -1,0 +1,66 @@
+/**
+ * The ways a conversation went: what is shown is one of them, the others hang on the turn where they part.
+ *
+ * Pure: the turns go in, the turns to show come out.
+ */
+
+import type { MessageInput, MessageOptions } from "./protocol.ts";
+import type { Turn } from "./turn.ts";
+
+export interface Branching {
+  readonly turns: Turn[];
+  /** The turn that goes on differently. */
+  readonly turn: Turn;
+  /** Its place: the turns before it are the ones to be told. */
+  readonly place: number;
+}
+
+/** Goes on differently from `message`: with another wording, or only with another answer. */
+export function branchFrom(
+  turns: readonly Turn[],
+  message: string,
+  fresh: { readonly id: string; readonly created: number },
+  input?: MessageInput,
+  options?: MessageOptions,
+): Branching | undefined {
+  const place = turns.findIndex((turn) => turn.id === message);
+  const old = turns[place];
+  const said = input ?? old?.input;
+  if (old === undefined || said === undefined) return undefined;
+  const tail = turns.slice(place).filter((turn) => turn.delivery !== "queued");
+  const { alternatives = [], version = alternatives.length, ...rest } = old;
+  const turn: Turn = {
+    ...fresh,
+    input: said,
+    delivery: "queued",
+    version: alternatives.length + 1,
+    alternatives: [
+      ...alternatives.slice(0, version),
+      [rest, ...tail.slice(1)],
+      ...alternatives.slice(version),
+    ],
+  };
+  const chosen = options ?? old.options;
+  if (chosen !== undefined) turn.options = chosen;
+  return { turns: [...turns.slice(0, place), turn], turn, place };
+}
+
+/** The turns with another of the ways shown that part at `message`; nothing when that is the one shown. */
+export function switchBranch(
+  turns: readonly Turn[],
+  message: string,
+  version: number,
+): Turn[] | undefined {
+  const place = turns.findIndex((turn) => turn.id === message);
+  const shown = turns[place];
+  const alternatives = shown?.alternatives;
+  if (shown === undefined || alternatives === undefined) return undefined;
+  const current = shown.version ?? alternatives.length;
+  const chosen = alternatives[version > current ? version - 1 : version];
+  if (version === current || chosen?.[0] === undefined) return undefined;
+  const { alternatives: _, version: __, ...rest } = shown;
+  const others = alternatives.filter((tail) => tail !== chosen);
+  others.splice(version > current ? current : current - 1, 0, [rest, ...turns.slice(place + 1)]);
+  const head: Turn = { ...chosen[0], alternatives: others, version };
+  return [...turns.slice(0, place), head, ...chosen.slice(1)];
+}

@@ -1,0 +1,163 @@
+/**
+ * What a conversation is: plain JSON values, so that a store may keep them as they are, and questions about them.
+ */
+
+import type {
+  CompleteEvent,
+  FinalStatus,
+  MessageInput,
+  MessageOptions,
+  ResponseError,
+  RunningStatus,
+  StateFrame,
+  UpstreamObject,
+} from "./protocol.ts";
+
+// MARK: data
+
+/**
+ * How far a message has come.
+ *
+ * `queued` (with us) → `sent` → `accepted` (it is in the log); or `refused` by the gateway; or `unconfirmed`: sent to
+ * a session that is gone, so that nobody can say whether it started a response; or `withdrawn` before it was sent.
+ */
+export type Delivery =
+  | "queued"
+  | "sent"
+  | "accepted"
+  | "refused"
+  | "unconfirmed"
+  | "withdrawn";
+
+/** One message of the user, and its answer. */
+export interface Turn {
+  /** The message's id. */
+  id: string;
+  input?: MessageInput;
+  /** Size of an input that the gateway did not echo. */
+  input_bytes?: number;
+  options?: MessageOptions;
+  delivery: Delivery;
+  problem?: ResponseError;
+  /** Milliseconds since 1970, by this machine's clock. */
+  created: number;
+  /** The user asked for an end and it has not come yet. */
+  stopping?: boolean;
+  answer?: Answer;
+  /** Other ways the conversation went on from here: whole tails, this turn's own place among them left out. */
+  alternatives?: Turn[][];
+  /** The place of this turn among its alternatives. */
+  version?: number;
+}
+
+/** `interrupted`: its session is gone, and how the response ended will never be known. */
+export type AnswerStatus = RunningStatus | FinalStatus | "interrupted";
+
+/** `verified`: the text has the gateway's checksum. `unchecked`: none came, or it was rebuilt from a snapshot. */
+export type Integrity = "pending" | "verified" | "mismatch" | "unchecked";
+
+export interface Answer {
+  /** The response's id. */
+  id: string;
+  model?: string;
+  status: AnswerStatus;
+  /** In order of `index`. */
+  items: OutputItem[];
+  integrity: Integrity;
+  /** Why nothing comes right now. */
+  activity?: StateFrame;
+  complete?: CompleteEvent;
+  /** Some of it came in a snapshot, so that its pieces are not the gateway's own. */
+  from_snapshot?: boolean;
+}
+
+/** A text that grows: one content part or one summary part of an item. */
+export interface TextPart {
+  kind: string;
+  part: number;
+  text: string;
+  /** Never streamed: it came with the finished item only, so the gateway's checksum does not count it. */
+  late?: boolean;
+}
+
+export interface ToolCall {
+  kind: string;
+  status: string;
+  call_id?: string;
+  name?: string;
+  /** Arguments (or code, command, patch) as they stream; whole once the call is done. */
+  arguments: string;
+  output?: unknown;
+}
+
+export interface OutputItem {
+  index: number;
+  parts: TextPart[];
+  /** Text of all parts in order of arrival, kept only when there is more than one part. */
+  arrived?: string;
+  tool?: ToolCall;
+  /** As upstream sent them; `part` is added for a content part that is not 0. */
+  annotations?: UpstreamObject[];
+  /** The newest partial image, base64. */
+  partial_image?: string;
+  /** The finished item, as upstream sent it. */
+  item?: UpstreamObject;
+  /** Milliseconds since 1970 of its first and last event here; absent after a snapshot. */
+  began?: number;
+  ended?: number;
+}
+
+// MARK: questions about the data
+
+export function isRunning(turn: Turn): boolean {
+  return turn.answer?.status === "queued" || turn.answer?.status === "in_progress";
+}
+
+/** Nothing more will come for this turn. */
+export function isSettled(turn: Turn): boolean {
+  return turn.answer === undefined
+    ? turn.delivery === "refused" || turn.delivery === "withdrawn" ||
+      turn.delivery === "unconfirmed"
+    : !isRunning(turn);
+}
+
+/** All text of an answer, items separated by a blank line. */
+export function answerText(answer: Answer | undefined): string {
+  if (answer === undefined) return "";
+  return answer.items.map((item) => itemText(item, "text") || itemText(item, "refusal"))
+    .filter((text) => text !== "").join("\n\n");
+}
+
+export function itemText(item: OutputItem, kind: string): string {
+  let text = "";
+  for (const part of item.parts) if (part.kind === kind) text += part.text;
+  return text;
+}
+
+/** The text that the user wrote, without attachments and without earlier turns that travelled along. */
+export function inputText(input: MessageInput | undefined): string {
+  if (input === undefined) return "";
+  if (typeof input === "string") return input;
+  const content = lastUserItem(input)?.content;
+  if (typeof content === "string") return content;
+  if (!Array.isArray(content)) return "";
+  return (content as UpstreamObject[]).filter((part) => part.type === "input_text")
+    .map((part) => String(part.text ?? "")).join("\n");
+}
+
+/** The attachments of the user's message: `input_image` and `input_file` parts. */
+export function inputAttachments(input: MessageInput | undefined): UpstreamObject[] {
+  if (input === undefined || typeof input === "string") return [];
+  const content = lastUserItem(input)?.content;
+  if (!Array.isArray(content)) return [];
+  return (content as UpstreamObject[]).filter((part) =>
+    part.type === "input_image" || part.type === "input_file"
+  );
+}
+
+/** The item that the user wrote, among those that a message may carry. */
+export function lastUserItem(input: readonly UpstreamObject[]): UpstreamObject | undefined {
+  return input.findLast((item) =>
+    item.role === "user" || (item.type === "message" && item.role === undefined)
+  );
+}
