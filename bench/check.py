@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Counts instructions and allocations of the hot path and holds them against bench/thresholds.json.
+"""Counts instructions, allocations and system calls of the hot path and holds them against bench/thresholds.json.
 
 bench/check.py [--write]
 
 Counts, not times, so that a busy machine measures the same. One more than a tenth above its threshold
-fails; one more than a tenth below is told, to be tightened with --write. Needs valgrind.
+fails; one more than a tenth below is told, to be tightened with --write. Needs valgrind and strace.
 """
 
 import argparse
@@ -14,12 +14,17 @@ import subprocess
 import sys
 import tempfile
 
-from harness import PROGRAMS, ROOT, table
+import bench
+from harness import PROGRAMS, ROOT, simulator, table
 
 THRESHOLDS = ROOT / "bench" / "thresholds.json"
 TOLERANCE = 0.10
 # Operation and how often: the second run does twice as much, and the difference is what counts.
-OPERATIONS = {"sse": 2000, "reduce": 2000, "append": 2000, "render": 2000, "resume": 100, "token": 200}
+OPERATIONS = {"sse": 2000, "reduce": 2000, "append": 2000, "render": 2000, "frame": 2000,
+              "resume": 100, "token": 200}
+# Of the whole gateway, one frame a delta. How many deltas a wake-up brings depends on what else the machine
+# does: a bound that is kept, not a figure to be tightened.
+CALLS, MOST_CALLS = "system calls per paced delta", 4
 
 
 def valgrind(tool, operation, count, pattern):
@@ -40,6 +45,8 @@ def measure():
                                     ("allocations", "dhat", r"Total:.* in ([\d,]+) blocks")):
             once, twice = (valgrind(tool, operation, n * count, pattern) for n in (1, 2))
             figures[f"{operation} {unit}"] = round((twice - once) / count, 2)
+    with simulator() as upstream:
+        figures[CALLS] = round(bench.system_calls(upstream)["calls per delta"], 2)
     return figures
 
 
@@ -49,7 +56,7 @@ def main():
     arguments = parser.parse_args()
     figures = measure()
     if arguments.write:
-        THRESHOLDS.write_text(json.dumps(figures, indent=2) + "\n")
+        THRESHOLDS.write_text(json.dumps({**figures, CALLS: MOST_CALLS}, indent=2) + "\n")
     thresholds = json.loads(THRESHOLDS.read_text())
     rows, failed, beaten = [], 0, 0
     for name, value in figures.items():
@@ -59,7 +66,7 @@ def main():
         if limit is None or value > limit * (1 + TOLERANCE) + slack:
             verdict = "FAILED"
             failed += 1
-        elif value < limit * (1 - TOLERANCE) - slack:
+        elif value < limit * (1 - TOLERANCE) - slack and name != CALLS:
             verdict = "tighten"
             beaten += 1
         else:

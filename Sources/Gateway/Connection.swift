@@ -37,7 +37,7 @@ final class Connection: WebSocketHandler, SessionClient {
     let id: ConnectionID
     /// Held as long as the socket is there.
     var place: Admission.Place?
-    private unowned let shard: ShardCore
+    private let shard: ShardCore
     private var socket: WebSocket?
     private var phase = Phase.greeting
     private var subject: String
@@ -385,7 +385,8 @@ final class Connection: WebSocketHandler, SessionClient {
                     ownOutboxBytes -= sent.frame.count
                 }
             }
-            outbox.removeFirst(count)
+            // Without its storage: nearly always nothing waits.
+            if count == outbox.count { outbox = [] } else { outbox.removeFirst(count) }
             if delivered > 0 { acknowledge(delivered) }
         }
         return true
@@ -430,7 +431,9 @@ final class Connection: WebSocketHandler, SessionClient {
     /// Arms for whatever comes first: the next ping, a fresh token, leaving.
     private func armTimer() {
         let now = shard.loop.now
-        var next = min(now + shard.context.configuration.server.heartbeat, tokenRefreshAt)
+        let beat = Heartbeat.next(
+            after: now, every: shard.context.configuration.server.heartbeat)
+        var next = min(beat, tokenRefreshAt)
         if let leavesAt, leavesAt > now { next = min(next, leavesAt) }
         timer?.arm(at: next)
     }

@@ -17,6 +17,8 @@ final class GatewayContext: Sendable {
     let pool: UpstreamPool
     let retries: RetryPolicy
     let sessions: SessionSettings
+    /// The same, for all sessions of the native protocol.
+    let sharedSessions: SharedSessionSettings
     let requests: UpstreamRequestBuilder
     let frames: ClientFrameParser
     let deadlines: UpstreamDeadlines.Limits
@@ -61,6 +63,7 @@ final class GatewayContext: Sendable {
         retries = RetryPolicy(configuration)
         pool.register(in: registry)
         sessions = SessionSettings(configuration)
+        sharedSessions = SharedSessionSettings(sessions)
         requests = UpstreamRequestBuilder(configuration)
         frames = ClientFrameParser(configuration)
         deadlines = UpstreamDeadlines.Limits(configuration.upstream)

@@ -10,7 +10,8 @@ import WebSocketServer
 /// cursor. Readers elsewhere get it through their shard's mailbox.
 final class HostedSession {
     private(set) var machine: SessionMachine
-    unowned let shard: ShardCore
+    /// Strong, for the price of an unowned reference on each delta; the shard lets go of a session that ends.
+    let shard: ShardCore
     private(set) var readers: [SessionReader] = []
     /// Names of the session's responses in the process's index.
     private var names: [String] = []
@@ -36,9 +37,15 @@ final class HostedSession {
     let subject: String
     /// It is one of the OpenAI dialect: native clients cannot attach to it.
     let isDialect: Bool
+    /// The machine wants every upstream event as it came.
+    let logsEvents: Bool
 
-    init(machine: SessionMachine, subject: String, shard: ShardCore, isDialect: Bool = false) {
+    init(
+        machine: SessionMachine, subject: String, shard: ShardCore,
+        isDialect: Bool = false
+    ) {
         self.isDialect = isDialect
+        logsEvents = machine.logsEvents
         self.machine = machine
         self.subject = subject
         self.shard = shard
@@ -253,6 +260,17 @@ final class HostedSession {
     func commit() {
         // An action's own consequences are appended to the list that is being worked through.
         guard !isCommitting else { return }
+        if !actions.isEmpty { carryOutActions() }
+        guard !hasEnded else { return }
+        for reader in readers { offer(to: reader) }
+        updateFlow()
+        if shard.isDraining { tellIdleReaders() }
+        let change = machine.takeStoredBytesChange()
+        countedBytes += change
+        shard.sessionBytesChanged(by: change)
+    }
+
+    private func carryOutActions() {
         isCommitting = true
         var next = 0
         while next < actions.count {
@@ -262,13 +280,6 @@ final class HostedSession {
         }
         actions.removeAll(keepingCapacity: true)
         isCommitting = false
-        guard !hasEnded else { return }
-        for reader in readers { offer(to: reader) }
-        updateFlow()
-        if shard.isDraining { tellIdleReaders() }
-        let change = machine.storedBytes - countedBytes
-        countedBytes += change
-        shard.sessionBytesChanged(by: change)
     }
 
     private func carryOut(_ action: SessionAction) {
@@ -408,11 +419,14 @@ final class HostedSession {
         switch reader.destination {
         case .here(let connection):
             guard connection.isReadyForLog else { return }
-            catchUp(reader)
-            guard reader.cursor < machine.log.lastSequence, connection.isReadyForLog else { return }
-            reader.cursor = shard.render(machine.log, after: reader.cursor) { frame in
-                connection.sendLog(&frame)
+            if reader.cursor < machine.log.compactedThrough {
+                catchUp(reader)
+                guard reader.cursor < machine.log.lastSequence, connection.isReadyForLog else {
+                    return
+                }
             }
+            reader.cursor = shard.render(machine.log, after: reader.cursor)
+            shard.withRendered { connection.sendLog(&$0) }
             if reader.cursor < machine.log.lastSequence { connection.askForWritable() }
         case .there(let other):
             while reader.unacknowledgedBytes < SessionReader.creditBytes,
@@ -440,7 +454,9 @@ final class HostedSession {
     }
 
     private func updateFlow() {
-        if let best = readers.map(\.cursor).max() { bestCursor = best }
+        var best = -1
+        for reader in readers { best = max(best, reader.cursor) }
+        if best >= 0 { bestCursor = best }
         let before = actions.count
         machine.updateFlow(bestCursor: bestCursor, actions: &actions)
         if actions.count > before, !isCommitting {

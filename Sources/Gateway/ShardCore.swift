@@ -210,7 +210,8 @@ final class ShardCore: ServerHandler {
             context.sessions.forDialect(context.configuration.dialect, $0)
         }
         let machine = SessionMachine(
-            id: id, epoch: context.epoch, settings: settings ?? context.sessions,
+            id: id, epoch: context.epoch,
+            shared: settings.map(SharedSessionSettings.init) ?? context.sharedSessions,
             requests: context.requests, continuing: previous, now: loop.now)
         let session = HostedSession(
             machine: machine, subject: subject, shard: self, isDialect: dialect != nil)
@@ -341,10 +342,10 @@ final class ShardCore: ServerHandler {
 
     // MARK: Sending
 
-    /// Renders what follows `cursor` into the shard's scratch frame, lends it, and returns the new cursor.
-    func render(
-        _ log: ReplayLog, after cursor: Int, _ send: (inout OutgoingFrame) -> Void
-    ) -> Int {
+    /// Renders what follows `cursor` into the shard's scratch frame and returns the new cursor.
+    ///
+    /// `withRendered` lends the frame then: whoever sends may meet the log's session again.
+    func render(_ log: ReplayLog, after cursor: Int) -> Int {
         let delivery = context.configuration.delivery
         scratch.removeAll(keepingAtMost: 1 << 20)
         let reached = log.render(
@@ -353,22 +354,23 @@ final class ShardCore: ServerHandler {
         if reached - cursor > delivery.mergeAfterEvents {
             metrics.mergedDeltas.increment(by: reached - cursor)
         }
-        send(&scratch)
         return reached
     }
 
     /// The same for a reader of the OpenAI dialect.
     func renderEvents(
-        _ log: ReplayLog, after cursor: Int, ofResponse response: Int? = nil, maximumBytes: Int,
-        framing: EventFraming, _ send: (inout OutgoingFrame) -> Void
+        _ log: ReplayLog, after cursor: Int, ofResponse response: Int? = nil,
+        maximumBytes: Int, framing: EventFraming
     ) -> Int {
         scratch.removeAll(keepingAtMost: 1 << 20)
         let reached = log.renderEvents(
             after: cursor, ofResponse: response, into: &scratch.bytes, maximumBytes: maximumBytes,
             framing: framing)
-        send(&scratch)
         return reached
     }
+
+    /// Lends what was rendered last.
+    func withRendered(_ body: (inout OutgoingFrame) -> Void) { body(&scratch) }
 
     /// Lends the shard's scratch frame, emptied.
     func withScratch<Result>(_ body: (inout OutgoingFrame) -> Result) -> Result {

@@ -227,10 +227,11 @@ package final class UpstreamWorker {
         defer { isSweeping = false }
         if isShutDownWanted { return tearDown() }
         // Before anyone hears of an end: the bytes came first.
-        while let transfer = reading.popLast() { transfer.wasRead() }
+        // Asked for emptiness first: most turns bring nothing but one read.
+        while !reading.isEmpty { reading.removeLast().wasRead() }
         if isShutDownWanted { return tearDown() }
-        while let transfer = abandoned.popLast() { detach(transfer) }
-        while let transfer = stopped.popLast() { finish(transfer, CURLE_OK) }
+        while !abandoned.isEmpty { detach(abandoned.removeLast()) }
+        while !stopped.isEmpty { finish(stopped.removeLast(), CURLE_OK) }
         var remaining: Int32 = 0
         while let multi, let message = curl_multi_info_read(multi, &remaining) {
             guard message.pointee.msg == CURLMSG_DONE, let raw = message.pointee.easy_handle else {

@@ -34,8 +34,9 @@ enum LibraryTables {
     nonisolated(unsafe) static let alpn = constant("http/1.1")
     nonisolated(unsafe) static let vhostName = constant("millrace")
 
-    /// Incoming messages are handed on in pieces of this size; it is the larger part of a socket's memory.
-    private static let receiveBufferBytes = 1024
+    /// Incoming messages are handed on in pieces of this size, and each socket holds that much: what clients
+    /// send is short, and a long message only comes in more pieces (decision 54).
+    private static let receiveBufferBytes = 512
 
     private static let tables = Mutex<[String: UInt]>([:])
 

@@ -4,7 +4,7 @@ import TokenSigning
 // Runs one operation of the hot path COUNT times, for bench/check.py to count instructions and
 // allocations of: `millrace-bench OPERATION COUNT`. Each of the first four contains those before it.
 
-let names = ["sse", "reduce", "append", "render", "resume", "token"]
+let names = ["sse", "reduce", "append", "render", "frame", "resume", "token"]
 guard CommandLine.arguments.count == 3, names.contains(CommandLine.arguments[1]),
     let count = Int(CommandLine.arguments[2]), count >= 0
 else { preconditionFailure("millrace-bench \(names.joined(separator: "|")) COUNT") }
@@ -87,6 +87,14 @@ case "render":
         stream.feed(delta)
         frame.removeAll(keepingCapacity: true)
         cursor = stream.machine.log.render(
+            after: cursor, into: &frame, maximumBytes: 1 << 16, mergeAfter: 64)
+    }
+case "frame":
+    stream.feed(delta)
+    let cursor = stream.machine.log.lastSequence - 1
+    for _ in 0..<count {
+        frame.removeAll(keepingCapacity: true)
+        _ = stream.machine.log.render(
             after: cursor, into: &frame, maximumBytes: 1 << 16, mergeAfter: 64)
     }
 case "resume":

@@ -23,7 +23,7 @@ final class DialectConnection: WebSocketHandler, SessionClient {
     let id: ConnectionID
     var place: Admission.Place?
     private let subject: String
-    private unowned let shard: ShardCore
+    private let shard: ShardCore
     private var socket: WebSocket?
     private var phase = Phase.opening
     private var bucket: TokenBucket
@@ -315,7 +315,8 @@ final class DialectConnection: WebSocketHandler, SessionClient {
     // MARK: Time
 
     private func armTimer() {
-        let beat = shard.loop.now + shard.context.configuration.server.heartbeat
+        let beat = Heartbeat.next(
+            after: shard.loop.now, every: shard.context.configuration.server.heartbeat)
         timer?.arm(at: hasExpired ? beat : min(beat, expiresAt))
     }
 

@@ -23,7 +23,7 @@ final class DialectExchange: HTTPExchangeObserver, LogReader {
     let subject: String
     /// Its place among the connections, until it is over.
     private var place: Admission.Place?
-    unowned let shard: ShardCore
+    let shard: ShardCore
     let exchange: HTTPExchange
     private var phase = Phase.asked
     /// The upstream that has the response it is about; nil when that is not known.

@@ -16,8 +16,8 @@ extension HostedSession {
         case .here(let connection):
             while reader.cursor < machine.log.lastSequence, connection.isReadyForLog {
                 reader.cursor = shard.renderEvents(
-                    machine.log, after: reader.cursor, maximumBytes: 0, framing: .lines
-                ) { frame in connection.sendLog(&frame) }
+                    machine.log, after: reader.cursor, maximumBytes: 0, framing: .lines)
+                shard.withRendered { connection.sendLog(&$0) }
             }
             if reader.cursor < machine.log.lastSequence { connection.askForWritable() }
         case .there(let other):
@@ -51,8 +51,8 @@ extension HostedSession {
             while reader.cursor < machine.log.lastSequence, exchange.isReadyForLog {
                 reader.cursor = shard.renderEvents(
                     machine.log, after: reader.cursor, ofResponse: response, maximumBytes: limit,
-                    framing: .serverSentEvents
-                ) { frame in if !frame.isEmpty { exchange.sendLog(&frame) } }
+                    framing: .serverSentEvents)
+                shard.withRendered { if !$0.isEmpty { exchange.sendLog(&$0) } }
             }
             if reader.cursor < machine.log.lastSequence { exchange.askForWritable() }
         case .there(let other):

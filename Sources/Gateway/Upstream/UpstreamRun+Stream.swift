@@ -20,6 +20,7 @@ extension UpstreamRun {
     func feed(
         _ bytes: Span<UInt8>, to attempt: UpstreamAttempt, now: Instant
     ) throws(StreamFailure) -> Bool {
+        defer { observeDeltas(now: now) }
         var failure: ResponsesFailure?
         var isEvent = false
         do {
@@ -69,8 +70,9 @@ extension UpstreamRun {
         guard let root = try? JSONReader(maximumDepth: 128).read(bytes), root.kind == .object,
             let status = root.member("status", in: bytes), status.kind == .string
         else { throw StreamFailure(message: "upstream answered with no response object") }
+        defer { observeDeltas(now: now) }
         // Whoever reads events as they are needs the first one of them.
-        var types = [session.machine.logsEvents ? "response.created" : "response.in_progress"]
+        var types = [session.logsEvents ? "response.created" : "response.in_progress"]
         switch String(decoding: status.decoded(in: bytes) ?? [], as: UTF8.self) {
         case "completed": types.append("response.completed")
         case "incomplete": types.append("response.incomplete")
@@ -122,13 +124,13 @@ extension UpstreamRun {
         }
         show()
         seam.show(output, data)
-        observe(output, now: now)
+        observe(output)
         session.upstream(response, output, data: data, now: now)
     }
 
     /// Brings an event as it is to a session that logs those, after what the reducer made of it.
     private func deliverEvent(_ data: Span<UInt8>, now: Instant) {
-        guard session.machine.logsEvents, attempt?.pendingFailure == nil else { return }
+        guard session.logsEvents, attempt?.pendingFailure == nil else { return }
         guard machine.hasOutput || !hold(nil, data, now) else { return }
         show()
         session.upstreamEvent(response, data: data, now: now)
@@ -160,12 +162,23 @@ extension UpstreamRun {
         return true
     }
 
-    private func observe(_ output: ResponsesOutput, now: Instant) {
+    /// Measures the deltas of one read: all but the first came with no gap between them.
+    private func observeDeltas(now: Instant) {
+        guard deltaCount > 0 else { return }
+        shard.metrics.deltas.increment(by: deltaCount)
+        if let lastDelta {
+            shard.metrics.deltaGap.observe(
+                nanoseconds: now.nanoseconds - lastDelta.nanoseconds)
+        }
+        if deltaCount > 1 { shard.metrics.deltaGap.observe(nanoseconds: 0, times: deltaCount - 1) }
+        deltaCount = 0
+        lastDelta = now
+    }
+
+    private func observe(_ output: ResponsesOutput) {
         switch output {
         case .delta, .toolDelta:
-            shard.metrics.deltas.increment()
-            if let lastDelta { shard.metrics.deltaGap.observe(now - lastDelta) }
-            lastDelta = now
+            deltaCount += 1
         case .response, .tool, .item, .upstreamEvent, .finished: break
         }
     }

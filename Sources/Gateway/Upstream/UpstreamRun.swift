@@ -25,8 +25,8 @@ final class UpstreamRun {
     }
 
     let response: Int
-    unowned let session: HostedSession
-    unowned let shard: ShardCore
+    let session: HostedSession
+    let shard: ShardCore
     var body: UpstreamRequestBody
     /// The request in its present form, where an answer that broke off is being gone on with.
     var continuation: UpstreamRequestBody?
@@ -54,6 +54,8 @@ final class UpstreamRun {
     /// Where a background response is at upstream.
     var position: BackgroundPosition
     var lastDelta: Instant?
+    /// Deltas of the bytes that are being fed.
+    var deltaCount = 0
     /// Bytes whose events are in the log and were not offered to the readers yet.
     var unsentBytes = 0
 
@@ -101,7 +103,7 @@ final class UpstreamRun {
         self.shard = shard
         isBackground = body.isBackground
         isShownAtOnce = body.isShownAtOnce
-        seam = SeamCandidate(body, isNative: !session.machine.logsEvents)
+        seam = SeamCandidate(body, isNative: !session.logsEvents)
         ticket = shard.makeTicket()
         startedAt = shard.loop.now
     }
@@ -177,7 +179,7 @@ final class UpstreamRun {
         case .backOff(let pause): backOff(pause)
         case .fail(let error):
             // A log of upstream's own words has all that the last attempt said.
-            if session.machine.logsEvents, !held.isEmpty { show() }
+            if session.logsEvents, !held.isEmpty { show() }
             session.upstreamFailed(response, error)
             end()
         }

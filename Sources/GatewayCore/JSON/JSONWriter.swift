@@ -8,9 +8,9 @@ extension [UInt8] {
         // Nothing added to an empty array would still write to the storage that all empty arrays of all
         // threads share (ThreadSanitizer, Swift 6.3).
         guard !raw.isEmpty else { return }
-        append(addingCapacity: raw.count) { output in
-            for index in raw.indices { output.append(raw[index]) }
-        }
+        // One block is copied; a loop over the span takes four instructions a byte. The pointer stays within
+        // the call, and the span's bytes outlive it.
+        unsafe raw.withUnsafeBufferPointer { bytes in unsafe append(contentsOf: bytes) }
     }
 
     /// Appends the raw bytes at `range` of `raw` as they are.
@@ -29,13 +29,14 @@ extension [UInt8] {
     package mutating func append(decimal number: some FixedWidthInteger) {
         if number < 0 { append(UInt8(ascii: "-")) }
         var rest = UInt64(truncatingIfNeeded: number.magnitude)
-        var power: UInt64 = 1
-        while rest / power >= 10 { power *= 10 }
-        while power > 0 {
-            append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest / power))
-            rest %= power
-            power /= 10
-        }
+        var digits: [20 of UInt8] = .init(repeating: 0)
+        var start = 20
+        repeat {
+            start -= 1
+            digits[start] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
+            rest /= 10
+        } while rest > 0
+        append(digits.span, start..<20)
     }
 
     /// Appends `text` as a JSON string, with its quotes.

@@ -49,7 +49,11 @@ struct LogSegment {
     var index = 0
     /// For a run: the fields between `seq` and the text.
     var header: [UInt8] = []
-    var key: RunKey?
+    var key: RunKey? {
+        didSet { isTool = if case .tool = key?.content { true } else { false } }
+    }
+    /// Whether `key` is a tool's, for the path that every delta takes.
+    private(set) var isTool = false
     /// For a run: where each piece ends in `bytes`.
     var ends: [UInt32] = []
 

@@ -100,8 +100,7 @@ package struct ReplayLog {
     ) {
         lastSequence += 1
         let last = segments.count - 1
-        if last < 0 || segments[last].key != key
-            || segments[last].lastSequence + 1 != lastSequence
+        if last < 0 || !isRun(last, of: key) || end(ofRun: last) != lastSequence
             || segments[last].bytes.count + range.count > Self.maximumRunBytes
         {
             var segment = LogSegment(
@@ -113,11 +112,44 @@ package struct ReplayLog {
             segments.append(segment)
         }
         let current = segments.count - 1
-        segments[current].reserve(range.count)
+        if segments[current].bytes.count + range.count > segments[current].bytes.capacity
+            || segments[current].ends.count == segments[current].ends.capacity
+        {
+            segments[current].reserve(range.count)
+        }
         segments[current].bytes.append(text, range)
         segments[current].ends.append(UInt32(segments[current].bytes.count))
         storedBytes += range.count + 4
         totalBytes += range.count
+    }
+
+    // What follows names the fields of a segment one by one: a method of the segment would be given a copy of
+    // it, and retain and release each of its arrays, five times a delta.
+
+    @inline(__always)
+    private func isRun(_ segment: Int, of key: RunKey) -> Bool {
+        guard segments[segment].key?.response == key.response,
+            segments[segment].key?.index == key.index, segments[segment].key?.part == key.part
+        else { return false }
+        switch key.content {
+        case .delta(let kind):
+            if case .delta(kind)? = segments[segment].key?.content { return true }
+            return false
+        case .tool: return segments[segment].key?.content == key.content
+        }
+    }
+
+    /// The number after a run's last event.
+    @inline(__always)
+    private func end(ofRun segment: Int) -> Int {
+        segments[segment].firstSequence + segments[segment].ends.count
+    }
+
+    /// Where in a run's text the event at `sequence` begins.
+    @inline(__always)
+    private func offset(of sequence: Int, inRun segment: Int) -> Int {
+        let piece = sequence - segments[segment].firstSequence
+        return piece == 0 ? 0 : Int(segments[segment].ends[piece - 1])
     }
 
     /// Notes which output index an entry belongs to.
@@ -143,9 +175,9 @@ package struct ReplayLog {
     ///
     /// - Precondition: there are segments.
     func segmentIndex(holding sequence: Int) -> Int {
-        if let last = segments.last, sequence >= last.firstSequence { return segments.count - 1 }
         var low = 0
         var high = segments.count - 1
+        if high >= 0, sequence >= segments[high].firstSequence { return high }
         while low < high {
             let middle = (low + high + 1) / 2
             if segments[middle].firstSequence <= sequence {
@@ -186,7 +218,7 @@ package struct ReplayLog {
                         merges: merges)
                 else { break }
                 next = reached + 1
-                guard next > segments[index].lastSequence else { break }
+                guard next == end(ofRun: index) else { break }
             }
             index += 1
         }
@@ -198,13 +230,13 @@ package struct ReplayLog {
         _ index: Int, from sequence: Int, into output: inout [UInt8], start: Int,
         maximumBytes: Int, merges: Bool
     ) -> Int? {
-        let lastSequence = segments[index].lastSequence
+        let lastSequence = end(ofRun: index) - 1
         // The fields around a piece of text take about this much beside the run's own header.
         let envelope = segments[index].header.count + 64
         var next = sequence
         while next <= lastSequence {
             var through = next
-            let begin = segments[index].offset(of: next)
+            let begin = offset(of: next, inRun: index)
             if merges {
                 let room = maximumBytes - (output.count - start) - envelope
                 through = lastPiece(of: index, from: next, within: begin + max(room, 0))
@@ -239,18 +271,25 @@ package struct ReplayLog {
     private func appendPieces(
         _ index: Int, _ range: Range<Int>, from: Int, through: Int, to output: inout [UInt8]
     ) {
-        let isTool = if case .tool = segments[index].key?.content { true } else { false }
-        output.append(literal: isTool ? "{\"type\":\"tool\"" : "{\"type\":\"delta\"")
-        if through > from {
-            output.append(literal: ",\"from\":")
-            output.append(decimal: from)
+        if !segments[index].isTool, from == through {
+            output.append(contentsOf: Self.deltaStart)
+        } else {
+            output.append(literal: segments[index].isTool ? "{\"type\":\"tool\"" : "{\"type\":\"delta\"")
+            if through > from {
+                output.append(literal: ",\"from\":")
+                output.append(decimal: from)
+            }
+            output.append(literal: ",\"seq\":")
         }
-        output.append(literal: ",\"seq\":")
         output.append(decimal: through)
         output.append(contentsOf: segments[index].header)
         output.append(contentsOf: segments[index].bytes[range])
-        output.append(literal: "\"}")
+        output.append(UInt8(ascii: "\""))
+        output.append(UInt8(ascii: "}"))
     }
+
+    /// How nearly every event begins.
+    private static let deltaStart = Array("{\"type\":\"delta\",\"seq\":".utf8)
 
     // MARK: Compaction
 

@@ -10,6 +10,9 @@ struct ResponsesEvent {
     var partIndex: JSONValue?
     var itemID: JSONValue?
     var otherID: JSONValue?
+    /// What differs from one delta of a text to the next, besides the text.
+    var sequenceNumber: JSONValue?
+    var obfuscation: JSONValue?
 
     /// Notes a member; of duplicates the last one counts.
     @inline(__always)
@@ -34,11 +37,13 @@ struct ResponsesEvent {
         case 5 where has("delta"): delta = value
         case 7 where has("item_id"): itemID = value
         case 8 where has("response"): response = value
+        case 11 where has("obfuscation"): obfuscation = value
         case 12 where has("output_index"): outputIndex = value
         case 13:
             if has("content_index") || has("summary_index") || has("command_index") {
                 partIndex = value
             }
+        case 15 where has("sequence_number"): sequenceNumber = value
         default: break
         }
     }

@@ -17,6 +17,8 @@ package struct ResponsesReducer {
     /// The item and part that the last event used: nearly always the next one's too.
     private var latestItem = 0
     private var latestPart = 0
+    /// The last event, when it was a delta: nearly always the next one has its shape.
+    private var template = DeltaTemplate()
     /// Upstream used one `output_index` for several items.
     private var sharesIndexes = false
     private var progress: ResponseProgress?
@@ -50,6 +52,8 @@ package struct ResponsesReducer {
             counters.eventsAfterEnd += 1
             return
         }
+        if let text = template.text(of: data) { return add(text, to: template.target, data, emit) }
+        template.clear()
         var event = ResponsesEvent()
         let root: JSONValue
         do throws(JSONSyntaxError) {
@@ -159,11 +163,21 @@ extension ResponsesReducer {
         let partIndex = try event.part(in: data, limits)
         let part = try part(item, kind, partIndex ?? 0)
         if partIndex == nil { parts[part].isUnindexed = true }
+        let target = DeltaTemplate.Target(
+            index: items[item].index, kind: kind, part: parts[part].part, place: part)
+        template.keep(data, event, text: text, target: target)
+        add(text, to: target, data, emit)
+    }
+
+    @inline(__always)
+    private mutating func add(
+        _ text: Range<Int>, to target: DeltaTemplate.Target, _ data: Span<UInt8>,
+        _ emit: (ResponsesOutput) -> Void
+    ) {
         // Audio is not repeated as a whole anywhere, so there is nothing to compare.
-        if kind != .audio { parts[part].fingerprint.feed(data, text) }
+        if target.kind != .audio { parts[target.place].fingerprint.feed(data, text) }
         guard !text.isEmpty else { return }
-        emit(
-            .delta(index: items[item].index, kind: kind, part: parts[part].part, text: text))
+        emit(.delta(index: target.index, kind: target.kind, part: target.part, text: text))
     }
 
     /// Emits what `text`, the whole of a part, has more than the deltas gave.

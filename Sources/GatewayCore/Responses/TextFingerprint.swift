@@ -39,8 +39,15 @@ struct TextFingerprint: Equatable, Sendable {
     /// Adds the raw contents of a JSON string at `range`.
     @inline(__always)
     mutating func feed(_ bytes: Span<UInt8>, _ range: Range<Int>) {
-        var index = range.lowerBound
-        while index < range.upperBound { step(bytes, &index, end: range.upperBound) }
+        let bytes = bytes.extracting(range)
+        var index = 0
+        while index < bytes.count {
+            if bytes.count - index >= 8, addPlain(ByteScan.word(bytes, index)) {
+                index += 8
+            } else {
+                step(bytes, &index, end: bytes.count)
+            }
+        }
     }
 
     /// Where in `range` the text goes on that `self` began, if it did begin it.
@@ -52,6 +59,12 @@ struct TextFingerprint: Equatable, Sendable {
     ) -> Range<Int>? {
         var index = range.lowerBound
         while index < range.upperBound, read.units < units {
+            if range.upperBound - index >= 8, units - read.units >= 8,
+                read.addPlain(ByteScan.word(bytes, index))
+            {
+                index += 8
+                continue
+            }
             read.step(bytes, &index, end: range.upperBound)
         }
         guard read == self else { return nil }
@@ -93,9 +106,42 @@ struct TextFingerprint: Equatable, Sendable {
         }
     }
 
+    /// Adds eight bytes at once when all are plain ASCII; false when they are not.
+    ///
+    /// A polynomial: its eight products do not wait for each other, as the steps of a chained hash would.
+    @inline(__always)
+    private mutating func addPlain(_ word: UInt64) -> Bool {
+        let escapes = ByteScan.matches(word, UInt8(ascii: "\\"))
+        guard escapes | (word & ByteScan.highBits) == 0 else { return false }
+        units += 8
+        let first =
+            (word & 0xFF) &* Self.powers.7 &+ (word >> 8 & 0xFF) &* Self.powers.6
+            &+ (word >> 16 & 0xFF) &* Self.powers.5 &+ (word >> 24 & 0xFF) &* Self.powers.4
+        let second =
+            (word >> 32 & 0xFF) &* Self.powers.3 &+ (word >> 40 & 0xFF) &* Self.powers.2
+            &+ (word >> 48 & 0xFF) &* Self.powers.1 &+ (word >> 56)
+        hash = hash &* Self.powers.8 &+ first &+ second
+        return true
+    }
+
     @inline(__always)
     private mutating func add(_ unit: UInt16) {
         units += 1
-        hash = (hash ^ UInt64(unit)) &* 0x0000_0100_0000_01B3
+        hash = hash &* Self.powers.1 &+ UInt64(unit)
     }
+
+    private typealias Powers = (
+        UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64
+    )
+
+    /// The polynomial's base to the power of 0…8, modulo 2⁶⁴.
+    private static let powers: Powers = {
+        let base: UInt64 = 0x9E37_79B9_7F4A_7C15
+        let square = base &* base
+        let fourth = square &* square
+        return (
+            1, base, square, square &* base, fourth, fourth &* base, fourth &* square,
+            fourth &* square &* base, fourth &* fourth
+        )
+    }()
 }

@@ -125,6 +125,8 @@ extension SessionMachine {
 
     /// Upstream has answered with a stream.
     package mutating func upstreamAnswered(_ number: Int, _ head: UpstreamResponseHead) {
+        // An empty dictionary would take its storage even for an entry that it does not have.
+        guard settings.fidelity == .full else { return }
         dialect.records[number]?.fields = head.fieldsOfInterest
     }
 

@@ -150,9 +150,10 @@ extension SessionMachine {
     }
 
     private mutating func appendMessageEvent(_ message: ClientCommand.Message, _ number: Int) {
+        let isEchoed = message.input.count <= settings.echoBytes
         log.append(.message, type: "message", response: number) { frame in
             frame.field("id", message.id)
-            if message.input.count <= settings.echoBytes {
+            if isEchoed {
                 frame.field("input", raw: message.input)
             } else {
                 frame.field("input_bytes", message.input.count)

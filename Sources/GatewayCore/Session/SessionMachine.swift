@@ -9,8 +9,11 @@ package struct SessionMachine {
     /// The session's name.
     package let id: SessionID
     package internal(set) var log: ReplayLog
-    let settings: SessionSettings
+    private let shared: SharedSessionSettings
     let requests: UpstreamRequestBuilder
+
+    @inline(__always)
+    var settings: SessionSettings { shared.values }
 
     /// Responses whose events are in the log, oldest first.
     var responses: [ResponseRecord] = []
@@ -48,6 +51,8 @@ package struct SessionMachine {
     /// True while upstream is held back because the readers are behind.
     package private(set) var isPaused = false
     private var hasExpired = false
+    /// What `takeStoredBytesChange` has counted.
+    private var toldBytes = 0
 
     /// What is remembered of a message for idempotence.
     struct AcceptedMessage {
@@ -70,15 +75,35 @@ package struct SessionMachine {
     /// `continuing` is the upstream id (raw JSON) of the response that the conversation goes on from,
     /// when a resume token of a session that is lost named one.
     package init(
-        id: SessionID, epoch: String, settings: SessionSettings, requests: UpstreamRequestBuilder,
-        continuing previousResponse: [UInt8]? = nil, now: Instant
+        id: SessionID, epoch: String, shared: SharedSessionSettings,
+        requests: UpstreamRequestBuilder, continuing previousResponse: [UInt8]? = nil, now: Instant
     ) {
         self.id = id
-        self.settings = settings
+        self.shared = shared
         self.requests = requests
         self.previousResponse = previousResponse
         log = ReplayLog(epoch: epoch)
         deserted = now
+    }
+
+    /// The same, with settings of its own.
+    package init(
+        id: SessionID, epoch: String, settings: SessionSettings, requests: UpstreamRequestBuilder,
+        continuing previousResponse: [UInt8]? = nil, now: Instant
+    ) {
+        self.init(
+            id: id, epoch: epoch, shared: SharedSessionSettings(settings), requests: requests,
+            continuing: previousResponse, now: now)
+    }
+
+    /// How much more the session holds than when this was last asked; negative for less.
+    ///
+    /// Asked after every event. Mutating, so that the shell's machine is not copied, with its twenty references,
+    /// to compute a property of it (decision 52).
+    package mutating func takeStoredBytesChange() -> Int {
+        let stored = storedBytes
+        defer { toldBytes = stored }
+        return stored - toldBytes
     }
 
     /// Bytes that the session holds.

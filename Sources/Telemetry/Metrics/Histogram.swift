@@ -63,8 +63,8 @@ package final class Histogram: Sendable {
         observe(nanoseconds: seconds &* 1_000_000_000 &+ attoseconds / 1_000_000_000)
     }
 
-    /// Like `observe(_:)`, for a difference of two clock readings.
-    package func observe(nanoseconds: Int64) {
+    /// Like `observe(_:)`, for a difference of two clock readings that was met `times` times.
+    package func observe(nanoseconds: Int64, times: Int = 1) {
         let amount = max(0, nanoseconds)
         var low = 0
         var high = buckets.boundsNanoseconds.count
@@ -76,8 +76,9 @@ package final class Histogram: Sendable {
                 high = middle
             }
         }
-        counts[low].store(counts[low].load(ordering: .relaxed) &+ 1, ordering: .relaxed)
-        sum.store(sum.load(ordering: .relaxed) &+ UInt64(amount), ordering: .relaxed)
+        let count = UInt64(max(0, times))
+        counts[low].store(counts[low].load(ordering: .relaxed) &+ count, ordering: .relaxed)
+        sum.store(sum.load(ordering: .relaxed) &+ UInt64(amount) &* count, ordering: .relaxed)
     }
 
     /// On any thread; an observation in progress may be in one number and not yet in the other.

@@ -1,0 +1,131 @@
+/// The last delta event, to recognise the next one by.
+///
+/// A server writes the deltas of one text from one template: the number and the text differ, every other byte
+/// is the same. An event that has the same bytes around lawful values in the same places is lawful JSON and
+/// means the same, so it is compared, 32 bytes at a time, and not read member by member (decision 52).
+struct DeltaTemplate: Sendable {
+    /// What may differ.
+    private enum Hole {
+        /// The contents of `delta`.
+        case text
+        /// The contents of a string that nobody looks at.
+        case padding
+        /// A whole number that nobody looks at.
+        case number
+    }
+
+    private struct Gap {
+        /// Where the value stands in `bytes`, without quotes.
+        var place: Range<Int>
+        var hole: Hole
+    }
+
+    /// False when the next event has to be read as usual.
+    private(set) var isSet = false
+    /// Where the text belongs: what clients are told, and the place in the reducer's `parts`.
+    private(set) var target = Target(index: 0, kind: .text, part: 0, place: 0)
+    private var bytes: [UInt8] = []
+    /// In order of their places; here and not in an array, which would be one more memory to reach for.
+    private var gaps: [3 of Gap] = .init(repeating: Gap(place: 0..<0, hole: .number))
+    private var gapCount = 0
+
+    /// What the deltas are part of.
+    struct Target: Sendable {
+        let index: Int
+        let kind: DeltaKind
+        let part: Int
+        let place: Int
+    }
+
+    /// Longer events are read as usual: nothing of that size is kept a stream.
+    private static let maximumBytes = 1024
+
+    /// Forgets the event, because the next one may mean something else.
+    mutating func clear() { isSet = false }
+
+    /// Keeps an event that was read: `event` is what it holds, of which `text` is the contents of `delta`.
+    mutating func keep(
+        _ data: Span<UInt8>, _ event: ResponsesEvent, text: Range<Int>, target: Target
+    ) {
+        isSet = false
+        guard data.count <= Self.maximumBytes else { return }
+        gapCount = 0
+        insert(Gap(place: text, hole: .text))
+        if let number = event.sequenceNumber, number.kind == .number {
+            insert(Gap(place: number.range, hole: .number))
+        }
+        if let padding = event.obfuscation?.contents { insert(Gap(place: padding, hole: .padding)) }
+        bytes.removeAll(keepingCapacity: true)
+        bytes.append(data)
+        self.target = target
+        isSet = true
+    }
+
+    private mutating func insert(_ gap: Gap) {
+        var place = gapCount
+        while place > 0, gaps[place - 1].place.lowerBound > gap.place.lowerBound {
+            gaps[place] = gaps[place - 1]
+            place -= 1
+        }
+        gaps[place] = gap
+        gapCount += 1
+    }
+
+    /// The contents of `delta` of an event that differs in its holes only; nil for any other.
+    @inline(__always)
+    func text(of data: Span<UInt8>) -> Range<Int>? {
+        guard isSet else { return nil }
+        let bytes = bytes.span
+        var text: Range<Int>?
+        var known = 0
+        var at = 0
+        for index in 0..<gapCount {
+            let gap = gaps[index]
+            let count = gap.place.lowerBound - known
+            guard ByteScan.isSame(bytes, known, data, at, count: count) else { return nil }
+            at += count
+            known = gap.place.upperBound
+            let start = at
+            switch gap.hole {
+            case .number: guard Self.skipNumber(data, &at) else { return nil }
+            case .padding: guard Self.skipString(data, &at) else { return nil }
+            case .text:
+                guard Self.skipString(data, &at) else { return nil }
+                text = start..<at
+            }
+        }
+        guard data.count - at == bytes.count - known,
+            ByteScan.isSame(bytes, known, data, at, count: bytes.count - known)
+        else { return nil }
+        return text
+    }
+
+    /// Steps over a whole number without a sign, as RFC 8259 writes it.
+    @inline(__always)
+    private static func skipNumber(_ data: Span<UInt8>, _ index: inout Int) -> Bool {
+        let start = index
+        while index < data.count, JSONScan.isDigit(data[index]) { index += 1 }
+        guard index > start else { return false }
+        return data[start] != UInt8(ascii: "0") || index == start + 1
+    }
+
+    /// Steps over the contents of a string to its closing quote.
+    @inline(__always)
+    private static func skipString(_ data: Span<UInt8>, _ index: inout Int) -> Bool {
+        let end = ByteScan.plainEnd(data, from: index)
+        if end < data.count, data[end] == UInt8(ascii: "\"") {
+            index = end
+            return true
+        }
+        return skipEscapedString(data, &index)
+    }
+
+    @inline(never)
+    private static func skipEscapedString(_ data: Span<UInt8>, _ index: inout Int) -> Bool {
+        // The reader of strings begins at the opening quote and ends behind the closing one.
+        var end = index - 1
+        do throws(JSONSyntaxError) { _ = try JSONScan.string(data, &end) } catch { return false }
+        index = end - 1
+        return true
+    }
+}
