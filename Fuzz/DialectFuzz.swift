@@ -60,7 +60,7 @@ private func checkEvents(_ bytes: [UInt8], isCancelled: Bool) {
         let event = Array(event)
         let data = event.span
         var outputs: [ResponsesOutput] = []
-        guard (try? reducer.reduce(data, { outputs.append($0) })) != nil else { continue }
+        guard (try? reducer.reduce(data, emit: { outputs.append($0) })) != nil else { continue }
         for output in outputs {
             machine.upstream(0, output, data: data, now: now, actions: &actions)
         }
