@@ -21,7 +21,7 @@ private func checkRequest(_ bytes: [UInt8], isFrame: Bool) {
         for turn in [nil, turn] {
             let body = UpstreamRequestBuilder().build(request, after: turn)
             precondition(isJSON(body.bytes), "the request is no JSON")
-            precondition(isJSON(body.bytes(model: "m", isStreaming: false)), "the other one is none")
+            precondition(isJSON(body.bytes(model: "m", isStreaming: false)), "nor the other one")
         }
     } catch {
         precondition(error.status == 400 && isJSON(error.document) && isJSON(error.frame))
