@@ -98,10 +98,7 @@ final class Connection: WebSocketHandler, SessionClient {
         switch bucket.take(now: shard.loop.now) {
         case .admitted: break
         case .limited(let retryAfter):
-            let rate = shard.context.configuration.limits.framesPerSecond
-            return refuse(
-                .rateLimited, "more than \(rate) frames a second (limits.frames_per_s)",
-                retryAfter: retryAfter)
+            return refuseForRate(message, retryAfter)
         case .abusive:
             return close(CloseCode(4429), "frames keep coming too fast", code: .rateLimited)
         }
@@ -112,6 +109,21 @@ final class Connection: WebSocketHandler, SessionClient {
             } catch {
                 fault(error)
             }
+        }
+    }
+
+    /// Refuses a frame that came too soon: each of its messages by its id, so that a client knows what to repeat.
+    private func refuseForRate(_ frame: Span<UInt8>, _ retryAfter: Duration) {
+        let rate = shard.context.configuration.limits.framesPerSecond
+        var messages: [String?] = []
+        shard.context.frames.forEachLine(of: frame) { line in
+            guard messages.count < Self.maximumWaitingCommands else { return }
+            if let id = (try? shard.context.frames.parse(line))?.messageID { messages.append(id) }
+        }
+        for id in messages.isEmpty ? [nil] : messages {
+            refuse(
+                .rateLimited, "more than \(rate) frames a second (limits.frames_per_s)",
+                retryAfter: retryAfter, messageID: id)
         }
     }
 
@@ -153,7 +165,8 @@ final class Connection: WebSocketHandler, SessionClient {
             if case .hello = command { return refuse(.helloRepeated, "one hello a connection") }
             guard waiting.count < Self.maximumWaitingCommands else {
                 return refuse(
-                    .rateLimited, "too many commands before ready", retryAfter: .seconds(1))
+                    .rateLimited, "too many commands before ready", retryAfter: .seconds(1),
+                    messageID: command.messageID)
             }
             waiting.append(command)
             phase = .attaching(request, waiting: waiting)

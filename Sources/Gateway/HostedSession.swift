@@ -161,8 +161,11 @@ final class HostedSession {
             message, from: connection, responseID: RandomID.response(), now: now,
             actions: &actions)
         shard.metrics.messages[MessageResult(outcome)].increment()
-        if outcome == .conflict {
+        switch outcome {
+        case .accepted, .attached: break
+        case .conflict:
             shard.metrics.errors[GatewayErrorCode.messageIDConflict.rawValue].increment()
+        case .limited(let code): shard.metrics.errors[code.rawValue].increment()
         }
     }
 

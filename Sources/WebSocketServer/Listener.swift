@@ -55,7 +55,7 @@ final class Listener {
     private func acceptPending() {
         for _ in 0..<Self.acceptsPerTurn {
             guard descriptor >= 0 else { return }
-            let socket = millrace_accept(descriptor)
+            let socket = WakeUpDescriptor.accept(descriptor)
             if socket >= 0 {
                 accepted(socket)
                 continue

@@ -14,6 +14,7 @@ package final class WebSocketServer {
     /// Outlives the server: the owner of both destroys the server first.
     private unowned let handler: any ServerHandler
     private var context: OpaquePointer?
+    private var wakeUp = WakeUpDescriptor.none
     private var vhost: OpaquePointer?
     private var listener: Listener?
     /// Sockets whose callback is on the stack, innermost last.
@@ -65,9 +66,11 @@ package final class WebSocketServer {
         info.alpn = LibraryTables.alpn
         info.vhost_name = LibraryTables.vhostName
         var loops: [UnsafeMutableRawPointer?] = [loop.rawLoop]
-        context = loops.withUnsafeMutableBufferPointer { buffer in
-            info.foreign_loops = buffer.baseAddress
-            return lws_create_context(&info)
+        (context, wakeUp) = WakeUpDescriptor.find(on: loop) {
+            loops.withUnsafeMutableBufferPointer { buffer in
+                info.foreign_loops = buffer.baseAddress
+                return lws_create_context(&info)
+            }
         }
         guard let context else { throw .context }
         vhost = lws_create_vhost(context, &info)
@@ -108,7 +111,7 @@ package final class WebSocketServer {
         vhost = nil
         // The library itself would give sockets that wait for a close frame their full time.
         for wsi in Array(peers.keys) where peers[wsi] != nil { kill(wsi) }
-        if let context { lws_context_destroy(context) }
+        if let context { wakeUp.guardClosing { lws_context_destroy(context) } }
     }
 
     /// Second step: frees the library's context once no handle of it is left.

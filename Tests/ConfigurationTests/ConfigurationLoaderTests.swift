@@ -317,12 +317,12 @@ struct ConfigurationLoaderTests {
             (
                 "resume.window_s=7200",
                 "option --set: resume.window_s: expected at most replay.session_retention_s "
-                    + "(3600), found 7200"
+                    + "(600), found 7200"
             ),
             (
-                "replay.session_retention_s=200",
+                "replay.retention_s=700",
                 "option --set: replay.retention_s: expected at most replay.session_retention_s "
-                    + "(200), found 300"
+                    + "(600), found 700"
             ),
             (
                 "limits.message_bytes=1048576",

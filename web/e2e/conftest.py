@@ -84,6 +84,12 @@ class Server:
         with urllib.request.urlopen(url, timeout=5) as answer:
             return json.load(answer)
 
+    def completed(self):
+        """How many responses have completed; only the real gateway tells."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=5) as answer:
+            found = re.search(r'^gateway_responses_total\{outcome="completed"\} (\S+)$', answer.read().decode(), re.M)
+        return float(found.group(1)) if found else 0.0
+
     def reset(self):
         self.proxy.stalled = self.proxy.refusing = False
 
@@ -96,7 +102,8 @@ class Server:
 
 @pytest.fixture(scope="session")
 def server():
-    one = Server()
+    log = os.environ.get("E2E_LOG")  # Where the gateway's own log goes, for when it is what fails.
+    one = Server(log=log and open(log, "w"))
     yield one
     one.close()
 
@@ -227,6 +234,7 @@ def chat_of(context_of):
     problems = []
 
     def make(server, context=None, open=True, path="", **options):
+        assert server.gateway.poll() is None, f"the gateway has ended: {server.gateway.returncode}"
         server.reset()
         page = (context or context_of(**options)).new_page()
         page.on("console", lambda message: problems.append(f"{message.type}: {message.text}")

@@ -363,6 +363,11 @@ class Gateway:
                     await text(0, "text", "The wheel turned and")
                     end = {"status": "failed", "error": {"code": "upstream_failed", "message": "The model had an internal error.",
                            "retryable": True, "upstream_code": "server_error", "request_id": "req_7"}}
+                case "seam":
+                    await text(0, "text", "The wheel turned and")
+                    say("seam", index=1, reason="upstream_truncated")
+                    await text(1, "text", " turned, and the flour ran.")
+                    end["seams"] = [1]
                 case "rtl":
                     await text(0, "text", "## طاحونة الماء\n\nالطاحونة تحوّل *الماء الجاري* إلى **عمل**.\n\n- العجلة\n- القناة Race\n")
                 case "echo":

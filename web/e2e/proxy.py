@@ -12,6 +12,7 @@ class Proxy:
         self.refusing = False
         self.accepted = 0
         self.refused = 0
+        self.held = 0
         self.loop = asyncio.new_event_loop()
         started = threading.Event()
 
@@ -47,6 +48,8 @@ class Proxy:
                 while data := await source.read(65536):
                     if b"Upgrade: websocket" in data or b"upgrade: websocket" in data:
                         pair[2] = True
+                    if self.stalled and pair[2]:
+                        self.held += 1
                     while self.stalled and pair[2]:
                         await asyncio.sleep(0.02)
                     sink.write(data)

@@ -96,6 +96,13 @@ def test_a_small_screen(fake, chat_of):
     expect(page.locator(".sidebar")).to_be_in_viewport()
     chat.shot("small-menu")
     assert_accessible(chat, "small menu")
+    # It takes the focus, keeps it from what lies below, and gives it back.
+    expect(page.locator(".sidebar").get_by_role("button", name="Close")).to_be_focused()
+    assert page.locator("main").evaluate("main => main.inert")
+    page.keyboard.press("Escape")
+    expect(page.locator(".sidebar")).not_to_be_in_viewport()
+    expect(page.get_by_role("button", name="Conversations")).to_be_focused()
+    page.get_by_role("button", name="Conversations").click()
     page.get_by_role("button", name="Close").click()
     expect(page.locator(".sidebar")).not_to_be_in_viewport()
 
@@ -119,6 +126,52 @@ def test_by_keyboard_alone(chat):
             break
     expect(page.get_by_role("button", name="Skip to the message field")).to_be_focused()
     page.keyboard.press("Enter")
+    expect(chat.field).to_be_focused()
+
+
+def test_the_focus_returns_to_where_it_came_from(chat):
+    page = chat.page
+    chat.ask("One question [sim:hello]")
+    more = page.locator(".sidebar li .more")
+    more.focus()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="Rename")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(more).to_be_focused()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.keyboard.type("By keyboard")
+    page.keyboard.press("Enter")
+    expect(page.locator(".sidebar li")).to_contain_text("By keyboard")
+    expect(more).to_be_focused()
+    expect(more).to_have_attribute("aria-expanded", "false")
+    edit = page.get_by_role("button", name="Edit")
+    edit.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("textbox", name="Edit")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(edit).to_be_focused()
+    page.keyboard.press("Enter")
+    page.keyboard.type(", better")
+    page.keyboard.press("Enter")
+    expect(chat.field).to_be_focused()
+    chat.settled()
+    expect(page.locator(".bubble")).to_contain_text(", better")
+    page.get_by_role("button", name="Settings").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("dialog :focus")).to_have_count(1)
+    page.keyboard.press("Escape")
+    expect(chat.field).to_be_focused()
+    # Deleting what is shown leads to a new chat, ready to write in.
+    more.focus()
+    page.keyboard.press("Enter")
+    for _ in range(4):
+        page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Enter")
+    expect(page.locator(".sidebar li")).to_have_count(0)
     expect(chat.field).to_be_focused()
 
 

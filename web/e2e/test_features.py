@@ -107,6 +107,17 @@ def test_refusals_and_cut_answers_say_so(chat):
     expect(chat.answer()).to_contain_text("Cut short: the length limit was reached")
 
 
+def test_a_seam_is_shown_where_another_upstream_went_on(fake, chat_of):
+    chat = chat_of(fake)
+    chat.ask("[sim:seam rate=100]")
+    expect(chat.answer().get_by_role("note")).to_contain_text("It broke off here")
+    expect(chat.answer().locator(".md")).to_have_text(["The wheel turned and", "turned, and the flour ran."])
+    chat.answer().locator(".answer-foot button").first.click()
+    expect(chat.answer().locator(".answer-foot").get_by_role("button", name="Copied")).to_be_visible()
+    assert chat.page.evaluate("navigator.clipboard.readText()") == "The wheel turned and turned, and the flour ran."
+    chat.assert_exact()
+
+
 def test_a_failed_answer_can_be_tried_again(chat):
     chat.ask("[sim:failed]")
     alert = chat.answer().get_by_role("alert")
@@ -352,6 +363,25 @@ def test_the_scroll_follows_lets_go_and_comes_back(chat):
     expect(page.get_by_role("button", name="Jump to the latest")).to_have_count(0)
     page.keyboard.press("Escape")
     chat.settled()
+
+
+def test_what_is_not_sent_yet_is_kept(chat):
+    page = chat.page
+    chat.field.fill("a new thought")
+    page.reload()
+    expect(chat.field).to_have_value("a new thought")
+    chat.ask("Alder [sim:hello]")
+    chat.field.fill("half a quest")
+    page.get_by_role("button", name="New chat").click()
+    expect(chat.field).to_have_value("")
+    chat.field.fill("another")
+    page.locator(".sidebar .chat-link").click()
+    expect(chat.field).to_have_value("half a quest")
+    chat.field.press("Enter")
+    expect(page.locator(".turn")).to_have_count(2)
+    page.reload()
+    expect(page.locator(".turn")).to_have_count(2)
+    expect(chat.field).to_have_value("")
 
 
 def test_enter_belongs_to_the_input_method_while_it_composes(chat):

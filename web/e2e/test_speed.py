@@ -3,6 +3,8 @@
 import json
 import time
 
+import pytest
+from conftest import REAL
 from playwright.sync_api import expect
 
 WATCH = """() => {
@@ -27,13 +29,13 @@ def test_a_hundred_tokens_a_second_on_a_slow_machine(chat, record_property):
     assert size > 30_000
     devtools.send("Emulation.setCPUThrottlingRate", {"rate": 4})
     page.evaluate(WATCH)
-    chat.ask("[sim:long deltas=800 rate=100]", wait=False)
-    time.sleep(6)
+    deltas = 600
+    chat.ask(f"[sim:long deltas={deltas} rate=100]", wait=False)
+    chat.settled(60_000)
     work = page.evaluate(
         "({ renders: millraceWork.blockRenders - before.blockRenders, read: millraceWork.inlineCharacters - before.inlineCharacters,"
         " long: window.long, frames: window.frames })")
     text = page.evaluate("document.querySelector('.turn:last-child .answer-body').textContent.length")
-    deltas = 100 * 6
     frames = sorted(work["frames"])
     report = {
         "block renders per delta": round(work["renders"] / deltas, 2),
@@ -43,7 +45,7 @@ def test_a_hundred_tokens_a_second_on_a_slow_machine(chat, record_property):
     }
     print(json.dumps(report))
     devtools.send("Emulation.setCPUThrottlingRate", {"rate": 1})
-    page.keyboard.press("Escape")
+    chat.assert_exact()
     assert report["block renders per delta"] <= 2
     assert report["characters read per character"] < 400
     assert report["long task sum ms"] < 4_000
@@ -81,20 +83,23 @@ def test_two_hundred_messages_open_fast(chat):
     assert took < 4
 
 
+@pytest.mark.skipif(not REAL, reason="the stand-in has no metrics")
 def test_a_replay_is_drawn_once(chat, server):
     page = chat.page
+    ended = server.completed()
     chat.ask("[sim:long deltas=2500 rate=500]", wait=False)
     chat.text_grows()
-    page.evaluate("window.writes = 0")
     server.proxy.refusing = True
     server.proxy.cut()
-    time.sleep(3)
+    # The answer goes on and ends without a reader.
+    chat.eventually(lambda: server.completed() > ended)
     before = page.evaluate("({ ...millraceWork })")
     server.proxy.refusing = False
     page.evaluate("window.dispatchEvent(new Event('online'))")
-    chat.ready()
     chat.settled()
     after = page.evaluate("({ ...millraceWork })")
-    # About 1,500 deltas came in one batch, the rest live.
-    assert after["blockRenders"] - before["blockRenders"] < 2_500
+    # More than two thousand deltas came in one batch: each block was drawn once, or twice.
+    blocks = page.locator(".answer .md p, .answer .md h3, .answer .md h4").count()
+    print(json.dumps({"blocks": blocks, "block renders": after["blockRenders"] - before["blockRenders"]}))
+    assert after["blockRenders"] - before["blockRenders"] <= 2 * blocks + 10
     chat.assert_exact()

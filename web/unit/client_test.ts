@@ -560,3 +560,46 @@ Deno.test("why a socket does not open is asked for, shown, and forgotten once on
   equal(client.connection.problem, undefined);
   equal(gateway.started, []);
 });
+
+Deno.test("a fresh session is told to other pages once the store has it, and they join it", () => {
+  const { world, gateway, store, begin } = setUp();
+  gateway.freshSessions = true;
+  gateway.pieces = 200;
+  const first = begin();
+  first.send("one");
+  world.run(4_000);
+  const second = begin();
+  world.run(1_000);
+  // As the page does it, by a channel between tabs.
+  const stored: string[] = [];
+  first.subscribe((change) => {
+    if (change.type !== "stored") return;
+    stored.push(change.session);
+    void second.reload();
+  });
+  const turn = first.branch(first.turns[0]!.id, "one, differently")!;
+  world.run(500);
+  equal(stored.length, 1);
+  equal(store.load("default")?.session, stored[0]);
+  equal(store.load("default")?.turns.at(-1)?.id, turn.id);
+  world.run(10_000);
+  equal(gateway.started.filter((id) => id === turn.id).length, 1);
+  equal(second.turns.at(-1)?.answer?.integrity, "verified");
+  equal(second.connection.session, first.connection.session);
+});
+
+Deno.test("a seam parts the items, and the text goes on over it", () => {
+  const { world, gateway, begin } = setUp();
+  gateway.script = () => [
+    { type: "delta", index: 0, kind: "text", text: "The wheel turned and" },
+    { type: "seam", index: 1, reason: "upstream_truncated" },
+    { type: "delta", index: 1, kind: "text", text: " turned." },
+    { type: "delta", index: 2, kind: "text", text: "On." },
+  ];
+  const client = begin();
+  const turn = client.send("hello");
+  world.run(2_000);
+  equal(turn.answer?.seams, [{ index: 1, reason: "upstream_truncated" }]);
+  equal(answerText(turn.answer), "The wheel turned and turned.\n\nOn.");
+  equal(turn.answer?.integrity, "verified");
+});

@@ -1,6 +1,7 @@
 /// <reference lib="deno.ns" />
 import { ChatStreamClient } from "../src/core/client.ts";
 import { decodeFrames, reconnectRule } from "../src/core/protocol.ts";
+import { en } from "../src/i18n/en.ts";
 import { equal, ok } from "./assert.ts";
 import { FakeGateway, FakeSocket, FakeWorld } from "./fake.ts";
 import { firstProblem, type Schema } from "./schema.ts";
@@ -88,5 +89,17 @@ Deno.test("contract: the close codes are treated as docs/protocol.md says", () =
     if (code === "1000" || code === "1001") continue;
     const rule = reconnectRule(Number(code));
     equal(rule !== "never", advice!.startsWith("yes"), `${code}: ${advice}`);
+  }
+});
+
+Deno.test("contract: the page has words for every reason why nothing comes, and for every end", () => {
+  const { $defs } = schemaOf("server") as unknown as {
+    $defs: Record<string, { properties: Record<string, { enum?: string[] }> }>;
+  };
+  const states = $defs.state!.properties.state!.enum!;
+  ok(states.length >= 7);
+  for (const state of states) {
+    // `attached` is an answer to the client, not to the reader.
+    if (state !== "attached") ok(`state.${state}` in en, `no words for the state ${state}`);
   }
 });

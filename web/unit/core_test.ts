@@ -109,6 +109,25 @@ Deno.test("catalogues: the same keys, the same places, and forms for every numbe
   equal(chooseLocale([]), "en");
 });
 
+Deno.test("catalogues: every message is used", () => {
+  const sources: string[] = [];
+  const read = (directory: URL) => {
+    for (const entry of Deno.readDirSync(directory)) {
+      const place = new URL(entry.isDirectory ? `${entry.name}/` : entry.name, directory);
+      if (entry.isDirectory) read(place);
+      else sources.push(Deno.readTextFileSync(place));
+    }
+  };
+  read(new URL("../src/ui/", import.meta.url));
+  const text = sources.join();
+  // Names that are put together when they are needed, from what the gateway says.
+  const composed = /^(state|tool|end\.\w+By|link)\./;
+  const unused = Object.keys(catalogues.en).filter((key) =>
+    !composed.test(key) && !text.includes(`"${key}"`)
+  );
+  equal(unused, []);
+});
+
 Deno.test("conversations: titles, search, and a round trip through a file", () => {
   const turns: Turn[] = [{
     id: "m1",
@@ -127,6 +146,16 @@ Deno.test("conversations: titles, search, and a round trip through a file", () =
   equal(
     exportMarkdown(conversation, turns),
     "# Mills\n\n> How does\n> a mill work?\n\nBy water.\n",
+  );
+  const item = turns[0]!.answer!.items[0]!;
+  item.annotations = [
+    { type: "url_citation", url: "http://a.example/(1)", title: "On [mills]", end_index: 9 },
+    { type: "file_citation", file_id: "f", filename: "mill.pdf", index: 9 },
+  ];
+  ok(
+    exportMarkdown(conversation, turns).endsWith(
+      "By water.\n\n1. [On \\[mills\\]](<http://a.example/(1)>)\n2. mill.pdf\n",
+    ),
   );
   const read = importJson(exportJson(conversation, turns), "c2", 5);
   equal(read.conversation.title, "Mills");

@@ -25,12 +25,13 @@ package struct ReplayConfiguration: Sendable {
             "process_bytes", in: 1_048_576...1_099_511_627_776, default: 1_073_741_824,
             "All logs together. Above it, the longest abandoned sessions end first.")
         retention = keys.duration(
-            "retention_s", in: 0...86_400, default: 300,
+            "retention_s", in: 0...86_400, default: 120,
             "How long exact events are kept after their response has ended; then a snapshot "
                 + "stands for them.")
         sessionRetention = keys.duration(
-            "session_retention_s", in: 1...2_592_000, default: 3600,
-            "How long a session without connections is kept.")
+            "session_retention_s", in: 1...2_592_000, default: 600,
+            "How long a session without connections is kept. Longer where conversation.state is "
+                + "gateway: what was said ends with the session.")
         highWatermarkBytes = keys.bytes(
             "high_watermark_bytes", in: 1024...1_073_741_824, default: 262_144,
             "Bytes that no reader has taken yet at which the upstream transfer is paused.")

@@ -7,8 +7,8 @@ extension SessionMachine {
         case attached
         /// The id came before, with another input.
         case conflict
-        /// A limit is reached.
-        case limited
+        /// A limit is reached; the code that the client was told.
+        case limited(GatewayErrorCode)
     }
 
     /// Takes a user's message: opens its response, or attaches to the one it has opened before.
@@ -24,8 +24,10 @@ extension SessionMachine {
             return known.hasInput(hash) ? .attached : .conflict
         }
         if let refusal = refusal(of: message, from: connection) {
-            actions.append(.send(connection, frame: refusal))
-            return .limited
+            let frame = ServerFrames.error(
+                refusal.code, refusal.reason, messageID: message.id)
+            actions.append(.send(connection, frame: frame))
+            return .limited(refusal.code)
         }
         let number = nextNumber
         nextNumber += 1
@@ -37,13 +39,13 @@ extension SessionMachine {
             .flatMap { $0.value.first == UInt8(ascii: "\"") ? $0.value : nil }
         remember(message.id, as: number, responseID, hash)
         appendMessageEvent(message, number)
-        let items = settings.conversation == .gateway ? conversation : []
+        let isKept = settings.conversation == .gateway
+        let input = isKept ? UpstreamRequestBuilder.items(of: message.input) : []
+        let items = isKept ? OpenCalls.closed(conversation, before: input) : []
         let request = requests.build(
             message, kept: items,
             previousResponse: settings.conversation == .upstream ? previousResponse : nil)
-        if settings.conversation == .gateway {
-            record.keptInput = UpstreamRequestBuilder.items(of: message.input)
-        }
+        record.keptInput = input
         responses.append(record)
         appendResponseEvent(number, status: "queued")
         if let ahead = cancelledAhead.firstIndex(of: message.id) {
@@ -105,29 +107,29 @@ extension SessionMachine {
 
     private func refusal(
         of message: ClientCommand.Message, from connection: ConnectionID
-    ) -> [UInt8]? {
+    ) -> (code: GatewayErrorCode, reason: String)? {
         let running = responses.filter { !$0.isFinished }
         if running.count >= settings.responsesPerSession {
-            return ServerFrames.error(
+            return (
                 .tooManyResponses,
-                "\(running.count) responses of the session are running (limits.responses_per_session)",
-                messageID: message.id)
+                "\(running.count) responses of the session are running (limits.responses_per_session)"
+            )
         }
         let own = running.filter { $0.connection == connection }.count
         if own >= settings.responsesPerConnection {
-            return ServerFrames.error(
+            return (
                 .tooManyResponses,
-                "\(own) responses of the connection are running (limits.responses_per_connection)",
-                messageID: message.id)
+                "\(own) responses of the connection are running (limits.responses_per_connection)"
+            )
         }
         if settings.conversation == .gateway,
             conversationBytes + pendingInputBytes + message.input.count
                 > settings.conversationBytes
         {
-            return ServerFrames.error(
+            return (
                 .conversationTooLarge,
-                "the conversation would exceed \(settings.conversationBytes) bytes (conversation.bytes); start a new session",
-                messageID: message.id)
+                "the conversation would exceed \(settings.conversationBytes) bytes (conversation.bytes); start a new session"
+            )
         }
         return nil
     }

@@ -6,6 +6,11 @@ package enum ClientCommand: Equatable, Sendable {
     case ping(id: String?)
     case toolOutput
 
+    /// The id of a message; nil for every other command.
+    package var messageID: String? {
+        if case .message(let message) = self { message.id } else { nil }
+    }
+
     /// The first frame.
     package struct Hello: Equatable, Sendable {
         package var auth: String?

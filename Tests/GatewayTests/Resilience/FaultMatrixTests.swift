@@ -94,7 +94,12 @@ struct FaultMatrixTests {
 
     @Test("faults that an answer survives")
     func harmlessFaults() throws {
-        try FaultyWorld.run { _, client in
+        // No deadline is to expire here, however busy the machine is.
+        let patient = [
+            "response_header_timeout_ms: 60000", "first_event_timeout_ms: 60000",
+            "silence_timeout_ms: 60000", "keepalive_silence_ms: 60000",
+        ]
+        try FaultyWorld.run(upstream: patient) { _, client in
             for (index, fault) in Self.harmless.enumerated() {
                 let end = try client.ask("m\(index)", "Hi [sim:fault=\(fault)]")
                 #expect(end.status == "completed", "\(fault)\n\(client.story)")

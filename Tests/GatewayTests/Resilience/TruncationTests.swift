@@ -60,14 +60,16 @@ struct TruncationTests {
         var cuts = 0
         for name in Self.names {
             let recording = try #require(known[name])
-            let client = try ChatClient(port: world.port)
             let counts = Array(0...recording.ends.count)
-            let whole = try client.ask("whole", "\(name)/\(recording.ends.count)")
+            let first = try ChatClient(port: world.port)
+            let whole = try first.ask("whole", "\(name)/\(recording.ends.count)")
             #expect(whole.status == (name.hasPrefix("incomplete") ? "incomplete" : "completed"))
-            let text = client.text(of: "whole")
+            let text = first.text(of: "whole")
             #expect(whole["text_sha256"] as? String == text.sha256)
             // The terminal event is the last one of each of these.
             for start in stride(from: 0, to: counts.count - 1, by: 16) {
+                // One for each batch: a client keeps all that it has seen.
+                let client = try ChatClient(port: world.port)
                 let batch = counts[start..<min(start + 16, counts.count - 1)]
                 for count in batch { client.message("c\(count)", "\(name)/\(count)") }
                 for count in batch {

@@ -18,8 +18,10 @@ final class ChatClient {
     private var ends: [String: Frame] = [:]
 
     /// Connects, greets, and waits for `ready`.
-    init(port: UInt16, resume: String? = nil, after: Int = 0) throws {
-        socket = try ChatSocket(port: port)
+    init(
+        port: UInt16, resume: String? = nil, after: Int = 0, receiveBuffer: Int32? = nil
+    ) throws {
+        socket = try ChatSocket(port: port, receiveBuffer: receiveBuffer)
         sequence = after
         if let resume {
             send(#"{"type":"hello","resume":{"token":"\#(resume)","after":\#(after)}}"#)
@@ -106,11 +108,20 @@ final class ChatClient {
         let frame = try socket.receive()
         switch frame["type"] as? String {
         case "ready"?, "token"?: token = frame["resume_token"] as? String ?? token
-        case "snapshot"?: sequence = frame["through"] as? Int ?? sequence
+        case "snapshot"?: keep(snapshot: frame)
         case "state"?: states.append(frame)
         default: try keep(frame)
         }
         return frame
+    }
+
+    /// It stands for everything up to its `through`, ends of responses among it.
+    private func keep(snapshot frame: Frame) {
+        sequence = frame["through"] as? Int ?? sequence
+        for response in frame["responses"] as? [Frame] ?? [] {
+            guard let message = response["message"] as? String else { continue }
+            ends[message] = response["complete"] as? Frame ?? ends[message]
+        }
     }
 
     private func keep(_ frame: Frame) throws {

@@ -18,8 +18,8 @@ final class ChatSocket {
     private(set) var closeCode: Int?
 
     /// Connects and upgrades.
-    init(port: UInt16) throws {
-        socket = try TestSocket(port: port)
+    init(port: UInt16, receiveBuffer: Int32? = nil) throws {
+        socket = try TestSocket(port: port, receiveBuffer: receiveBuffer)
         socket.write(
             Array(
                 """

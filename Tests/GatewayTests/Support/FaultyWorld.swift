@@ -53,11 +53,7 @@ final class FaultyWorld: Sendable {
 
     /// A metric without a label, or with the label as `name{label="value"}`.
     func metric(_ name: String) -> Double {
-        let text = String(decoding: httpGet(port, "/metrics"), as: UTF8.self)
-        for line in text.split(separator: "\n") where line.hasPrefix("\(name) ") {
-            return Double(line.dropFirst(name.count + 1)) ?? -1
-        }
-        return -1
+        gatewayMetric(name, port)
     }
 
     /// Looks at a metric until it has the value; each look is a turn of the gateway's own loop.

@@ -34,6 +34,8 @@ struct GatewayFixture: Sendable {
         #expect(gateway.stop())
     }
 
+    func metric(_ name: String) -> Double { gatewayMetric(name, port) }
+
     /// Whether a gateway with this configuration starts; it is stopped at once.
     static func starts(_ yaml: String) throws -> Bool {
         let gateway = try GatewayThread(yaml)

@@ -39,6 +39,9 @@ final class ScriptedUpstream: Sendable {
                         .utf8))
         }
 
+        /// A whole short answer.
+        static let hello = Answer.ok(ScriptedUpstream.stream())
+
         /// Takes the request and says nothing.
         static let silence = Answer(bytes: [], isHeld: true)
 
@@ -60,8 +63,9 @@ final class ScriptedUpstream: Sendable {
         ].map { Array("data: \($0)\n\n".utf8) }
     }
 
-    static func answer(_ text: String = "Hello") -> Answer {
-        .ok(Array(events(text: text).joined()))
+    /// Its first events as one body.
+    static func stream(_ text: String = "Hello", events count: Int = .max) -> [UInt8] {
+        events(text: text).prefix(count).flatMap(\.self)
     }
 
     private final class Peer {
@@ -79,6 +83,8 @@ final class ScriptedUpstream: Sendable {
     private final class Log: Sendable {
         let requests = Mutex<[Request]>([])
         let open = Mutex<Int>(0)
+        /// Answered connections that stay open.
+        let held = Mutex<[Int32]>([])
         let changed = NSCondition()
     }
     private let log: Log
@@ -141,6 +147,13 @@ final class ScriptedUpstream: Sendable {
         }
     }
 
+    /// Writes more to every connection that is held.
+    func send(_ bytes: [UInt8]) {
+        log.held.withLock { descriptors in
+            for descriptor in descriptors { _ = Self.write(bytes, to: descriptor) }
+        }
+    }
+
     func stop() {
         Glibc.close(wake.write)
         thread.join()
@@ -166,7 +179,10 @@ final class ScriptedUpstream: Sendable {
             if watched[0].revents != 0 { return }
             for (peer, watch) in zip(peers, watched.dropFirst(2)) where watch.revents != 0 {
                 if !read(peer, log, script) {
-                    Glibc.close(peer.descriptor)
+                    log.held.withLock { held in
+                        held.removeAll { $0 == peer.descriptor }
+                        Glibc.close(peer.descriptor)
+                    }
                     peers.removeAll { $0 === peer }
                     note(log) { log.open.withLock { $0 -= 1 } }
                 }
@@ -196,19 +212,25 @@ final class ScriptedUpstream: Sendable {
         peer.bytes += piece[..<count]
         guard !peer.isAnswered, let request = request(in: peer.bytes) else { return true }
         peer.isAnswered = true
-        note(log) { log.requests.withLock { $0.append(request) } }
         let answer = script(request)
+        let isWritten = write(answer.bytes, to: peer.descriptor)
+        if isWritten, answer.isHeld { log.held.withLock { $0.append(peer.descriptor) } }
+        note(log) { log.requests.withLock { $0.append(request) } }
+        return isWritten && answer.isHeld
+    }
+
+    private static func write(_ bytes: [UInt8], to descriptor: Int32) -> Bool {
         var sent = 0
-        while sent < answer.bytes.count {
-            let count = answer.bytes.withUnsafeBytes { buffer in
-                send(
-                    peer.descriptor, buffer.baseAddress?.advanced(by: sent),
-                    answer.bytes.count - sent, Int32(MSG_NOSIGNAL))
+        while sent < bytes.count {
+            let count = bytes.withUnsafeBytes { buffer in
+                Glibc.send(
+                    descriptor, buffer.baseAddress?.advanced(by: sent), bytes.count - sent,
+                    Int32(MSG_NOSIGNAL))
             }
             guard count > 0 else { return false }
             sent += count
         }
-        return answer.isHeld
+        return true
     }
 
     private static func request(in bytes: [UInt8]) -> Request? {

@@ -8,11 +8,17 @@ final class TestSocket {
     private var buffer: [UInt8] = []
     private var isClosed = false
 
-    init(port: UInt16) throws {
+    /// Connects; `receiveBuffer` (bytes) makes a reader that is soon full.
+    init(port: UInt16, receiveBuffer: Int32? = nil) throws {
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         var time = timeval(tv_sec: 30, tv_usec: 0)
         setsockopt(
             descriptor, SOL_SOCKET, SO_RCVTIMEO, &time, socklen_t(MemoryLayout<timeval>.size))
+        if var receiveBuffer {
+            setsockopt(
+                descriptor, SOL_SOCKET, SO_RCVBUF, &receiveBuffer,
+                socklen_t(MemoryLayout<Int32>.size))
+        }
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_port = port.bigEndian
@@ -100,4 +106,13 @@ func httpGet(_ port: UInt16, _ path: String) -> [UInt8] {
         let length = Int(field.drop { !$0.isNumber }), let body = try? socket.read(length)
     else { return [] }
     return body
+}
+
+/// A metric of the gateway on a port, by its name and labels as in its text; -1 when it is not there.
+func gatewayMetric(_ name: String, _ port: UInt16) -> Double {
+    let text = String(decoding: httpGet(port, "/metrics"), as: UTF8.self)
+    for line in text.split(separator: "\n") where line.hasPrefix("\(name) ") {
+        return Double(line.dropFirst(name.count + 1)) ?? -1
+    }
+    return -1
 }

@@ -3,7 +3,7 @@ import { ChangeFeed } from "./change-feed.ts";
 import type { Change, ConnectionState, Notice } from "./connection-state.ts";
 import type { Environment, PageSignal } from "./environment.ts";
 import { Link, type LinkOptions, SEQUENCE_FAULT } from "./link.ts";
-import { newMessageId, nextRetryId } from "./message-id.ts";
+import { newRandomId, nextRetryId } from "./message-id.ts";
 import { Outbox } from "./outbox.ts";
 import {
   decodeFrames,
@@ -60,6 +60,7 @@ export class ChatStreamClient {
   #token: string | undefined;
   #seq = 0;
   #unknownTurns = 0;
+  #storedSession: string | undefined;
 
   // The replay: from where, and to which event, it goes. 0: there is none.
   #replayStart = 0;
@@ -104,6 +105,7 @@ export class ChatStreamClient {
       key: this.key,
       record: () => this.#record(),
       isRunning: isRunningAny,
+      kept: ({ session }) => this.#stored(session),
       superseded: () => void this.reload(),
       failed: (error) => this.#notice({ type: "not_saved", message: String(error) }),
     });
@@ -174,7 +176,7 @@ export class ChatStreamClient {
       ...written.filter((turn) => !record?.turns.some((each) => each.id === turn.id)),
     ]);
     this.#generation = record?.generation ?? 0;
-    this.#session = record?.session;
+    this.#session = this.#storedSession = record?.session;
     this.#epoch = record?.epoch;
     this.#token = record?.token;
     this.#seq = record?.token === undefined ? 0 : record.seq;
@@ -249,7 +251,7 @@ export class ChatStreamClient {
   }
 
   newId(): string {
-    return newMessageId(() => this.#environment.random());
+    return newRandomId("m_", () => this.#environment.random());
   }
 
   /**
@@ -440,7 +442,9 @@ export class ChatStreamClient {
     this.#link.ready(frame);
     if (asked !== undefined && this.#seq < this.#replayEnd) this.#feed.hold();
     this.#caughtUp();
-    this.#keeper.schedule();
+    // Another page that opens now must find the session and what was just sent to it, or it sends that to its own.
+    if (this.#session === this.#storedSession) this.#keeper.schedule();
+    else this.#keeper.save();
     this.#link.arm();
   }
 
@@ -527,6 +531,12 @@ export class ChatStreamClient {
   }
 
   // MARK: keeping
+
+  #stored(session: string | undefined): void {
+    if (session === undefined || session === this.#storedSession || this.#disposed) return;
+    this.#storedSession = session;
+    this.#feed.emit({ type: "stored", session });
+  }
 
   #record(): StoredSession | undefined {
     if (this.turns.length === 0 && this.#generation === 0) return undefined;

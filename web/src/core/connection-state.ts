@@ -49,4 +49,6 @@ export type Change =
   | { readonly type: "turns" }
   /** One turn changed. */
   | { readonly type: "turn"; readonly id: string }
+  /** The store has a session that it did not have: other pages of the conversation may join it now (`reload`). */
+  | { readonly type: "stored"; readonly session: string }
   | { readonly type: "notice"; readonly notice: Notice };

@@ -2,6 +2,7 @@
 
 import type { MessageOptions } from "./protocol.ts";
 import type { Awaitable, StoredSession } from "./store.ts";
+import { type Source, sourcesOf } from "./citations.ts";
 import { answerText, inputText, type Turn } from "./turn.ts";
 
 export interface Conversation {
@@ -82,8 +83,15 @@ export function exportMarkdown(conversation: Conversation, turns: readonly Turn[
     if (question !== "") parts.push(question.split("\n").map((line) => `> ${line}`).join("\n"));
     const answer = answerText(turn.answer);
     if (answer !== "") parts.push(answer);
+    const sources = turn.answer === undefined ? [] : sourcesOf(turn.answer);
+    if (sources.length > 0) parts.push(sources.map(sourceLine).join("\n"));
   }
   return parts.join("\n\n") + "\n";
+}
+
+function sourceLine({ number, title, url }: Source): string {
+  const words = title.replace(/[\\[\]]/g, "\\$&").replace(/\s+/g, " ");
+  return url === undefined ? `${number}. ${words}` : `${number}. [${words}](<${url}>)`;
 }
 
 /** Reads an exported file; what it holds becomes a new conversation. */

@@ -7,6 +7,7 @@ import type { Answer, Integrity, Turn } from "./turn.ts";
 export function finish(turn: Turn, answer: Answer, event: CompleteEvent): void {
   answer.status = event.status;
   answer.complete = event;
+  if (event.seams !== undefined) answer.seams ??= event.seams.map((index) => ({ index }));
   delete answer.activity;
   delete turn.stopping;
   answer.integrity = verify(answer, event.text_sha256);

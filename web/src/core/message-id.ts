@@ -10,9 +10,9 @@ export function nextRetryId(id: string): string {
   return `${base}:${count + 1}`;
 }
 
-/** A message id that nobody has used: 16 characters from `random`. */
-export function newMessageId(random: () => number): string {
-  let id = "m_";
+/** An id that nobody has used: 16 characters from `random` behind `prefix`. */
+export function newRandomId(prefix: string, random: () => number): string {
+  let id = prefix;
   for (let i = 0; i < 16; i++) {
     id += "0123456789abcdefghijklmnopqrstuvwxyz"[Math.floor(random() * 36)];
   }

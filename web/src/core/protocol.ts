@@ -142,6 +142,15 @@ export interface UpstreamEvent extends Position {
   readonly event: UpstreamObject;
 }
 
+/** The answer broke off, and another upstream goes on with it: what follows has an `index` of at least this one. */
+export interface SeamEvent extends Position {
+  readonly type: "seam";
+  readonly response: string;
+  readonly index: number;
+  /** The code of what broke. */
+  readonly reason?: string;
+}
+
 export interface CompleteEvent extends Position {
   readonly type: "complete";
   readonly response: string;
@@ -155,6 +164,8 @@ export interface CompleteEvent extends Position {
   readonly text_bytes?: number;
   readonly upstream_response?: string;
   readonly upstream_closed_us?: number;
+  /** The `index` of each seam. */
+  readonly seams?: readonly number[];
 }
 
 export type LogEvent =
@@ -164,6 +175,7 @@ export type LogEvent =
   | ToolEvent
   | ItemEvent
   | UpstreamEvent
+  | SeamEvent
   | CompleteEvent;
 
 // MARK: gateway to client, about this connection
@@ -191,9 +203,11 @@ export interface StateFrame {
   readonly type: "state";
   readonly response?: string;
   readonly message?: string;
-  /** `connecting`, `waiting`, `retrying`, `upstream_silent`, `paused`, `attached`; the list may grow. */
+  /** `queued`, `connecting`, `waiting`, `retrying`, `upstream_silent`, `paused`, `attached`; the list may grow. */
   readonly state: string;
   readonly since_ms?: number;
+  /** With `queued`: how long it waits at most. */
+  readonly until_ms?: number;
   readonly retry_in_ms?: number;
   readonly attempt?: number;
   readonly seq?: number;
@@ -214,6 +228,7 @@ export interface SnapshotResponse {
     readonly part?: number;
     readonly text: string;
   }[];
+  readonly seams?: readonly number[];
   readonly complete?: Omit<CompleteEvent, "type"> & { readonly type?: "complete" };
 }
 
@@ -275,6 +290,7 @@ const LOG_TYPES = new Set([
   "tool",
   "item",
   "upstream_event",
+  "seam",
   "complete",
 ]);
 const CONNECTION_TYPES = new Set([
@@ -353,9 +369,10 @@ const REQUIRED_STRINGS: Record<string, readonly string[]> = {
   tool: ["response", "kind", "status"],
   item: ["response"],
   upstream_event: ["response"],
+  seam: ["response"],
   complete: ["response", "status"],
 };
-const HAS_INDEX = new Set(["delta", "tool", "item"]);
+const HAS_INDEX = new Set(["delta", "tool", "item", "seam"]);
 
 function checkConnectionFrame(frame: Record<string, unknown>): ConnectionFrame {
   if (frame.type === "ready") {

@@ -9,6 +9,7 @@ export interface SessionKeeperHost {
   /** What is to be kept; nothing while there is nothing. */
   record(): StoredSession | undefined;
   isRunning(): boolean;
+  kept(record: StoredSession): void;
   /** The store has a newer life of this conversation, which another page began. */
   superseded(): void;
   failed(error: unknown): void;
@@ -39,7 +40,8 @@ export class SessionKeeper {
     const record = this.#host.record();
     if (record === undefined) return;
     const kept = (answer: boolean) => {
-      if (!answer) this.#host.superseded();
+      if (answer) this.#host.kept(record);
+      else this.#host.superseded();
     };
     const failed = (error: unknown) => this.#host.failed(error);
     try {

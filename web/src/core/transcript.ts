@@ -87,6 +87,11 @@ export class Transcript {
           applyUpstream(this.#item(answer, event.index), event);
         }
         break;
+      case "seam": {
+        const { index, reason } = event;
+        (answer.seams ??= []).push(reason === undefined ? { index } : { index, reason });
+        break;
+      }
       case "complete":
         finish(turn, answer, event);
         break;
@@ -214,6 +219,7 @@ export class Transcript {
       delete item.began;
       delete item.ended;
     }
+    if (told.seams !== undefined) answer.seams = told.seams.map((index) => ({ index }));
     if (told.complete !== undefined) {
       finish(turn, answer, { ...told.complete, type: "complete" });
     }

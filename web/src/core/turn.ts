@@ -67,6 +67,8 @@ export interface Answer {
   /** Why nothing comes right now. */
   activity?: StateFrame;
   complete?: CompleteEvent;
+  /** Items from this index on come from another upstream, which went on where the one before broke off. */
+  seams?: { index: number; reason?: string }[];
   /** Some of it came in a snapshot, so that its pieces are not the gateway's own. */
   from_snapshot?: boolean;
 }
@@ -121,11 +123,22 @@ export function isSettled(turn: Turn): boolean {
     : !isRunning(turn);
 }
 
-/** All text of an answer, items separated by a blank line. */
+/** All text of an answer, items separated by a blank line, except where one goes on in the middle of the text. */
 export function answerText(answer: Answer | undefined): string {
-  if (answer === undefined) return "";
-  return answer.items.map((item) => itemText(item, "text") || itemText(item, "refusal"))
-    .filter((text) => text !== "").join("\n\n");
+  let whole = "", last = -1;
+  for (const item of answer?.items ?? []) {
+    const text = itemText(item, "text") || itemText(item, "refusal");
+    if (text === "") continue;
+    const goesOn = seamBetween(answer!, last, item.index) !== undefined;
+    whole += whole === "" || goesOn ? text : `\n\n${text}`;
+    last = item.index;
+  }
+  return whole;
+}
+
+/** The seam behind the item `before` and not behind the item `index`. */
+export function seamBetween(answer: Answer, before: number, index: number) {
+  return answer.seams?.find((seam) => seam.index > before && seam.index <= index);
 }
 
 export function itemText(item: OutputItem, kind: string): string {

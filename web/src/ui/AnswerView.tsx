@@ -1,16 +1,17 @@
-import { defineComponent, h, shallowRef, type VNodeChild } from "vue";
+import { defineComponent, h, type VNodeChild } from "vue";
 import type { MessageKey } from "../i18n/en.ts";
 import { isMessageKey } from "../i18n/translate.ts";
 import { imageData } from "../core/image-data.ts";
-import { type Answer, answerText, isRunning, type OutputItem } from "../core/turn.ts";
+import { type Answer, answerText, isRunning, type OutputItem, seamBetween } from "../core/turn.ts";
 import type { TurnView } from "../vue/useChatStream.ts";
-import { copyText, type Ui, useUi } from "./context.ts";
+import { type Ui, useUi } from "./context.ts";
 import { icon, wheel } from "./Icon.tsx";
 import { JsonTree, looksLikeJson, mayBecomeJson } from "./JsonTree.tsx";
 import { type Cite, MarkdownText } from "./MarkdownText.tsx";
 import { ReasoningCard } from "./ReasoningCard.tsx";
 import { citationMark, sourcesView } from "./Sources.tsx";
 import { ToolCard } from "./ToolCard.tsx";
+import { useCopy } from "./useCopy.ts";
 
 export interface AnswerActions {
   retry(): void;
@@ -22,11 +23,7 @@ export const AnswerView = defineComponent<
   { view: TurnView; last: boolean; idle: boolean; actions: AnswerActions }
 >((props) => {
   const ui = useUi();
-  const copied = shallowRef(false);
-  const copy = async () => {
-    copied.value = await copyText(props.view.text);
-    setTimeout(() => copied.value = false, 2_000);
-  };
+  const { copied, copy } = useCopy();
   const cite: Cite = (number) => {
     const { answer } = props.view.current;
     return answer === undefined ? null : citationMark(ui, answer, number);
@@ -51,9 +48,10 @@ export const AnswerView = defineComponent<
       <article class="answer" aria-label={ui.t("turn.answer")} aria-busy={String(running)}>
         {wheel(running)}
         <div class="answer-body">
-          {answer.items.map((item, place) =>
-            itemView(props.view, item, running, place === answer.items.length - 1, cite)
-          )}
+          {answer.items.map((item, place) => [
+            seamView(ui, answer, answer.items[place - 1]?.index ?? -1, item.index),
+            itemView(ui, props.view, item, running, place === answer.items.length - 1, cite),
+          ])}
           {running ? activityView(ui, props.view, answer, empty) : null}
           {endView(ui, answer, props.actions)}
           {sourcesView(ui, answer)}
@@ -62,7 +60,7 @@ export const AnswerView = defineComponent<
               {answerText(answer) === "" ? null : action(
                 copied.value ? "check" : "copy",
                 ui.t(copied.value ? "turn.copied" : "turn.copy"),
-                copy,
+                () => void copy(props.view.text),
               )}
               {props.idle
                 ? action("again", ui.t("turn.regenerate"), () => props.actions.regenerate())
@@ -85,6 +83,7 @@ function action(name: Parameters<typeof icon>[0], label: string, run: () => void
 }
 
 function itemView(
+  ui: Ui,
   view: TurnView,
   item: OutputItem,
   running: boolean,
@@ -110,7 +109,10 @@ function itemView(
       />
     );
   }
-  const done = !running || item.item !== undefined;
+  const { answer } = view.turn;
+  // What stands before a seam never gets its item.
+  const sealed = answer !== undefined && seamBetween(answer, item.index, Infinity) !== undefined;
+  const done = !running || item.item !== undefined || sealed;
   return (
     <div key={key} class="said">
       {item.parts.map((part) => {
@@ -119,6 +121,7 @@ function itemView(
           return (
             <div key={partKey} class="refusal">
               {icon("shield")}
+              <span class="visually-hidden">{`${ui.t("end.refusal")}: `}</span>
               <MarkdownText view={view} part={part} done={done} />
             </div>
           );
@@ -138,6 +141,17 @@ function itemView(
           );
       })}
     </div>
+  );
+}
+
+/** Where the answer broke off and another upstream went on. */
+function seamView(ui: Ui, answer: Answer, before: number, index: number): VNodeChild {
+  const seam = seamBetween(answer, before, index);
+  if (seam === undefined) return null;
+  return (
+    <p key={`seam${seam.index}`} class="seam" role="note" title={seam.reason}>
+      {ui.t("turn.seam")}
+    </p>
   );
 }
 

@@ -1,6 +1,7 @@
-import { defineComponent, h, onBeforeUnmount, onMounted, shallowRef } from "vue";
+import { defineComponent, h, nextTick, onBeforeUnmount, onMounted, shallowRef } from "vue";
 import { IndexedConversationStore } from "../browser/indexed-conversations.ts";
 import { IndexedSessionStore } from "../browser/indexed-store.ts";
+import type { Environment } from "../core/environment.ts";
 import { type Conversation, exportJson, exportMarkdown } from "../core/conversations.ts";
 import { useConversations } from "../vue/useConversations.ts";
 import { ChatPane } from "./ChatPane.tsx";
@@ -9,16 +10,24 @@ import { icon } from "./Icon.tsx";
 import { Sidebar } from "./Sidebar.tsx";
 
 /** The whole page: conversations at the side, one of them open. The address says which, so a reload finds it again. */
-export const App = defineComponent<Record<never, never>>(() => {
-  const ui = provideUi();
+export const App = defineComponent<{ environment?: Environment }>((props) => {
+  const ui = provideUi(props.environment);
   const sessions = new IndexedSessionStore();
-  const conversations = useConversations({ store: new IndexedConversationStore(), sessions });
+  const conversations = useConversations({
+    store: new IndexedConversationStore(),
+    sessions,
+    environment: ui.environment,
+  });
   void conversations.reload().catch(() => ui.toast(ui.t("notice.notSaved"), "warning"));
 
   const fromAddress = () => /^#\/c\/([\w-]{1,64})$/.exec(location.hash)?.[1];
   const current = shallowRef(fromAddress() ?? conversations.newId());
   const menuOpen = shallowRef(false);
 
+  const closeMenu = () => {
+    menuOpen.value = false;
+    nextTick(() => document.querySelector<HTMLElement>(".chat-head button")?.focus());
+  };
   const choose = (id: string) => {
     current.value = id;
     menuOpen.value = false;
@@ -48,9 +57,9 @@ export const App = defineComponent<Record<never, never>>(() => {
     const turns = (await sessions.load(conversation.id))?.turns ?? [];
     const name = conversation.title.replace(/[^\p{L}\p{N}]+/gu, "-").slice(0, 60) || "chat";
     if (format === "json") {
-      download(`${name}.json`, "application/json", exportJson(conversation, turns));
+      download(ui, `${name}.json`, "application/json", exportJson(conversation, turns));
     } else {
-      download(`${name}.md`, "text/markdown", exportMarkdown(conversation, turns));
+      download(ui, `${name}.md`, "text/markdown", exportMarkdown(conversation, turns));
     }
   };
 
@@ -69,16 +78,16 @@ export const App = defineComponent<Record<never, never>>(() => {
         open={menuOpen.value}
         onChoose={choose}
         onNew={startNew}
-        onClose={() => menuOpen.value = false}
+        onClose={closeMenu}
         onExport={(conversation: Conversation, format: "markdown" | "json") =>
           void exportFile(conversation, format)}
       />
-      {menuOpen.value
-        ? <div class="scrim" onClick={() => menuOpen.value = false} aria-hidden="true" />
-        : null}
+      {menuOpen.value ? <div class="scrim" onClick={closeMenu} aria-hidden="true" /> : null}
       <ChatPane
         key={current.value}
         id={current.value}
+        isNew={fromAddress() !== current.value}
+        covered={menuOpen.value}
         conversation={conversations.get(current.value)}
         usedModels={conversations.list.value.flatMap(({ options }) => options?.model ?? [])}
         onChange={change}
@@ -104,4 +113,4 @@ export const App = defineComponent<Record<never, never>>(() => {
       </div>
     </div>
   );
-}, { name: "App" });
+}, { name: "App", props: ["environment"] });

@@ -8,7 +8,6 @@ import {
   type VNodeChild,
   watch,
 } from "vue";
-import { BrowserEnvironment } from "../browser/environment.ts";
 import type { Notice } from "../core/connection-state.ts";
 import { splitRetryId } from "../core/message-id.ts";
 import { type Conversation, titleOf } from "../core/conversations.ts";
@@ -29,8 +28,12 @@ const ACCESS_KEY = "millrace.access-key";
 interface ChatPaneProps {
   id: string;
   conversation: Conversation | undefined;
+  /** Nothing was sent in it yet, so that it has no address. */
+  isNew: boolean;
   /** Models that conversations of this browser have asked for. */
   usedModels: readonly string[];
+  /** The list of conversations lies over it. */
+  covered: boolean;
   onChange: (change: Partial<Omit<Conversation, "id">>) => void;
   onMenu: () => void;
 }
@@ -38,18 +41,19 @@ interface ChatPaneProps {
 /** One conversation: its connection, its turns, and the field to write in. */
 export const ChatPane = defineComponent<ChatPaneProps>((props) => {
   const ui = useUi();
-  const environment = new BrowserEnvironment();
+  const { environment } = ui;
   const stick = useStickToBottom();
   const settingsOpen = shallowRef(false);
   const focus = shallowRef(0);
-  const draft = shallowRef("");
   const tell = new BroadcastChannel(`millrace.session.${props.id}`);
 
+  let wasLost = false;
   const onNotice = (notice: Notice) => {
     switch (notice.type) {
       case "resumed":
         // A quick return after a reload is what one expects; it is worth a word when something had been interrupted.
         if (notice.events > 0 && wasLost) ui.toast(ui.t("notice.resumed"));
+        wasLost = false;
         break;
       case "session_lost":
         ui.toast(ui.t("notice.lost"), "warning");
@@ -75,29 +79,17 @@ export const ChatPane = defineComponent<ChatPaneProps>((props) => {
     onNotice,
   });
   tell.onmessage = () => void chat.client.reload();
-  let gone = false;
-  onBeforeUnmount(() => {
-    gone = true;
-    tell.close();
-  });
-
   // A fresh session (an edit, another answer, a lost one) is news for the other tabs once the store has it.
-  let lastSession: string | undefined;
-  watch(() => chat.connection.value.session, (session) => {
-    if (session === undefined) return;
-    if (lastSession !== undefined && session !== lastSession) {
-      setTimeout(() => gone || tell.postMessage("fresh"), 300);
-    }
-    lastSession = session;
+  chat.client.subscribe((change) => {
+    if (change.type === "stored") tell.postMessage("fresh");
   });
+  onBeforeUnmount(() => tell.close());
   watch(() => props.conversation?.title, (title) => {
     document.title = title ? `${title} – Millrace` : "Millrace";
   }, { immediate: true });
 
-  let wasLost = false;
   watch(() => chat.connection.value.phase, (phase) => {
     if (phase === "waiting" || phase === "offline") wasLost = true;
-    else if (phase === "ready") setTimeout(() => wasLost = false, 500);
   });
 
   /** A message that was tried again is shown in its last attempt only. */
@@ -153,7 +145,7 @@ export const ChatPane = defineComponent<ChatPaneProps>((props) => {
   };
   const send = (input: MessageInput) => {
     chat.send(input, options());
-    props.onChange({ updated: Date.now() });
+    props.onChange({ updated: environment.date() });
     stick.toBottom();
   };
   const onEscape = (event: KeyboardEvent) => {
@@ -188,7 +180,7 @@ export const ChatPane = defineComponent<ChatPaneProps>((props) => {
     const connection = chat.connection.value;
     const loading = turns.length === 0 && connection.phase === "idle";
     return (
-      <main class="chat">
+      <main class="chat" inert={props.covered}>
         <header class="chat-head">
           <button
             type="button"
@@ -249,7 +241,6 @@ export const ChatPane = defineComponent<ChatPaneProps>((props) => {
           )}
           <ConnectionBar
             connection={connection}
-            now={() => environment.now()}
             onReconnect={() => chat.reconnect()}
             onKey={(key: string) => {
               sessionStorage.setItem(ACCESS_KEY, key);
@@ -260,7 +251,7 @@ export const ChatPane = defineComponent<ChatPaneProps>((props) => {
             busy={chat.busy.value}
             limit_bytes={connection.limits?.message_bytes}
             focus={focus.value}
-            draft={draft.value}
+            draftKey={props.isNew ? "new" : props.id}
             onSend={send}
             onStop={() => chat.stop()}
           />
@@ -282,4 +273,7 @@ export const ChatPane = defineComponent<ChatPaneProps>((props) => {
       </main>
     );
   };
-}, { name: "ChatPane", props: ["id", "conversation", "usedModels", "onChange", "onMenu"] });
+}, {
+  name: "ChatPane",
+  props: ["id", "conversation", "isNew", "usedModels", "covered", "onChange", "onMenu"],
+});

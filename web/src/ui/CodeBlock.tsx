@@ -1,17 +1,18 @@
-import { defineComponent, h, onBeforeUnmount, shallowRef } from "vue";
+import { defineComponent, h, onBeforeUnmount, shallowRef, type VNodeChild } from "vue";
 import type { Block } from "../markdown/block.ts";
 import { HighlightStream, type Token } from "../markdown/highlight.ts";
-import { copyText, useUi } from "./context.ts";
+import { useUi } from "./context.ts";
 import { icon } from "./Icon.tsx";
+import { useCopy } from "./useCopy.ts";
 
 /** Lines are put into groups that are complete once and never drawn again. */
 const GROUP_LINES = 40;
 
 /** A code block: its lines are coloured as they come, and complete groups of lines stay as they are. */
-export const CodeBlock = defineComponent<{ block: Block }>((props) => {
+export const CodeBlock = defineComponent<{ block: Block; marks: () => VNodeChild }>((props) => {
   const ui = useUi();
   const { block } = props;
-  const copied = shallowRef(false);
+  const { copied, copy } = useCopy();
   const revision = shallowRef(0);
   let highlight = new HighlightStream(block.language);
   let length = 0;
@@ -25,10 +26,6 @@ export const CodeBlock = defineComponent<{ block: Block }>((props) => {
     if (block.listener === listener) block.listener = undefined;
   });
 
-  const copy = async () => {
-    copied.value = await copyText(block.text);
-    setTimeout(() => copied.value = false, 2_000);
-  };
   return () => {
     void revision.value;
     // Blank lines at the end of indented code go away when the block ends.
@@ -47,7 +44,12 @@ export const CodeBlock = defineComponent<{ block: Block }>((props) => {
       <figure class="code" dir="ltr">
         <figcaption>
           <span>{block.language}</span>
-          <button type="button" class="quiet" onClick={copy} aria-label={ui.t("code.copy")}>
+          <button
+            type="button"
+            class="quiet"
+            onClick={() => void copy(block.text)}
+            aria-label={ui.t("code.copy")}
+          >
             {icon(copied.value ? "check" : "copy")}
             <span class="label">{ui.t(copied.value ? "turn.copied" : "turn.copy")}</span>
           </button>
@@ -57,10 +59,11 @@ export const CodeBlock = defineComponent<{ block: Block }>((props) => {
           {tail.map((line, place) => codeLine(line, groups.length * GROUP_LINES + place))}
           {last.length > 0 ? codeLine(last, lines.length) : null}
         </code></pre>
+        {props.marks()}
       </figure>
     );
   };
-}, { name: "CodeBlock", props: ["block"] });
+}, { name: "CodeBlock", props: ["block", "marks"] });
 
 const CodeLines = defineComponent<{ lines: readonly (readonly Token[])[] }>(
   (props) => () => <span class="code-group">{props.lines.map(codeLine)}</span>,

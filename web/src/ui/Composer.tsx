@@ -9,6 +9,7 @@ import {
   readAttachment,
 } from "./attachments.ts";
 import { useUi } from "./context.ts";
+import { drafts } from "./drafts.ts";
 import { icon } from "./Icon.tsx";
 
 interface ComposerProps {
@@ -16,8 +17,8 @@ interface ComposerProps {
   limit_bytes: number | undefined;
   /** Counts up when the field shall take the focus. */
   focus: number;
-  /** A text to start from. */
-  draft: string;
+  /** Under which name a text that was not sent yet is kept. */
+  draftKey: string;
   onSend: (input: MessageInput) => void;
   onStop: () => void;
 }
@@ -25,7 +26,7 @@ interface ComposerProps {
 /** Where messages are written: text, pictures and files, by typing, picking, dropping or pasting. */
 export const Composer = defineComponent<ComposerProps>((props) => {
   const ui = useUi();
-  const text = shallowRef(props.draft);
+  const text = shallowRef(drafts.read(props.draftKey));
   const attached = shallowRef<readonly Attachment[]>([]);
   const reading = shallowRef(0);
   const progress = shallowRef(0);
@@ -42,9 +43,9 @@ export const Composer = defineComponent<ComposerProps>((props) => {
   };
   const setText = (value: string) => {
     text.value = value;
+    drafts.write(props.draftKey, value);
     nextTick(grow);
   };
-  watch(() => props.draft, setText);
   watch(() => props.focus, () => nextTick(() => field.value?.focus()));
   onMounted(() => {
     grow();
@@ -225,4 +226,4 @@ export const Composer = defineComponent<ComposerProps>((props) => {
       </form>
     );
   };
-}, { name: "Composer", props: ["busy", "limit_bytes", "focus", "draft", "onSend", "onStop"] });
+}, { name: "Composer", props: ["busy", "limit_bytes", "focus", "draftKey", "onSend", "onStop"] });

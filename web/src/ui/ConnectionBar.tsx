@@ -1,4 +1,5 @@
-import { defineComponent, h, onBeforeUnmount, shallowRef, type VNodeChild } from "vue";
+import { defineComponent, h, onBeforeUnmount, shallowRef, type VNodeChild, watch } from "vue";
+import { Alarm } from "../core/alarm.ts";
 import type { ConnectionState } from "../core/connection-state.ts";
 import { isMessageKey } from "../i18n/translate.ts";
 import { useUi } from "./context.ts";
@@ -31,9 +32,11 @@ export const StatusPill = defineComponent<{ connection: ConnectionState }>((prop
   };
 }, { name: "StatusPill", props: ["connection"] });
 
+/** Half a second, so that no second is left out. */
+const COUNT_MS = 500;
+
 interface BarProps {
   connection: ConnectionState;
-  now: () => number;
   onReconnect: () => void;
   onKey: (key: string) => void;
 }
@@ -42,10 +45,16 @@ interface BarProps {
 export const ConnectionBar = defineComponent<BarProps>((props) => {
   const ui = useUi();
   const second = shallowRef(0);
-  const timer = setInterval(() => {
-    if (props.connection.phase === "waiting") second.value++;
-  }, 500);
-  onBeforeUnmount(() => clearInterval(timer));
+  const alarm = new Alarm(ui.environment);
+  const count = () => {
+    second.value++;
+    alarm.set(COUNT_MS, count);
+  };
+  watch(() => props.connection.phase, (phase) => {
+    if (phase === "waiting") alarm.set(COUNT_MS, count);
+    else alarm.clear();
+  }, { immediate: true });
+  onBeforeUnmount(() => alarm.clear());
   const key = shallowRef("");
 
   const again = () => (
@@ -87,7 +96,8 @@ export const ConnectionBar = defineComponent<BarProps>((props) => {
       case "waiting": {
         // The first quick attempts are not worth a word.
         if (attempt <= 1 && why === null) return null;
-        const seconds = Math.max(0, Math.ceil(((retry_at ?? 0) - props.now()) / 1_000));
+        const left_ms = (retry_at ?? 0) - ui.environment.now();
+        const seconds = Math.max(0, Math.ceil(left_ms / 1_000));
         return bar("warn", "again", <span>{ui.t("link.waiting", { seconds })}</span>, why);
       }
       case "offline":
@@ -128,4 +138,4 @@ export const ConnectionBar = defineComponent<BarProps>((props) => {
         return null;
     }
   };
-}, { name: "ConnectionBar", props: ["connection", "now", "onReconnect", "onKey"] });
+}, { name: "ConnectionBar", props: ["connection", "onReconnect", "onKey"] });

@@ -138,11 +138,10 @@ const MarkdownBlock = defineComponent<BlockProps & { block: Block }>(
     const words = (text: string) =>
       inlineNodes(inline.read(stream, block, text, true, block.textMarks), cite);
     /** What holds no words of its own has its marks behind it. */
-    const withMarks = (content: VNodeChild): VNodeChild =>
-      block.marks.length === 0 || cite === undefined ? content : [
-        content,
-        <p key="cites" class="cites">{block.marks.map(({ number }) => cite(number))}</p>,
-      ];
+    const marksBehind = (): VNodeChild =>
+      block.marks.length === 0 || cite === undefined
+        ? null
+        : <p key="cites" class="cites">{block.marks.map(({ number }) => cite(number))}</p>;
 
     return () => {
       void revision.value;
@@ -160,13 +159,14 @@ const MarkdownBlock = defineComponent<BlockProps & { block: Block }>(
             words(headingText(block.text, block.open)),
           );
         case "rule":
-          return withMarks(<hr />);
+          return [<hr key="rule" />, marksBehind()];
         case "code":
-          return withMarks(<CodeBlock key="code" block={block} />);
+          return <CodeBlock block={block} marks={marksBehind} />;
         case "math":
-          return withMarks(
+          return [
             <MathView key="math" source={block.text} display ready={!block.open} />,
-          );
+            marksBehind(),
+          ];
         case "quote":
           return <blockquote dir={dir}>{children()}</blockquote>;
         case "list": {

@@ -6,6 +6,7 @@ import {
   onMounted,
   shallowRef,
   type VNodeChild,
+  watch,
 } from "vue";
 import type { Conversation } from "../core/conversations.ts";
 import type { Conversations } from "../vue/useConversations.ts";
@@ -32,8 +33,19 @@ export const Sidebar = defineComponent<SidebarProps>((props) => {
   const renaming = shallowRef("");
   const field = shallowRef<HTMLInputElement | undefined>(undefined);
   const picker = shallowRef<HTMLInputElement | undefined>(undefined);
+  const aside = shallowRef<HTMLElement | undefined>(undefined);
+  // On a small screen the list lies over the chat: it takes the focus, and gives it back.
+  watch(() => props.open, (open) => {
+    if (open) nextTick(() => aside.value?.querySelector<HTMLElement>("button, input")?.focus());
+  });
   const { conversations } = props;
 
+  /** What had the focus is gone: it returns to where it came from. */
+  const focusOn = (id: string) =>
+    nextTick(() => {
+      const row = aside.value?.querySelector<HTMLElement>(`[data-conversation="${id}"] .more`);
+      (row ?? aside.value?.querySelector<HTMLElement>(".new"))?.focus();
+    });
   const openMenu = (id: string) => {
     menu.value = menu.value === id ? "" : id;
     sure.value = false;
@@ -45,7 +57,9 @@ export const Sidebar = defineComponent<SidebarProps>((props) => {
   };
   const finishRename = (id: string, title: string) => {
     if (renaming.value !== id) return;
+    const hadFocus = document.activeElement === field.value;
     renaming.value = "";
+    if (hadFocus) void focusOn(id);
     if (title.trim() !== "") conversations.update(id, { title: title.trim(), renamed: true });
   };
   const onPointer = (event: Event) => {
@@ -57,6 +71,7 @@ export const Sidebar = defineComponent<SidebarProps>((props) => {
 
   const exportAs = (each: Conversation, format: "markdown" | "json") => {
     menu.value = "";
+    void focusOn(each.id);
     props.onExport(each, format);
   };
   const remove = (id: string) => {
@@ -67,6 +82,7 @@ export const Sidebar = defineComponent<SidebarProps>((props) => {
     menu.value = "";
     void conversations.remove(id);
     if (id === props.current) props.onNew();
+    else void focusOn(id);
   };
   const importFiles = async (event: Event) => {
     const input = event.target as HTMLInputElement;
@@ -117,10 +133,12 @@ export const Sidebar = defineComponent<SidebarProps>((props) => {
               finishRename(each.id, (event.target as HTMLInputElement).value)}
             onKeydown={(event: KeyboardEvent) => {
               if (event.key === "Enter") {
+                event.preventDefault(); // Else the key goes on to press what gets the focus.
                 finishRename(each.id, (event.target as HTMLInputElement).value);
               } else if (event.key === "Escape") {
                 event.preventDefault();
                 renaming.value = "";
+                void focusOn(each.id);
               }
             }}
           />
@@ -130,11 +148,14 @@ export const Sidebar = defineComponent<SidebarProps>((props) => {
     return (
       <li
         key={each.id}
+        data-conversation={each.id}
         class={each.id === props.current ? "current" : ""}
         onKeydown={(event: KeyboardEvent) => {
           if (event.key !== "Escape" || menu.value !== each.id) return;
           event.preventDefault();
+          event.stopPropagation();
           menu.value = "";
+          void focusOn(each.id);
         }}
       >
         <button
@@ -160,7 +181,7 @@ export const Sidebar = defineComponent<SidebarProps>((props) => {
   };
 
   const groups = () => {
-    const now = Date.now();
+    const now = ui.environment.date();
     const midnight = new Date(now).setHours(0, 0, 0, 0);
     const found = conversations.found.value;
     return [
@@ -177,7 +198,16 @@ export const Sidebar = defineComponent<SidebarProps>((props) => {
   };
 
   return () => (
-    <aside class={props.open ? "sidebar open" : "sidebar"} aria-label={ui.t("app.menu")}>
+    <aside
+      ref={aside}
+      onKeydown={(event: KeyboardEvent) => {
+        if (event.key !== "Escape" || !props.open || event.defaultPrevented) return;
+        event.stopPropagation();
+        props.onClose();
+      }}
+      class={props.open ? "sidebar open" : "sidebar"}
+      aria-label={ui.t("app.menu")}
+    >
       <div class="sidebar-head">
         <span class="brand">
           <svg viewBox="0 0 32 32" aria-hidden="true">

@@ -5,22 +5,20 @@ import { formatBytes } from "../i18n/translate.ts";
 import type { ChatStream, TurnView } from "../vue/useChatStream.ts";
 import { AnswerView } from "./AnswerView.tsx";
 import { messageInput } from "./attachments.ts";
-import { copyText, useUi } from "./context.ts";
+import { useUi } from "./context.ts";
 import { icon } from "./Icon.tsx";
+import { useCopy } from "./useCopy.ts";
 
 /** One turn: what the user wrote, and the answer. */
 export const TurnItem = defineComponent<{ view: TurnView; chat: ChatStream; last: boolean }>(
   (props) => {
     const ui = useUi();
     const editing = shallowRef<string | undefined>(undefined);
-    const copied = shallowRef(false);
+    const { copied, copy } = useCopy();
     const editor = shallowRef<HTMLTextAreaElement | undefined>(undefined);
+    const editButton = shallowRef<HTMLButtonElement | undefined>(undefined);
     const { view, chat } = props;
 
-    const copy = async () => {
-      copied.value = await copyText(view.question);
-      setTimeout(() => copied.value = false, 2_000);
-    };
     const startEdit = () => {
       editing.value = view.question;
       nextTick(() => {
@@ -28,10 +26,15 @@ export const TurnItem = defineComponent<{ view: TurnView; chat: ChatStream; last
         editor.value?.setSelectionRange(-1, -1);
       });
     };
+    const cancelEdit = () => {
+      editing.value = undefined;
+      nextTick(() => editButton.value?.focus());
+    };
     const saveEdit = () => {
       const text = editing.value?.trim();
+      if (text === undefined || text === "") return cancelEdit();
       editing.value = undefined;
-      if (text === undefined || text === "") return;
+      document.getElementById("composer")?.focus();
       chat.edit(view.id, messageInput(text, inputAttachments(view.turn.input)));
     };
     const actions = {
@@ -57,7 +60,7 @@ export const TurnItem = defineComponent<{ view: TurnView; chat: ChatStream; last
           onKeydown={(event: KeyboardEvent) => {
             if (event.key === "Escape") {
               event.stopPropagation();
-              editing.value = undefined;
+              cancelEdit();
             } else if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
               event.preventDefault();
               saveEdit();
@@ -65,7 +68,7 @@ export const TurnItem = defineComponent<{ view: TurnView; chat: ChatStream; last
           }}
         />
         <div class="row end">
-          <button type="button" class="button" onClick={() => editing.value = undefined}>
+          <button type="button" class="button" onClick={cancelEdit}>
             {ui.t("turn.cancel")}
           </button>
           <button type="submit" class="button primary">{ui.t("turn.save")}</button>
@@ -171,7 +174,7 @@ export const TurnItem = defineComponent<{ view: TurnView; chat: ChatStream; last
                       class="quiet icon-only reveal"
                       aria-label={ui.t(copied.value ? "turn.copied" : "turn.copy")}
                       title={ui.t("turn.copy")}
-                      onClick={copy}
+                      onClick={() => void copy(view.question)}
                     >
                       {icon(copied.value ? "check" : "copy")}
                     </button>
@@ -183,6 +186,7 @@ export const TurnItem = defineComponent<{ view: TurnView; chat: ChatStream; last
                         class="quiet icon-only reveal"
                         aria-label={ui.t("turn.edit")}
                         title={ui.t("turn.edit")}
+                        ref={editButton}
                         onClick={startEdit}
                       >
                         {icon("edit")}

@@ -1,6 +1,8 @@
 /** What every component may ask for: words, preferences, and a place for short notices. */
 
 import { computed, inject, type InjectionKey, provide, shallowRef, watchEffect } from "vue";
+import { BrowserEnvironment } from "../browser/environment.ts";
+import type { Environment } from "../core/environment.ts";
 import type { MessageKey } from "../i18n/en.ts";
 import {
   chooseLocale,
@@ -29,7 +31,7 @@ function readPreferences(): { locale?: Locale; theme?: Theme } {
   }
 }
 
-export function createUi() {
+export function createUi(environment: Environment = new BrowserEnvironment()) {
   const kept = readPreferences();
   const locale = shallowRef<Locale>(kept.locale ?? chooseLocale(navigator.languages));
   const theme = shallowRef<Theme>(kept.theme ?? "system");
@@ -56,6 +58,8 @@ export function createUi() {
     toasts.value = toasts.value.filter((toast) => toast.id !== id);
   };
   return {
+    /** Every clock and timer of the page. */
+    environment,
     locale,
     theme,
     toasts,
@@ -66,7 +70,7 @@ export function createUi() {
     toast(text: string, tone: Toast["tone"] = "calm") {
       const toast = { id: nextToast++, text, tone };
       toasts.value = [...toasts.value.filter((each) => each.text !== text).slice(-2), toast];
-      setTimeout(() => dismiss(toast.id), TOAST_MS);
+      environment.setTimer(TOAST_MS, () => dismiss(toast.id));
     },
     /** For screen readers: said once, politely. */
     announce(text: string) {
@@ -79,8 +83,8 @@ export type Ui = ReturnType<typeof createUi>;
 
 const uiKey: InjectionKey<Ui> = Symbol("ui") as InjectionKey<Ui>;
 
-export function provideUi(): Ui {
-  const ui = createUi();
+export function provideUi(environment?: Environment): Ui {
+  const ui = createUi(environment);
   provide(uiKey, ui);
   return ui;
 }
@@ -109,11 +113,13 @@ export async function copyText(text: string): Promise<boolean> {
   }
 }
 
-export function download(name: string, type: string, text: string): void {
+const DOWNLOAD_STARTS_MS = 1_000;
+
+export function download(ui: Ui, name: string, type: string, text: string): void {
   const url = URL.createObjectURL(new Blob([text], { type }));
   const link = document.createElement("a");
   link.href = url;
   link.download = name;
   link.click();
-  setTimeout(() => URL.revokeObjectURL(url), 1_000);
+  ui.environment.setTimer(DOWNLOAD_STARTS_MS, () => URL.revokeObjectURL(url));
 }

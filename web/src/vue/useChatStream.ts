@@ -104,7 +104,8 @@ export interface ChatStream {
  * stays idle).
  */
 export function useChatStream(options: UseChatStreamOptions = {}): ChatStream {
-  const onServer = typeof WebSocket === "undefined" && options.environment === undefined;
+  // Servers have a WebSocket of their own by now; what they have not is a page.
+  const onServer = typeof document === "undefined" && options.environment === undefined;
   const { scheduler = new AnimationFrameScheduler(), onNotice, immediate = true, ...rest } =
     options;
   const client = new ChatStreamClient({
@@ -140,6 +141,8 @@ export function useChatStream(options: UseChatStreamOptions = {}): ChatStream {
 
   const unsubscribe = client.subscribe((change) => {
     switch (change.type) {
+      case "stored":
+        return;
       case "notice":
         flush();
         return onNotice?.(change.notice);

@@ -8,6 +8,7 @@ import {
   type ShallowRef,
   shallowRef,
 } from "vue";
+import { BrowserEnvironment } from "../browser/environment.ts";
 import {
   type Conversation,
   type ConversationStore,
@@ -15,6 +16,8 @@ import {
   MemoryConversationStore,
   searchConversations,
 } from "../core/conversations.ts";
+import type { Environment } from "../core/environment.ts";
+import { newRandomId } from "../core/message-id.ts";
 import { MemoryStore, type SessionStore } from "../core/store.ts";
 
 export interface UseConversationsOptions {
@@ -23,6 +26,8 @@ export interface UseConversationsOptions {
   readonly sessions?: SessionStore;
   /** Name of the channel by which tabs tell each other of changes; `null`: none. */
   readonly channel?: string | null;
+  /** Clock and random source. */
+  readonly environment?: Pick<Environment, "date" | "random">;
 }
 
 export interface Conversations {
@@ -46,12 +51,15 @@ export interface Conversations {
 export function useConversations(options: UseConversationsOptions = {}): Conversations {
   const store = options.store ?? new MemoryConversationStore();
   const sessions = options.sessions ?? new MemoryStore();
+  const environment = options.environment ?? new BrowserEnvironment();
+  const newId = () => newRandomId("c_", () => environment.random());
   const list = shallowRef<readonly Conversation[]>([]);
   const loaded = shallowRef(false);
   const query = ref("");
 
   const channelName = options.channel === undefined ? "millrace.conversations" : options.channel;
-  const channel = channelName === null || typeof BroadcastChannel === "undefined"
+  // On a server an open channel would keep the process from ending, and there are no tabs.
+  const channel = channelName === null || typeof document === "undefined"
     ? undefined
     : new BroadcastChannel(channelName);
   const reload = async () => {
@@ -65,7 +73,7 @@ export function useConversations(options: UseConversationsOptions = {}): Convers
 
   const get = (id: string) => list.value.find((each) => each.id === id);
   const update = (id: string, change: Partial<Omit<Conversation, "id">>) => {
-    const now = Date.now();
+    const now = environment.date();
     const old = get(id);
     const next: Conversation = {
       ...(old ?? { title: "", created: now, updated: now }),
@@ -81,7 +89,7 @@ export function useConversations(options: UseConversationsOptions = {}): Convers
     query,
     loaded,
     found: computed(() => searchConversations(list.value, query.value)),
-    newId: () => `c_${crypto.randomUUID?.() ?? Math.random().toString(36).slice(2)}`,
+    newId,
     get,
     update,
     async remove(id) {
@@ -91,8 +99,8 @@ export function useConversations(options: UseConversationsOptions = {}): Convers
       tellOthers();
     },
     async importFile(text) {
-      const id = `c_${crypto.randomUUID?.() ?? Math.random().toString(36).slice(2)}`;
-      const { conversation, session } = importJson(text, id, Date.now());
+      const id = newId();
+      const { conversation, session } = importJson(text, id, environment.date());
       await sessions.save(id, session);
       update(id, conversation);
       return id;
