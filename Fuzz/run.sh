@@ -1,6 +1,6 @@
 #!/bin/sh
 # Builds one fuzzer and runs it.
-#   Fuzz/run.sh SSEFuzz|JSONFuzz|ReducerFuzz|ClientFrameFuzz|TokenFuzz|ConfigurationFuzz [seconds] [folder with more seeds]
+#   Fuzz/run.sh SSEFuzz|JSONFuzz|ReducerFuzz|DialectFuzz|ClientFrameFuzz|TokenFuzz|ConfigurationFuzz [seconds] [folder with more seeds]
 # A fuzzer is compiled into the module that it tries, so it sees what the module's tests see. Findings
 # are kept in .build/fuzz/NAME-*; the exit status is that of the fuzzer.
 set -eu
@@ -11,7 +11,7 @@ seeds=Fuzz/seeds
 dictionary=-dict=Fuzz/responses.dict
 needs= include=
 case $name in
-SSEFuzz | JSONFuzz | ReducerFuzz) module=GatewayCore ;;
+SSEFuzz | JSONFuzz | ReducerFuzz | DialectFuzz) module=GatewayCore ;;
 ClientFrameFuzz) module=GatewayCore seeds=Fuzz/seeds-client ;;
 TokenFuzz)
     module=TokenSigning needs=GatewayCore include=Sources/COpenSSL

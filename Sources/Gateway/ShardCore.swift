@@ -34,6 +34,7 @@ final class ShardCore: ServerHandler {
     /// Readers of this shard's sessions whose connections are on other shards.
     private var remoteReaders = 0
     private var drainTimer: LoopTimer?
+    private var finishTimer: LoopTimer?
     /// Bounds this shard's retries to a part of its requests.
     var retryBudget: RetryBudget
     /// Responses that wait for a place at an upstream.
@@ -150,7 +151,7 @@ final class ShardCore: ServerHandler {
 
     func exchangeEnded(_ exchange: DialectExchange) {
         guard exchanges.removeValue(forKey: exchange.id) != nil else { return }
-        finishDrainIfIdle()
+        finishDrainSoon()
     }
 
     func connectionOpened(_ connection: any SessionClient) {
@@ -290,6 +291,9 @@ final class ShardCore: ServerHandler {
             running: session.runningResponse)
     }
 
+    /// The session of that name, if this shard has it.
+    func session(_ id: SessionID) -> HostedSession? { sessions[id] }
+
     func sessionDeserted(_ session: HostedSession) { sessions.noteDeserted(session) }
 
     func endSession(_ session: HostedSession) {
@@ -301,7 +305,7 @@ final class ShardCore: ServerHandler {
             case .there(let other): send(.sessionEnded(reader.connection), to: other)
             }
         }
-        finishDrainIfIdle()
+        finishDrainSoon()
     }
 
     /// Ends the session that has been deserted for longest and runs nothing; false when there is none.
@@ -313,7 +317,7 @@ final class ShardCore: ServerHandler {
 
     func remoteReadersChanged(by change: Int) {
         remoteReaders += change
-        if change < 0 { finishDrainIfIdle() }
+        if change < 0 { finishDrainSoon() }
     }
 
     func sessionBytesChanged(by change: Int) {
@@ -527,6 +531,14 @@ final class ShardCore: ServerHandler {
     /// True from the moment the shard takes no new work.
     var isDraining: Bool { drainTimer != nil }
 
+    /// Looks whether the drain is over, but not within the call of a session, which would end with it.
+    private func finishDrainSoon() {
+        guard isDraining, !isStopping else { return }
+        let timer = finishTimer ?? loop.makeTimer { [unowned self] in finishDrainIfIdle() }
+        finishTimer = timer
+        timer.arm(after: .zero)
+    }
+
     private func finishDrainIfIdle() {
         guard drainTimer != nil, connections.isEmpty, exchanges.isEmpty, remoteReaders == 0 else {
             return
@@ -539,6 +551,7 @@ final class ShardCore: ServerHandler {
         guard !isStopping else { return }
         isStopping = true
         drainTimer?.cancel()
+        finishTimer?.cancel()
         for session in sessions.all { endSession(session) }
         context.mailboxes[index].setHandler(nil)
         server?.destroy()

@@ -7,9 +7,10 @@ cd "$(dirname "$0")"
 root=$(cd ../.. && pwd)
 VENV=${VENV:-$root/.build/openai-venv}
 export MILLRACE_BIN="${MILLRACE_BIN:-$root/.build/release}"
-if [ ! -x "$VENV/bin/pytest" ]; then
+if ! cmp -s requirements.txt "$VENV/requirements.txt"; then
     python3 -m venv "$VENV"
     "$VENV/bin/pip" install --quiet --disable-pip-version-check -r requirements.txt
+    cp requirements.txt "$VENV/requirements.txt"
 fi
 report=$(mktemp)
 trap 'rm -f "$report"' EXIT

@@ -248,7 +248,9 @@ final class DialectExchange: HTTPExchangeObserver, LogReader {
         case .passing(let pass): pass.exchangeIsClear()
         case .streaming:
             writeWaiting()
-            session?.hosted?.readerIsClear(id)
+            guard let session else { return }
+            // One of this shard; readers elsewhere go on by the credit that they are given back.
+            (session.hosted ?? shard.session(session.id))?.readerIsClear(id)
         case .asked, .ended: break
         }
     }

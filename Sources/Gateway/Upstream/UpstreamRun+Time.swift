@@ -30,7 +30,7 @@ extension UpstreamRun {
 
     /// Something is held back; the first of it says until when.
     func beginHolding() {
-        guard case .transfer = waiting, let timer, let holdEnd else { return }
+        guard !isSilent, case .transfer = waiting, let timer, let holdEnd else { return }
         timer.arm(at: holdEnd)
     }
 
@@ -40,6 +40,8 @@ extension UpstreamRun {
         if let holdEnd, now >= holdEnd {
             show()
             session.commit()
+            // What was shown may have been too much: then this run is over.
+            guard !isSilent, case .transfer = waiting else { return }
         }
         func arm(_ until: Instant) { timer.arm(at: min(until, holdEnd ?? until)) }
         switch attempt.deadlines.check(now: now) {
