@@ -79,6 +79,24 @@ def test_oddities_do_no_harm(gateway, marker):
         assert client.events[-1]["type"] == "complete"
 
 
+def test_a_seam_joins_what_two_upstreams_said(start, start_gateway, sim):
+    """Its frames are held against the schemas, like all that the harness sees."""
+    broken = start(Simulator, "--fault", "cut after=8")
+    gateway = start_gateway(
+        upstream=broken, fallback__urls=f"second={sim.url}/v1", fallback__order="second",
+        fallback__seams=1)
+    with gateway.connect() as client:
+        end = client.ask("m1", "[sim:paced deltas=40 rate=0]")
+        assert end["seams"] == [1]
+        (seam,) = [event for event in client.events if event["type"] == "seam"]
+        assert seam["index"] == 1 and seam["reason"] == "upstream_truncated"
+        deltas = [event for event in client.events if event["type"] == "delta"]
+        before = "".join(event["text"] for event in deltas if event["index"] == 0)
+        after = "".join(event["text"] for event in deltas if event["index"] == 1)
+        assert before and after
+        assert end["text_sha256"] == sha256(before + after)
+
+
 def test_garbage_between_events(gateway):
     """Lines that are no fields are passed over, as the format has it; what they break is a failure."""
     with gateway.connect() as client:
