@@ -134,8 +134,11 @@ extension SessionMachine {
     package mutating func upstreamEvent(
         _ number: Int, data: Span<UInt8>, now: Instant, actions: inout [SessionAction]
     ) {
+        // The reducer passes over what is no object: blanks, and the `[DONE]` of some servers.
+        var start = 0
+        JSONScan.skipWhitespace(data, &start)
         guard settings.fidelity == .full, let index = recordIndex(number),
-            responses[index].isStreaming
+            responses[index].isStreaming, start < data.count, data[start] == UInt8(ascii: "{")
         else { return }
         if responses[index].firstEventAt == nil {
             responses[index].firstEventAt = now

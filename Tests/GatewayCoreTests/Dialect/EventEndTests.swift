@@ -94,6 +94,17 @@ struct EventEndTests {
                 == #"{"id":"resp_1","status":"completed","output":[1]}"#)
     }
 
+    @Test("what is no event is passed over", arguments: ["[DONE]", " ", "\t\n", ""])
+    func noEvent(_ data: String) throws {
+        var fixture = DialectFixture()
+        try fixture.create(#"{"model":"m","input":"hi","stream":true}"#)
+        try? fixture.feed(0, data)
+        #expect(fixture.machine.progress(0)?.hasBegun == false)
+        for event in Self.transcript.prefix(3) { try fixture.feed(0, event) }
+        try? fixture.feed(0, data)
+        #expect(fixture.data(of: 0) == Array(Self.transcript.prefix(3)))
+    }
+
     @Test("an id is known by its characters, however upstream escapes them")
     func escapedID() throws {
         var fixture = DialectFixture()
