@@ -5,7 +5,7 @@ import GatewayCore
 /// Each on its own, an idle connection costs two wake-ups of the shard a heartbeat, one for the ping and one for
 /// its answer. Together the pings go out in a row, and so do the answers come (decision 54).
 enum Heartbeat {
-    /// How late a ping may be for company. Longer bursts would hold up the deltas of others.
+    /// How late a ping may be for company: longer bursts would hold up the deltas of others.
     private static let slot = Duration.milliseconds(50)
 
     /// The time of the next ping, one `interval` from `now` and at most a slot later.

@@ -274,7 +274,8 @@ package struct ReplayLog {
         if !segments[index].isTool, from == through {
             output.append(contentsOf: Self.deltaStart)
         } else {
-            output.append(literal: segments[index].isTool ? "{\"type\":\"tool\"" : "{\"type\":\"delta\"")
+            let isTool = segments[index].isTool
+            output.append(literal: isTool ? "{\"type\":\"tool\"" : "{\"type\":\"delta\"")
             if through > from {
                 output.append(literal: ",\"from\":")
                 output.append(decimal: from)

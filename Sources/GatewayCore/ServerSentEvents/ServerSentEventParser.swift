@@ -134,7 +134,8 @@ package struct ServerSentEventParser {
     ) -> (name: Range<Int>, data: Range<Int>, end: Int)? {
         var start = index
         var name = start..<start
-        if chunk.count - start >= 8, ByteScan.word(chunk, start) & Self.sixBytes == Self.eventField {
+        if chunk.count - start >= 8, ByteScan.word(chunk, start) & Self.sixBytes == Self.eventField
+        {
             guard let end = ByteScan.lineEnd(chunk, from: start), chunk[end] == UInt8(ascii: "\n"),
                 end - start <= limits.maximumLineBytes
             else { return nil }
