@@ -178,11 +178,10 @@ struct ResilienceTests {
         }
         #expect(ends == count)
         world.expectNothingLeft()
-        let late = world.metric("process_resident_memory_bytes")
-        // The test's own transcripts grow too; a leak of a request each would be far more.
-        #expect(late - early < 64e6, "\(Int(early)) grew to \(Int(late))")
-        // Of many, 4 KB each would show.
+        // The process is this test's own only when it is run alone, with its number of responses; of many,
+        // 4 KB each would show.
         if count >= 10_000 {
+            let late = world.metric("process_resident_memory_bytes")
             #expect(late - early < Double(count) * 3072, "\(Int(early)) grew to \(Int(late))")
         }
     }
