@@ -82,7 +82,9 @@ enum ByteScan {
     @inline(__always)
     static func lineEnd(_ bytes: Span<UInt8>, from start: Int) -> Int? {
         // One test for both: text holds hardly any other byte below 14.
-        let end = first(bytes, from: start) { ($0 &- ones &* 0x0E) & ~$0 } isWanted: {
+        let end = first(bytes, from: start) {
+            ($0 &- ones &* 0x0E) & ~$0
+        } isWanted: {
             $0 == 0x0A || $0 == 0x0D
         }
         return end < bytes.count ? end : nil
@@ -102,7 +104,9 @@ enum ByteScan {
     /// The first index at or after `start` that holds a quote or a backslash, or the count.
     @inline(__always)
     static func quoteOrBackslash(_ bytes: Span<UInt8>, from start: Int) -> Int {
-        first(bytes, from: start) { marks($0, 0x22) | marks($0, 0x5C) } isWanted: {
+        first(bytes, from: start) {
+            marks($0, 0x22) | marks($0, 0x5C)
+        } isWanted: {
             $0 == 0x22 || $0 == 0x5C
         }
     }
