@@ -1,0 +1,52 @@
+// Errors that arrive inside the stream.
+
+extension ResponsesReducer {
+    /// Keeps what an `error` event says, nested or flat, for the end that follows it.
+    mutating func noteError(_ root: JSONValue, _ data: Span<UInt8>) {
+        if let nested = root.member("error", in: data), nested.kind != .null {
+            upstreamError = readError(nested, data)
+        } else {
+            upstreamError = readError(root, data)
+        }
+    }
+
+    func readError(_ value: JSONValue, _ data: Span<UInt8>) -> UpstreamError {
+        if value.kind == .string {
+            return UpstreamError(code: nil, message: bounded(value.decoded(in: data)))
+        }
+        var type: JSONValue?
+        var code: JSONValue?
+        var message: JSONValue?
+        value.forEachMember(in: data) { member in
+            if member.hasKey("type", in: data) {
+                type = member.value
+            } else if member.hasKey("code", in: data) {
+                code = member.value
+            } else if member.hasKey("message", in: data) {
+                message = member.value
+            }
+        }
+        var text = bounded(code?.decoded(in: data))
+        if let code, code.kind == .number {
+            var digits: [UInt8] = []
+            digits.append(data, code.range)
+            text = bounded(digits)
+        }
+        if text == nil, let type, !type.equals("error", in: data),
+            !type.equals("response.error", in: data)
+        {
+            text = bounded(type.decoded(in: data))
+        }
+        return UpstreamError(code: text, message: bounded(message?.decoded(in: data)))
+    }
+
+    /// Text of at most `maximumErrorBytes`, cut before a character.
+    private func bounded(_ text: [UInt8]?) -> String? {
+        guard let text else { return nil }
+        var end = min(text.count, limits.maximumErrorBytes)
+        if end < text.count {
+            while end > 0, text[end] & 0xC0 == 0x80 { end -= 1 }
+        }
+        return String(decoding: text[..<end], as: UTF8.self)
+    }
+}
