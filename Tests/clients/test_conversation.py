@@ -145,6 +145,18 @@ def test_function_calls_are_relayed(gateway):
         client.ask("m2", [output])
 
 
+@pytest.mark.parametrize("state", ["upstream", "gateway"])
+@pytest.mark.parametrize("scenario", ["function", "parallel", "custom-tool"])
+def test_text_after_an_open_call(start_gateway, state, scenario):
+    """Upstream refuses a call without an output: one that the client leaves open is closed for it."""
+    gateway = start_gateway(conversation__state=state)
+    with gateway.connect() as client:
+        client.ask("m1", f"[sim:{scenario}] go")
+        assert any(e["type"] == "tool" for e in client.events)
+        assert client.ask("m2", "[sim:hello] never mind")["status"] == "completed"
+        assert client.ask("m3", "[sim:hello] go on")["status"] == "completed"
+
+
 SCENARIOS = [
     "markdown", "hello", "reasoning", "reasoning-raw", "parallel", "custom-tool", "structured",
     "refusal", "unicode", "web-search", "file-search", "code", "image", "mcp", "empty",

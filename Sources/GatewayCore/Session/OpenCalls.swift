@@ -1,4 +1,4 @@
-/// Tool calls of a kept conversation that nobody has answered.
+/// Tool calls of a conversation that nobody has answered.
 ///
 /// Upstream refuses a request with a call that has no output. A client that answers with plain text instead says
 /// that it will not run the call: the model is told so, and the chat goes on.
@@ -10,10 +10,7 @@ enum OpenCalls {
     static func closed(_ items: [[UInt8]], before further: [[UInt8]]) -> [[UInt8]] {
         let calls = items.indices.filter { outputType(of: items[$0]) != nil }
         guard !calls.isEmpty else { return items }
-        var answered: Set<[UInt8]> = []
-        for item in items[calls[0]...] + further {
-            if isOutput(item), let id = callID(of: item) { answered.insert(id) }
-        }
+        let answered = answeredCalls(in: items[calls[0]...] + further)
         var result: [[UInt8]] = []
         for item in items {
             result.append(item)
@@ -23,6 +20,27 @@ enum OpenCalls {
             result.append(output(type, of: id))
         }
         return result
+    }
+
+    /// Outputs for the calls among `items` behind which nothing answers.
+    static func outputs(for items: [[UInt8]]) -> [[UInt8]] {
+        let answered = answeredCalls(in: items)
+        return items.compactMap { item in
+            guard let type = outputType(of: item), let id = callID(of: item),
+                !answered.contains(id)
+            else { return nil }
+            return output(type, of: id)
+        }
+    }
+
+    /// Of `outputs`, those for calls that `input` does not answer itself.
+    static func unanswered(_ outputs: [[UInt8]], by input: [[UInt8]]) -> [[UInt8]] {
+        let answered = answeredCalls(in: input)
+        return outputs.filter { callID(of: $0).map { !answered.contains($0) } ?? false }
+    }
+
+    private static func answeredCalls(in items: [[UInt8]]) -> Set<[UInt8]> {
+        Set(items.lazy.filter(isOutput).compactMap(callID))
     }
 
     private static func output(_ type: String, of callID: [UInt8]) -> [UInt8] {

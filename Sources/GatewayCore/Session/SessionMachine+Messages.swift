@@ -39,13 +39,10 @@ extension SessionMachine {
             .flatMap { $0.value.first == UInt8(ascii: "\"") ? $0.value : nil }
         remember(message.id, as: number, responseID, hash)
         appendMessageEvent(message, number)
-        let isKept = settings.conversation == .gateway
-        let input = isKept ? UpstreamRequestBuilder.items(of: message.input) : []
-        let items = isKept ? OpenCalls.closed(conversation, before: input) : []
+        let context = context(of: message)
         let request = requests.build(
-            message, kept: items,
-            previousResponse: settings.conversation == .upstream ? previousResponse : nil)
-        record.keptInput = input
+            message, kept: context.items, previousResponse: context.previousResponse)
+        record.keptInput = context.keptInput
         responses.append(record)
         appendResponseEvent(number, status: "queued")
         if let ahead = cancelledAhead.firstIndex(of: message.id) {
@@ -56,6 +53,24 @@ extension SessionMachine {
         actions.append(.openUpstream(response: number, request: request))
         actions.append(.broadcast(frame: stateFrame(record, "connecting", now: nil)))
         return .accepted
+    }
+
+    /// What a message's request says of the conversation so far, and what is kept of the message for the next.
+    private func context(
+        of message: ClientCommand.Message
+    ) -> (items: [[UInt8]], previousResponse: [UInt8]?, keptInput: [[UInt8]]) {
+        switch settings.conversation {
+        case .none: return ([], nil, [])
+        case .gateway:
+            let input = UpstreamRequestBuilder.items(of: message.input)
+            return (OpenCalls.closed(conversation, before: input), nil, input)
+        case .upstream:
+            guard !previousOpenCalls.isEmpty, !requests.namesContext(of: message) else {
+                return ([], previousResponse, [])
+            }
+            let input = UpstreamRequestBuilder.items(of: message.input)
+            return (OpenCalls.unanswered(previousOpenCalls, by: input), previousResponse, [])
+        }
     }
 
     /// Opens a response that an earlier process has begun; returns its number.

@@ -386,7 +386,10 @@ extension SessionMachine {
         case .upstream:
             // Upstream knows only what ended there; a cancelled or failed answer is no place to go on from.
             guard outcome == .completed || outcome == .incomplete else { return }
-            previousResponse = record.upstreamID ?? previousResponse
+            guard let upstreamID = record.upstreamID else { return }
+            previousResponse = upstreamID
+            previousOpenCalls = OpenCalls.outputs(
+                for: log.conversationItems(of: record.extent, isWhole: true))
         case .gateway:
             responses[index].keptInput = []
             let answer = log.conversationItems(

@@ -32,6 +32,8 @@ package struct SessionMachine {
 
     /// The last finished response's upstream id, raw JSON.
     var previousResponse: [UInt8]?
+    /// Outputs for the calls of that response, which the next message has to close where it does not answer them.
+    var previousOpenCalls: [[UInt8]] = []
     /// The conversation's items, raw JSON, when they are kept here.
     var conversation: [[UInt8]] = []
     var conversationBytes = 0

@@ -62,6 +62,13 @@ package struct UpstreamRequestBuilder: Sendable {
     /// Makes a builder without defaults.
     package init() {}
 
+    /// True when the message, or a default, says itself what it goes on from.
+    func namesContext(of message: ClientCommand.Message) -> Bool {
+        (message.options + defaults).contains {
+            $0.name == "previous_response_id" || $0.name == "conversation"
+        }
+    }
+
     /// Builds a request from the message's own input items, the kept ones before them, and options.
     func build(
         _ message: ClientCommand.Message, kept: [[UInt8]], previousResponse: [UInt8]?

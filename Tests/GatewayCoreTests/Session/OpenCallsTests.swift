@@ -31,6 +31,16 @@ struct OpenCallsTests {
         #expect(Self.closed([], before: [Self.answer]).isEmpty)
     }
 
+    @Test("outputs for what is open, and of them those that an input leaves open")
+    func outputs() {
+        let bytes = { (items: [String]) in items.map { Array($0.utf8) } }
+        let open = OpenCalls.outputs(for: bytes([Self.text, Self.call]))
+        #expect(open == bytes([Self.closed]))
+        #expect(OpenCalls.outputs(for: bytes([Self.call, Self.answer])).isEmpty)
+        #expect(OpenCalls.unanswered(open, by: bytes([Self.text])) == open)
+        #expect(OpenCalls.unanswered(open, by: bytes([Self.text, Self.answer])).isEmpty)
+    }
+
     @Test("each kind of call gets its kind of output, and only the open ones")
     func kinds() {
         #expect(

@@ -358,6 +358,32 @@ struct SessionConversationTests {
                 + #""previous_response_id":null,"store":true,"input":"Hello"}"#)
     }
 
+    @Test("kept upstream: calls that the next message leaves open are closed, once")
+    func openCalls() {
+        var script = SessionScript()
+        script.message("m1", #"[{"a":1}]"#)
+        script.begins(0)
+        script.item(
+            0, #"{"type":"function_call","id":"fc_1","call_id":"c1","name":"f","arguments":"{}"}"#)
+        script.ends(0)
+        let head = Self.head + #""store":false,"previous_response_id":"resp_0","input":["#
+        let closed =
+            #"{"type":"function_call_output","call_id":"c1","output":"This call was not run."}"#
+        script.message("m2")
+        #expect(
+            script.requests[1] == head + closed + #",{"role":"user","content":"Hello"}]}"#)
+        script.fails(1)
+        let answer = #"{"type":"function_call_output","call_id":"c1","output":"7"}"#
+        script.message("m3", "[\(answer)]")
+        #expect(script.requests[2] == head + answer + "]}", "answered by the client itself")
+        script.fails(2)
+        script.message("m4", options: [("previous_response_id", "\"resp_x\"")])
+        #expect(script.requests[3]?.contains("c1") == false, "another response is gone on from")
+        script.ends(3)
+        script.message("m5")
+        #expect(script.requests[4]?.contains("c1") == false, "over with the next answer")
+    }
+
     @Test("a session that goes on from a lost one names that one's last response")
     func continuing() {
         var script = SessionScript(continuing: "\"resp_old\"")
