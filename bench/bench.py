@@ -43,6 +43,14 @@ def thousand(upstream):
     return paced(upstream, sessions=1000)
 
 
+def two_shards(upstream):
+    """On both cores, which simulator and load then share with it: CPU time, no latency."""
+    with gateway(upstream, cores="0,1", shards=2) as server:
+        metrics = run(server)
+    return {"CPU, µs per delta": metrics["server.cpu_us_per_delta"],
+            "deltas per s": metrics["rate.deltas_per_s"]}
+
+
 def budget(upstream):
     return paced(upstream, MILLRACE_DELIVERY_LATENCY_BUDGET_MS=1)
 
@@ -69,7 +77,7 @@ def fan_out(upstream):
             "each further reader / first": (cpu[8] - cpu[1]) / 7 / cpu[1]}
 
 
-def beside_idle(upstream, idle=9000):
+def beside_idle(upstream, idle=15000):
     with gateway(upstream, MILLRACE_SERVER_CONNECTIONS_PER_ADDRESS=0) as server:
         metrics = run(server, sessions=200 + idle, ramp_s=8, sources=4,
                       messages__share=200 / (200 + idle))
@@ -187,12 +195,14 @@ SCENARIOS = {
     "budget": (budget, "the same with a latency budget of 1 ms", False),
     "thousand": (thousand, "1,000 streams × 50 deltas/s", False),
     "flat-out": (flat_out, "64 streams × 2,000 deltas, flat out", False),
+    "two-shards": (two_shards, "200 streams × 50 deltas/s, two shards", False),
     "fan-out": (fan_out, "50 sessions × 50 deltas/s, readers", False),
-    "beside-idle": (beside_idle, "200 streams × 50 deltas/s beside 9,000 idle connections", False),
+    "beside-idle": (beside_idle, "200 streams × 50 deltas/s beside 15,000 idle connections", False),
     "cancel": (cancel, "200 active streams, cancelled by message", False),
     "resume": (resume, "reset after 100 deltas, 1,000 missed", False),
     "idle": (idle, "5,000 idle connections, heartbeat 25 s", True),
     "streams": (streams, "500 active streams of 300 deltas", True),
+    "slow-readers": (slow_readers, "1,000 slow readers (1 KB/s) of fast streams", True),
     "system-calls": (system_calls, "50 streams × 50 deltas/s under strace -c", True),
     "start": (start, "start", True),
 }
