@@ -31,7 +31,8 @@ final class DialectConnection: WebSocketHandler, SessionClient {
     private var timer: LoopTimer?
     /// Frames that wait, and the credit that each one gives back to a session elsewhere.
     private var outbox: [(frame: [UInt8], credit: Int)] = []
-    private var outboxBytes = 0
+    /// Bytes in it that are no deliveries: those are bounded by the credit that their shard keeps.
+    private var ownOutboxBytes = 0
     private var session: (id: SessionID, epoch: String)?
     private var tokenRefreshAt = Instant(nanoseconds: .max)
     private let expiresAt: Instant
@@ -258,10 +259,11 @@ final class DialectConnection: WebSocketHandler, SessionClient {
 
     func send(_ frame: [UInt8]) {
         guard socket?.isOpen == true else { return }
-        guard outboxBytes <= Connection.maximumOutboxBytes else {
+        guard ownOutboxBytes <= Connection.maximumOutboxBytes else {
             return close(CloseCode(4410), "reads too slowly")
         }
-        enqueue(frame, credit: 0)
+        outbox.append((frame, credit: 0))
+        ownOutboxBytes += frame.count
         _ = flushOutbox()
     }
 
@@ -270,16 +272,11 @@ final class DialectConnection: WebSocketHandler, SessionClient {
         guard socket?.isOpen == true else { return }
         var start = 0
         for index in 0...frame.count where index == frame.count || frame[index] == 10 {
-            enqueue(
-                Array(frame[start..<index]), credit: index - start + (index < frame.count ? 1 : 0))
+            let credit = index - start + (index < frame.count ? 1 : 0)
+            outbox.append((Array(frame[start..<index]), credit))
             start = index + 1
         }
         _ = flushOutbox()
-    }
-
-    private func enqueue(_ frame: [UInt8], credit: Int) {
-        outbox.append((frame, credit))
-        outboxBytes += frame.count
     }
 
     /// Writes what waits; false when the socket will not take more.
@@ -303,7 +300,7 @@ final class DialectConnection: WebSocketHandler, SessionClient {
                 scratch.bytes.append(contentsOf: frame)
                 sendLog(&scratch)
             }
-            outboxBytes -= frame.count
+            if returned == 0 { ownOutboxBytes -= frame.count }
             credit += returned
             sent += 1
         }
