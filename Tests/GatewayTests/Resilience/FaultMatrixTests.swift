@@ -24,6 +24,9 @@ struct FaultMatrixTests {
         "invalid-utf8",
     ]
 
+    /// Events of the simulator's short answer up to its terminal one.
+    private static let eventsBeforeTheEnd = 16
+
     /// Faults that an answer survives.
     private static let harmless = [
         "delay ms=50", "keepalive ms=20", "comments ms=20 count=3", "duplicate-terminal",
@@ -88,6 +91,42 @@ struct FaultMatrixTests {
                     fault, "weather? [sim:fault=\(fault) after=5 times=1 key=t-\(fault)]",
                     options: tools)
                 #expect(end.status == "failed", "\(fault)\n\(client.story)")
+            }
+        }
+    }
+
+    @Test("at the end, all text but no terminal event: it ends failed, with the whole text")
+    func atTheEnd() throws {
+        try FaultyWorld.run { _, client in
+            let plain = try client.ask("plain", "Hi")
+            #expect(plain.status == "completed")
+            for fault in Self.breaking {
+                let words =
+                    "[sim:fault=\(fault) after=\(Self.eventsBeforeTheEnd) times=1 key=e-\(fault)]"
+                let end = try client.ask(fault, "Hi \(words)")
+                #expect(end.status == "failed", "\(fault)\n\(client.story)")
+                #expect(client.text(of: fault) == client.text(of: "plain"), "\(fault)")
+            }
+        }
+    }
+
+    @Test("after something was seen, a fallback changes nothing: nothing is said twice")
+    func fallbackComesTooLate() throws {
+        let healthy = try SimulatorThread()
+        defer { healthy.stop() }
+        for fault in Self.breaking {
+            for after in [7, Self.eventsBeforeTheEnd] {
+                let faulty = try SimulatorThread(fault: "\(fault) after=\(after)")
+                defer { faulty.stop() }
+                let world = try FaultyWorld(
+                    primary: faulty.url,
+                    fallback: "{urls: {second: \"\(healthy.url)\"}, order: [second]}")
+                defer { world.stop() }
+                let client = try ChatClient(port: world.port)
+                let end = try client.ask("m", "Hi")
+                #expect(end.status == "failed", "\(fault) \(after)\n\(client.story)")
+                #expect(!client.text(of: "m").isEmpty)
+                world.expectNothingLeft()
             }
         }
     }
