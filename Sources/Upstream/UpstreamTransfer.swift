@@ -112,7 +112,7 @@ package final class UpstreamTransfer {
     /// Below this the delegate is asked for more.
     package static let lowUploadBytes = 64 << 10
 
-    /// The final response's head, once it came.
+    /// The final response's head, once it came; abridged once a stream's delegate has heard it.
     package private(set) var head: UpstreamResponseHead?
     /// The body of a document, of a 2xx that is not the stream that was asked for, or of an error; bounded.
     package private(set) var collectedBody: [UInt8] = []
@@ -383,6 +383,7 @@ package final class UpstreamTransfer {
         }
         if head.isSuccess { easy?.releaseSentBody() }
         delegate?.transfer(self, received: head)
+        if case .delegate = sink { self.head = head.abridged }
         return state == .running
     }
 

@@ -26,7 +26,7 @@ package struct RunKey: Equatable, Sendable {
 
 /// One stretch of a replay log: a single ready line, or a run of adjacent pieces of one text.
 ///
-/// A run keeps the raw JSON text of its pieces once, and four bytes a piece to cut it at: about a tenth
+/// A run keeps the raw JSON text of its pieces once, and two bytes a piece to cut it at: less than a tenth
 /// of what the rendered events would take.
 struct LogSegment {
     /// What a line is, as far as compaction and snapshots need to know.
@@ -54,8 +54,10 @@ struct LogSegment {
     }
     /// Whether `key` is a tool's, for the path that every delta takes.
     private(set) var isTool = false
-    /// For a run: where each piece ends in `bytes`.
-    var ends: [UInt32] = []
+    /// For a run: where each piece begins in `bytes`.
+    ///
+    /// Sixteen bits are enough: whatever length its first piece has, a run of `ReplayLog.maximumRunBytes` gets no more.
+    private(set) var starts: [UInt16] = []
 
     /// Of a full-fidelity log: where the holes are, and the response's own number of the first event.
     var shape: EventShape?
@@ -68,31 +70,53 @@ struct LogSegment {
     var isRun: Bool { kind == .run || kind == .eventRun }
 
     /// Events in the segment.
-    var count: Int { isRun ? ends.count : 1 }
+    var count: Int { isRun ? starts.count : 1 }
 
     var lastSequence: Int { firstSequence + count - 1 }
 
     /// What the segment counts against the log's limits, in bytes.
     var storedBytes: Int {
-        bytes.count + header.count + ends.count * 4 + shapeBytes + Self.overheadBytes
+        bytes.count + header.count + starts.count * Self.bytesPerPiece + shapeBytes
+            + Self.overheadBytes
     }
 
     /// The segment itself and its arrays' headers, roughly.
     static let overheadBytes = 200
 
-    /// Makes room for another piece, growing by a quarter: doubling would waste half of a long answer.
-    mutating func reserve(_ byteCount: Int) {
+    /// What a piece takes beside its text.
+    static let bytesPerPiece = 2
+
+    /// Appends `range` of `text` as the run's next piece.
+    ///
+    /// The arrays grow by an eighth: doubling would waste half of a long answer.
+    @inline(__always)
+    mutating func append(piece text: Span<UInt8>, _ range: Range<Int>) {
+        if bytes.count + range.count > bytes.capacity { growText(range.count) }
+        if starts.count == starts.capacity { growStarts() }
+        starts.append(UInt16(truncatingIfNeeded: bytes.count))
+        bytes.append(text, range)
+    }
+
+    private mutating func growText(_ byteCount: Int) {
         let needed = bytes.count + byteCount
-        if needed > bytes.capacity { bytes.reserveCapacity(needed + max(128, needed / 4)) }
-        if ends.count == ends.capacity {
-            ends.reserveCapacity(ends.count + max(16, ends.count / 4))
-        }
+        bytes.reserveCapacity(needed + max(128, needed / 8))
+    }
+
+    private mutating func growStarts() {
+        starts.reserveCapacity(starts.count + max(16, starts.count / 8))
+    }
+
+    /// Gives back the room that the arrays grew in advance.
+    mutating func trim() {
+        bytes = Array(bytes[...])
+        starts = Array(starts[...])
     }
 
     /// Where in `bytes` the event at `sequence` begins; the count of bytes for the one after the last.
+    @inline(__always)
     func offset(of sequence: Int) -> Int {
-        guard isRun else { return sequence > firstSequence ? bytes.count : 0 }
         let piece = sequence - firstSequence
-        return piece == 0 ? 0 : Int(ends[piece - 1])
+        guard isRun else { return piece > 0 ? bytes.count : 0 }
+        return piece < starts.count ? Int(starts[piece]) : bytes.count
     }
 }

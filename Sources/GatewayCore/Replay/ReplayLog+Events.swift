@@ -11,7 +11,7 @@ extension ReplayLog {
     /// Appends one upstream event as entry `number` of its response.
     ///
     /// A delta that differs from the one before in its text only joins that one's run: it costs its text
-    /// and four bytes.
+    /// and two bytes.
     mutating func appendEvent(response: Int, number: Int, data: Span<UInt8>) {
         cutter.cut(data)
         guard cutter.delta >= 0 else { return appendSingle(response, number) }
@@ -24,14 +24,11 @@ extension ReplayLog {
             segment.firstNumber = number
             segment.index = cutter.outputIndex
             segment.shape = shape(of: response, countingIn: &segment)
-            storedBytes += segment.storedBytes
-            segments.append(segment)
+            push(segment)
         }
         let current = segments.count - 1
-        segments[current].reserve(text.count)
-        segments[current].bytes.append(data, text)
-        segments[current].ends.append(UInt32(segments[current].bytes.count))
-        storedBytes += text.count + 4
+        segments[current].append(piece: data, text)
+        storedBytes += text.count + LogSegment.bytesPerPiece
         totalBytes += text.count
     }
 
@@ -73,8 +70,7 @@ extension ReplayLog {
         segment.shape = EventShape(
             template: [], number: cutter.number, delta: -1, type: cutter.type)
         totalBytes += segment.bytes.count
-        storedBytes += segment.storedBytes
-        segments.append(segment)
+        push(segment)
     }
 
     /// Appends a frame of ours that has no number: an `error` of a request that upstream refused.
@@ -86,8 +82,7 @@ extension ReplayLog {
         segment.firstNumber = -1
         segment.shape = EventShape(template: [], number: -1, delta: -1, type: 0..<0)
         totalBytes += frame.count
-        storedBytes += segment.storedBytes
-        segments.append(segment)
+        push(segment)
     }
 
     /// Notes the lane of a response, raw JSON, for frames that name it.

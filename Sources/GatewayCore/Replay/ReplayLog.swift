@@ -77,6 +77,14 @@ package struct ReplayLog {
         segment.payload = payload
         segment.index = index
         totalBytes += bytes.count
+        push(segment)
+    }
+
+    /// Adds a segment; the array grows by a few, since nearly every log stays short.
+    mutating func push(_ segment: LogSegment) {
+        if segments.count == segments.capacity {
+            segments.reserveCapacity(segments.count + max(2, segments.count / 4))
+        }
         storedBytes += segment.storedBytes
         segments.append(segment)
     }
@@ -108,18 +116,11 @@ package struct ReplayLog {
                 startPosition: totalBytes, bytes: [])
             segment.key = key
             header(&segment.header)
-            storedBytes += segment.storedBytes
-            segments.append(segment)
+            push(segment)
         }
         let current = segments.count - 1
-        if segments[current].bytes.count + range.count > segments[current].bytes.capacity
-            || segments[current].ends.count == segments[current].ends.capacity
-        {
-            segments[current].reserve(range.count)
-        }
-        segments[current].bytes.append(text, range)
-        segments[current].ends.append(UInt32(segments[current].bytes.count))
-        storedBytes += range.count + 4
+        segments[current].append(piece: text, range)
+        storedBytes += range.count + LogSegment.bytesPerPiece
         totalBytes += range.count
     }
 
@@ -142,14 +143,15 @@ package struct ReplayLog {
     /// The number after a run's last event.
     @inline(__always)
     private func end(ofRun segment: Int) -> Int {
-        segments[segment].firstSequence + segments[segment].ends.count
+        segments[segment].firstSequence + segments[segment].starts.count
     }
 
     /// Where in a run's text the event at `sequence` begins.
     @inline(__always)
     private func offset(of sequence: Int, inRun segment: Int) -> Int {
         let piece = sequence - segments[segment].firstSequence
-        return piece == 0 ? 0 : Int(segments[segment].ends[piece - 1])
+        return piece < segments[segment].starts.count
+            ? Int(segments[segment].starts[piece]) : segments[segment].bytes.count
     }
 
     /// Notes which output index an entry belongs to.
@@ -241,7 +243,7 @@ package struct ReplayLog {
                 let room = maximumBytes - (output.count - start) - envelope
                 through = lastPiece(of: index, from: next, within: begin + max(room, 0))
             }
-            let end = Int(segments[index].ends[through - segments[index].firstSequence])
+            let end = offset(of: through + 1, inRun: index)
             if output.count > start {
                 guard output.count - start + envelope + end - begin <= maximumBytes else { break }
                 output.append(UInt8(ascii: "\n"))
@@ -254,18 +256,17 @@ package struct ReplayLog {
 
     /// The last piece from `sequence` on that ends at or before `offset`; `sequence` itself at least.
     private func lastPiece(of index: Int, from sequence: Int, within offset: Int) -> Int {
-        let first = segments[index].firstSequence
-        var low = sequence - first
-        var high = segments[index].ends.count - 1
+        var low = sequence
+        var high = end(ofRun: index) - 1
         while low < high {
             let middle = (low + high + 1) / 2
-            if Int(segments[index].ends[middle]) <= offset {
+            if self.offset(of: middle + 1, inRun: index) <= offset {
                 low = middle
             } else {
                 high = middle - 1
             }
         }
-        return first + low
+        return low
     }
 
     private func appendPieces(
@@ -317,7 +318,6 @@ package struct ReplayLog {
     /// Gives back the room that a finished run's arrays grew in advance.
     mutating func trimLastRun() {
         guard let last = segments.indices.last, segments[last].isRun else { return }
-        segments[last].bytes = Array(segments[last].bytes[...])
-        segments[last].ends = Array(segments[last].ends[...])
+        segments[last].trim()
     }
 }

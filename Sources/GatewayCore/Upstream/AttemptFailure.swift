@@ -49,9 +49,23 @@ package struct AttemptFailure: Error, Equatable, Sendable {
     package var reason: Reason
     package var verdict: Verdict
     /// What the client is told when nothing else succeeds.
-    package var error: ResponseError
+    package var error: ResponseError {
+        get { told.error }
+        set { told = Told(newValue) }
+    }
     /// How long upstream asks us to wait.
     package var retryAfter: Duration?
+
+    private var told: Told
+
+    /// In a box: each run has room for three failures, and nearly none of them comes.
+    private final class Told: Equatable, Sendable {
+        let error: ResponseError
+
+        init(_ error: ResponseError) { self.error = error }
+
+        static func == (left: Told, right: Told) -> Bool { left.error == right.error }
+    }
 
     /// States a failure.
     package init(
@@ -59,7 +73,7 @@ package struct AttemptFailure: Error, Equatable, Sendable {
     ) {
         self.reason = reason
         self.verdict = verdict
-        self.error = error
+        told = Told(error)
         self.retryAfter = retryAfter
     }
 }

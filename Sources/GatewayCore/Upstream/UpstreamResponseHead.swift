@@ -43,6 +43,15 @@ package struct UpstreamResponseHead: Equatable, Sendable {
         self["x-request-id"] ?? self["apim-request-id"] ?? self["request-id"] ?? self["cf-ray"]
     }
 
+    /// The head with nothing but what diagnoses need: status, media type, upstream's name for the request.
+    ///
+    /// For as long as the body streams; rate limits and the rest were read when the head came.
+    package var abridged: UpstreamResponseHead {
+        let names = ["content-type", "x-request-id", "apim-request-id", "request-id", "cf-ray"]
+        return UpstreamResponseHead(
+            status: status, fields: fields.filter { names.contains($0.name) })
+    }
+
     /// How long upstream asks us to wait; nil when it asks for nothing that can be understood.
     ///
     /// `retry-after-ms` wins over `retry-after`. A date counts from the response's own `date`, so that
@@ -138,6 +147,7 @@ package struct UpstreamHeadParser {
             return .more
         }
         isComplete = true
+        defer { fields = [] }
         return .complete(UpstreamResponseHead(status: status, fields: fields))
     }
 
