@@ -17,6 +17,7 @@ extension SessionSettings {
         responseBytes = configuration.limits.responseBytes
         responseEvents = configuration.limits.responseEvents
         sessionBytes = configuration.replay.sessionBytes
+        summaryBytes = configuration.replay.summaryBytes
         echoBytes = configuration.replay.echoBytes
         retention = configuration.replay.retention
         sessionRetention = configuration.replay.sessionRetention

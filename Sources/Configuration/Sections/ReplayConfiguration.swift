@@ -2,6 +2,8 @@
 package struct ReplayConfiguration: Sendable {
     /// One session's log.
     package let sessionBytes: Int
+    /// Summaries of finished responses in one session.
+    package let summaryBytes: Int
     /// All logs together.
     package let processBytes: Int
     /// How long exact events are kept after their response has ended.
@@ -21,6 +23,10 @@ package struct ReplayConfiguration: Sendable {
             "session_bytes", in: 65_536...1_073_741_824, default: 4_194_304,
             "One session's log. Above it, finished responses are compacted, then the oldest are "
                 + "dropped.")
+        summaryBytes = keys.bytes(
+            "summary_bytes", in: 0...1_073_741_824, default: 131_072,
+            "What stands for finished responses of one session once their exact events are gone. Above "
+                + "it the oldest are forgotten; the newest always stays.")
         processBytes = keys.bytes(
             "process_bytes", in: 1_048_576...1_099_511_627_776, default: 1_073_741_824,
             "All logs together. Above it, the longest abandoned sessions end first.")

@@ -114,4 +114,10 @@ struct ArchivedResponse {
     let snapshot: [UInt8]
     /// Upstream's id as raw JSON, in the OpenAI dialect.
     var upstreamID: [UInt8]?
+
+    /// What it counts against the session's limits, in bytes.
+    var storedBytes: Int { snapshot.count + Self.overheadBytes }
+
+    /// The entry itself and its arrays' headers, roughly.
+    static let overheadBytes = 100
 }

@@ -413,7 +413,8 @@ extension SessionMachine {
     /// Forgets a response's name: nobody can ask for it any more.
     package mutating func forget(_ number: Int) {
         if let index = recordIndex(number) { responses[index].upstreamID = nil }
-        archive.removeAll { $0.number == number }
+        guard let index = archive.firstIndex(where: { $0.number == number }) else { return }
+        archivedBytes -= archive.remove(at: index).storedBytes
     }
 
     /// What stands for compacted events: the final objects of their responses.

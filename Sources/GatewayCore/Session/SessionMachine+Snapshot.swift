@@ -58,17 +58,20 @@ extension SessionMachine {
         for record in responses where numbers.contains(record.number) {
             let isFull = settings.fidelity == .full
             let snapshot = isFull ? responseObject(of: record) ?? [] : snapshotObject(of: record)
-            var archived = ArchivedResponse(number: record.number, snapshot: snapshot)
+            // Exactly: what it grew in advance would be kept as long.
+            var archived = ArchivedResponse(
+                number: record.number, snapshot: Array(snapshot[...]))
             if isFull {
                 archived.upstreamID = record.upstreamID
                 dialect.records[record.number] = nil
             }
             archive.append(archived)
-            archivedBytes += snapshot.count
+            archivedBytes += archived.storedBytes
         }
         archive.sort { $0.number < $1.number }
         responses.removeAll { numbers.contains($0.number) }
         log.dropEvents(ofResponses: numbers)
+        forgetOldest(excess: archivedBytes - settings.summaryBytes, sparing: 1)
         return true
     }
 
@@ -86,7 +89,7 @@ extension SessionMachine {
             if let through = compactionPoint {
                 compact { $0.lastSequence <= through }
             } else if !archive.isEmpty {
-                forgetOldest()
+                forgetOldest(excess: log.storedBytes + archivedBytes - settings.sessionBytes)
             } else if !compactFinished() {
                 return
             }
@@ -99,7 +102,7 @@ extension SessionMachine {
             if let group = Self.firstGroup(of: responses[...]), group.count < responses.count {
                 _ = archive(Set(group.map(\.number)))
             } else if !archive.isEmpty {
-                forgetOldest()
+                forgetOldest(excess: log.storedBytes + archivedBytes - settings.sessionBytes)
             } else {
                 return
             }
@@ -118,14 +121,15 @@ extension SessionMachine {
         return through
     }
 
-    private mutating func forgetOldest() {
-        let excess = log.storedBytes + archivedBytes - settings.sessionBytes
+    /// Forgets the oldest summaries until `excess` bytes are free; the newest `spared` ones stay.
+    private mutating func forgetOldest(excess: Int, sparing spared: Int = 0) {
         var freed = 0
         var count = 0
-        while freed < excess, count < archive.count {
-            freed += archive[count].snapshot.count
+        while freed < excess, count < archive.count - spared {
+            freed += archive[count].storedBytes
             count += 1
         }
+        guard count > 0 else { return }
         archive.removeFirst(count)
         archivedBytes -= freed
         isTruncated = true

@@ -28,6 +28,8 @@ package struct SessionSettings: Sendable {
     package var responseEvents = 1_000_000
     /// Bytes of one session's log and summaries.
     package var sessionBytes = 4 << 20
+    /// Bytes of the summaries that stand for compacted responses; the newest one is kept whatever its size.
+    package var summaryBytes = 128 << 10
     /// Bytes of an `input` above which other readers see its size only.
     package var echoBytes = 64 << 10
     /// How long the events of a finished response are kept exactly.

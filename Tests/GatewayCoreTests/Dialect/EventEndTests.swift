@@ -114,6 +114,19 @@ struct EventEndTests {
         #expect(fixture.machine.response(named: Array(#""resp_1""#.utf8)) == 0)
     }
 
+    @Test("a response that is forgotten no longer counts")
+    func forgotten() throws {
+        var fixture = DialectFixture()
+        try fixture.create(#"{"model":"m","input":"hi"}"#)
+        for event in Self.transcript { try fixture.feed(0, event) }
+        let isCompacted = fixture.machine.compactFinished()
+        #expect(isCompacted)
+        #expect(fixture.machine.storedBytes > 0)
+        fixture.machine.forget(0)
+        #expect(fixture.machine.storedBytes == 0)
+        #expect(fixture.machine.responseObject(0) == nil)
+    }
+
     @Test("a log that is full takes no further response", arguments: [-1, 0, 1])
     func full(_ difference: Int) throws {
         func fixture(_ limit: Int) throws -> DialectFixture {

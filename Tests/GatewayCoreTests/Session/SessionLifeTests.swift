@@ -544,6 +544,37 @@ struct SessionSnapshotTests {
         #expect(closed.map { $0.frame("tool")?.text("status") } == ["incomplete", "incomplete"])
     }
 
+    @Test("summaries up to their limit are kept, and the newest one beyond it", arguments: [-1, 0, 1])
+    func summaries(difference: Int) {
+        func script(_ summaryBytes: Int) -> SessionScript {
+            var script = SessionScript {
+                $0.retention = .zero
+                $0.summaryBytes = summaryBytes
+            }
+            for number in 0..<3 {
+                script.message("m\(number)")
+                script.said(number, "x")
+                script.ends(number)
+                script.pass(.seconds(1))
+            }
+            return script
+        }
+        let all = script(1 << 20)
+        #expect(all.machine.archive.count == 3)
+        #expect(all.snapshot?.raw("truncated") == Array("false".utf8))
+        let three = all.machine.archivedBytes
+        let limited = script(three + difference)
+        #expect(limited.machine.archive.count == (difference < 0 ? 2 : 3))
+        #expect(limited.snapshot?.raw("truncated") == Array("\(difference < 0)".utf8))
+        #expect(
+            limited.machine.archivedBytes
+                == limited.machine.archive.reduce(0) { $0 + $1.storedBytes })
+        let newest = script(0)
+        #expect(
+            newest.snapshot?.frames("responses").map { $0.text("response") } == ["r2"],
+            "whoever was away for the last answer gets it")
+    }
+
     @Test("the oldest are forgotten when even snapshots are too much, and the snapshot says so")
     func truncated() {
         var script = SessionScript { $0.sessionBytes = 5000 }
