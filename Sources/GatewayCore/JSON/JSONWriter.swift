@@ -27,16 +27,7 @@ extension [UInt8] {
 
     /// Appends an integer in decimal, without allocating.
     package mutating func append(decimal number: some FixedWidthInteger) {
-        if number < 0 { append(UInt8(ascii: "-")) }
-        var rest = UInt64(truncatingIfNeeded: number.magnitude)
-        var digits: [20 of UInt8] = .init(repeating: 0)
-        var start = 20
-        repeat {
-            start -= 1
-            digits[start] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
-            rest /= 10
-        } while rest > 0
-        append(digits.span, start..<20)
+        append(addingCapacity: DecimalDigits.most) { $0.append(decimal: number) }
     }
 
     /// Appends `text` as a JSON string, with its quotes.
@@ -115,5 +106,49 @@ extension [UInt8] {
             append(tail(6))
             append(tail(0))
         }
+    }
+}
+
+/// Writing into room that was made for several pieces at once: one look at an array's capacity for all of them.
+extension OutputSpan<UInt8> {
+    /// Appends raw bytes as they are; there must be room for them.
+    @inline(__always)
+    mutating func append(bytes raw: Span<UInt8>) {
+        precondition(raw.count <= freeCapacity, "room was made for less")
+        // One block is copied, as in `[UInt8].append`; neither pointer leaves its call.
+        unsafe withUnsafeMutableBufferPointer { room, count in
+            unsafe raw.withUnsafeBufferPointer { bytes in
+                let rest = unsafe UnsafeMutableBufferPointer(rebasing: room[count...])
+                _ = unsafe rest.initialize(fromContentsOf: bytes)
+            }
+            count += raw.count
+        }
+    }
+
+    /// Appends an integer in decimal; there must be room for `DecimalDigits.most` bytes.
+    @inline(__always)
+    mutating func append(decimal number: some FixedWidthInteger) {
+        if number < 0 { append(UInt8(ascii: "-")) }
+        let digits = DecimalDigits(UInt64(truncatingIfNeeded: number.magnitude))
+        append(bytes: digits.bytes.span.extracting(digits.start..<DecimalDigits.most))
+    }
+}
+
+/// The digits of a number, at the end of `bytes`.
+struct DecimalDigits {
+    /// What a number takes at most, with its sign: `UInt64.max` has 20 digits, `Int64.min` 19.
+    static var most: Int { 20 }
+
+    private(set) var bytes: [20 of UInt8] = .init(repeating: 0)
+    private(set) var start = DecimalDigits.most
+
+    @inline(__always)
+    init(_ number: UInt64) {
+        var rest = number
+        repeat {
+            start -= 1
+            bytes[start] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
+            rest /= 10
+        } while rest > 0
     }
 }

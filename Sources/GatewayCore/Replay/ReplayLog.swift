@@ -269,29 +269,42 @@ package struct ReplayLog {
         return low
     }
 
+    /// Writes the pieces of a run from `from` to `through`, whose text is at `range`, as one event.
+    @inline(__always)
     private func appendPieces(
         _ index: Int, _ range: Range<Int>, from: Int, through: Int, to output: inout [UInt8]
     ) {
-        if !segments[index].isTool, from == through {
-            output.append(contentsOf: Self.deltaStart)
-        } else {
-            let isTool = segments[index].isTool
-            output.append(literal: isTool ? "{\"type\":\"tool\"" : "{\"type\":\"delta\"")
-            if through > from {
-                output.append(literal: ",\"from\":")
-                output.append(decimal: from)
+        let header = segments[index].header
+        let text = segments[index].bytes
+        let size = header.count + range.count + Self.mostAroundPieces
+        output.append(addingCapacity: size) { room in
+            if !segments[index].isTool, from == through {
+                room.append(bytes: Self.deltaStart.span)
+            } else {
+                room.append(
+                    bytes: segments[index].isTool ? Self.toolType.span : Self.deltaType.span)
+                if through > from {
+                    room.append(bytes: Self.fromKey.span)
+                    room.append(decimal: from)
+                }
+                room.append(bytes: Self.sequenceKey.span)
             }
-            output.append(literal: ",\"seq\":")
+            room.append(decimal: through)
+            room.append(bytes: header.span)
+            room.append(bytes: text.span.extracting(range))
+            room.append(UInt8(ascii: "\""))
+            room.append(UInt8(ascii: "}"))
         }
-        output.append(decimal: through)
-        output.append(contentsOf: segments[index].header)
-        output.append(contentsOf: segments[index].bytes[range])
-        output.append(UInt8(ascii: "\""))
-        output.append(UInt8(ascii: "}"))
     }
 
     /// How nearly every event begins.
-    private static let deltaStart = Array("{\"type\":\"delta\",\"seq\":".utf8)
+    private static let deltaStart = deltaType + sequenceKey
+    private static let deltaType = Array("{\"type\":\"delta\"".utf8)
+    private static let toolType = Array("{\"type\":\"tool\"".utf8)
+    private static let fromKey = Array(",\"from\":".utf8)
+    private static let sequenceKey = Array(",\"seq\":".utf8)
+    /// What stands in an event of pieces besides their text and the run's header, at most: keys and two numbers.
+    private static let mostAroundPieces = 80
 
     // MARK: Compaction
 

@@ -26,7 +26,13 @@ extension ResponsesReducer {
     static func outcome(
         of response: JSONValue?, _ data: Span<UInt8>
     ) -> ResponseOutcome? {
-        guard let status = response?.member("status", in: data) else { return nil }
+        outcome(named: response?.member("status", in: data), data)
+    }
+
+    private static func outcome(
+        named status: JSONValue?, _ data: Span<UInt8>
+    ) -> ResponseOutcome? {
+        guard let status else { return nil }
         for outcome in [ResponseOutcome.completed, .incomplete, .failed, .cancelled]
         where status.equals(outcome.wireName, in: data) {
             return outcome
@@ -40,6 +46,7 @@ extension ResponsesReducer {
     ) throws(ResponsesFailure) {
         var end = ResponseEnd(status: told)
         var output: JSONValue?
+        var status: JSONValue?
         var details: JSONValue?
         var error: JSONValue?
         response?.forEachMember(in: data) { member in
@@ -50,6 +57,8 @@ extension ResponsesReducer {
                 end.usage = value.kind == .object ? value.range : nil
             } else if member.hasKey("output", in: data) {
                 output = value
+            } else if member.hasKey("status", in: data) {
+                status = value
             } else if member.hasKey("incomplete_details", in: data) {
                 details = value
             } else if member.hasKey("error", in: data) {
@@ -57,7 +66,7 @@ extension ResponsesReducer {
             }
         }
         // Of the event's name and the status inside, the worse one is true.
-        switch (told, Self.outcome(of: response, data)) {
+        switch (told, Self.outcome(named: status, data)) {
         case (.completed, let inside?): end.status = inside
         case (.incomplete, .failed): end.status = .failed
         case (.incomplete, .cancelled), (.failed, .cancelled): end.status = .cancelled

@@ -69,25 +69,33 @@ extension ResponsesReducer {
         _ emit: (ResponsesOutput) -> Void
     ) throws(ResponsesFailure) {
         guard facts.role == .message || facts.role == .reasoning else { return }
+        // Each list is gone through once: its text may be most of the event.
+        let summary = try texts(of: facts.summary, data) { part in
+            part.member("text", in: data)?.contents.map { (.reasoningSummary, $0) }
+        }
+        let content = try texts(of: facts.content, data) { Self.text(of: $0, data) }
         for kind in [DeltaKind.reasoningSummary, .reasoning, .text, .refusal] {
-            let source = kind == .reasoningSummary ? facts.summary : facts.content
-            var texts: [(part: Int, text: Range<Int>)] = []
-            var position = 0
-            source?.forEachElement(in: data) { part in
-                if kind == .reasoningSummary {
-                    if let text = part.member("text", in: data)?.contents {
-                        texts.append((position, text))
-                    }
-                } else if let (found, text) = Self.text(of: part, data), found == kind {
-                    texts.append((position, text))
-                }
-                position += 1
-            }
-            guard position <= limits.maximumPartIndex + 1 else {
-                throw .limitExceeded(.partIndex, limit: limits.maximumPartIndex)
-            }
+            let texts = (kind == .reasoningSummary ? summary : content)
+                .compactMap { $0.kind == kind ? (part: $0.part, text: $0.text) : nil }
             try complete(item, kind, texts, data, emit)
         }
+    }
+
+    /// The texts in a list of parts, with their places in it.
+    private func texts(
+        of list: JSONValue?, _ data: Span<UInt8>,
+        text: (JSONValue) -> (DeltaKind, Range<Int>)?
+    ) throws(ResponsesFailure) -> [(part: Int, kind: DeltaKind, text: Range<Int>)] {
+        var texts: [(part: Int, kind: DeltaKind, text: Range<Int>)] = []
+        var position = 0
+        list?.forEachElement(in: data) { part in
+            if let (kind, text) = text(part) { texts.append((position, kind, text)) }
+            position += 1
+        }
+        guard position <= limits.maximumPartIndex + 1 else {
+            throw .limitExceeded(.partIndex, limit: limits.maximumPartIndex)
+        }
+        return texts
     }
 
     private mutating func learn(_ item: Int, _ facts: ItemFacts) {

@@ -55,13 +55,22 @@ extension ResponsesReducer {
     static func text(
         of part: JSONValue, _ data: Span<UInt8>
     ) -> (DeltaKind, Range<Int>)? {
-        guard let type = part.member("type", in: data) else { return nil }
-        func text(_ member: String, _ kind: DeltaKind) -> (DeltaKind, Range<Int>)? {
-            part.member(member, in: data)?.contents.map { (kind, $0) }
+        var type: JSONValue?
+        var text: JSONValue?
+        var refusal: JSONValue?
+        part.forEachMember(in: data) { member in
+            if member.hasKey("type", in: data) {
+                type = member.value
+            } else if member.hasKey("text", in: data) {
+                text = member.value
+            } else if member.hasKey("refusal", in: data) {
+                refusal = member.value
+            }
         }
-        if type.equals("output_text", in: data) { return text("text", .text) }
-        if type.equals("refusal", in: data) { return text("refusal", .refusal) }
-        if type.equals("reasoning_text", in: data) { return text("text", .reasoning) }
+        guard let type else { return nil }
+        if type.equals("output_text", in: data) { return text?.contents.map { (.text, $0) } }
+        if type.equals("refusal", in: data) { return refusal?.contents.map { (.refusal, $0) } }
+        if type.equals("reasoning_text", in: data) { return text?.contents.map { (.reasoning, $0) } }
         return nil
     }
 

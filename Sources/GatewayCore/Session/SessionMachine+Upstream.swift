@@ -79,9 +79,21 @@ extension SessionMachine {
         guard settings.fidelity == .native else {
             return note(index, output, data, now: now, actions: &actions)
         }
-        let output = output.shifted(by: responses[index].seams.last ?? 0)
-        if let used = output.index {
-            responses[index].nextIndex = max(responses[index].nextIndex, used + 1)
+        if let offset = responses[index].seams.last, offset > 0 {
+            take(index, output.shifted(by: offset), data, now: now, actions: &actions)
+        } else {
+            take(index, output, data, now: now, actions: &actions)
+        }
+    }
+
+    /// Logs what an event means, for readers of the native protocol.
+    private mutating func take(
+        _ index: Int, _ output: ResponsesOutput, _ data: Span<UInt8>, now: Instant,
+        actions: inout [SessionAction]
+    ) {
+        let number = responses[index].number
+        if let used = output.index, used >= responses[index].nextIndex {
+            responses[index].nextIndex = used + 1
         }
         switch output {
         case .delta(let output, let kind, let part, let text):
