@@ -103,6 +103,10 @@ extension UpstreamRun {
     // MARK: To the session
 
     private func deliver(_ output: ResponsesOutput, _ data: Span<UInt8>, now: Instant) {
+        if case .delta(_, let kind, _, _) = output, kind == shownKind {
+            deltaCount += 1
+            return session.upstream(response, output, data: data, now: now)
+        }
         switch output {
         case .response(let id, _, _):
             if let id { named(id, data) }
@@ -177,7 +181,10 @@ extension UpstreamRun {
 
     private func observe(_ output: ResponsesOutput) {
         switch output {
-        case .delta, .toolDelta:
+        case .delta(_, let kind, _, _):
+            deltaCount += 1
+            shownKind = kind
+        case .toolDelta:
             deltaCount += 1
         case .response, .tool, .item, .upstreamEvent, .finished: break
         }
