@@ -31,6 +31,7 @@ extension UpstreamRun: UpstreamTransferDelegate {
         story.waitingForHeaders += time
         attempt.deadlines.receivedHead(now: now)
         if head.isSuccess { session.upstreamAnswered(response, head) }
+        if !isSilent { checkDeadlines() }
     }
 
     func transfer(_ transfer: UpstreamTransfer, received bytes: Span<UInt8>) -> UpstreamFlow {
@@ -48,7 +49,7 @@ extension UpstreamRun: UpstreamTransferDelegate {
         attempt.deadlines.received(isEvent: isEvent, now: now)
         if reducer.isFinished {
             finished()
-        } else if let timer, !timer.isArmed {
+        } else if attempt.deadlines.needsCheck || timer?.isArmed == false {
             checkDeadlines()
         }
         unsentBytes += bytes.count
