@@ -9,7 +9,9 @@ extension SimulatorCore {
         var random: SeededRandom
         let startedAt: UInt64
         var fault: Fault?
-        var contentType = "text/event-stream; charset=utf-8"
+        var contentType = eventStream
+
+        static let eventStream = "text/event-stream; charset=utf-8"
     }
 
     func createResponse(_ exchange: HTTPExchange) {
