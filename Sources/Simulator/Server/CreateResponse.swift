@@ -15,6 +15,11 @@ extension SimulatorCore {
     }
 
     func createResponse(_ exchange: HTTPExchange) {
+        if requestLimit?.take(monotonic: monotonic) == false {
+            let wait = String(requestLimit?.retryMilliseconds ?? 0)
+            refuse(exchange, .typical(status: 429), extra: [("retry-after-ms", wait)])
+            return
+        }
         do throws(APIError) {
             let request = try ResponseRequest(exchange.body)
             var creation = Creation(
