@@ -22,7 +22,9 @@ extension UpstreamRun: UpstreamTransferDelegate {
 
     func transfer(_ transfer: UpstreamTransfer, received head: UpstreamResponseHead) {
         let now = shard.loop.now
-        shard.context.pool.observe(head, of: member, now: now)
+        let answersGrant = grant != nil && attempt?.hasHead == false
+        attempt?.hasHead = true
+        shard.context.pool.observe(head, of: member, answersGrant: answersGrant, now: now)
         guard !isSilent, let attempt else { return }
         attempt.requestID = head.requestID
         if let requestID = head.requestID { story.note(requestID: requestID) }

@@ -196,11 +196,32 @@ struct RateLimitTests {
                 ("limit-requests", "100"), ("remaining-requests", "5"), ("reset-requests", "57s"),
             ]), now: now)
         #expect(windows.spacing(now: now) == .zero)
-        windows.sent()
-        #expect(windows.spacing(now: now) == .nanoseconds(57_000_000_000 / 96))
-        for _ in 0..<9 { windows.sent() }
+        windows.sent(now: now)
+        #expect(windows.spacing(now: now) == .milliseconds(600))
+        for _ in 0..<9 { windows.sent(now: now) }
         #expect(windows.requests.remaining == 0)
         #expect(windows.spacing(now: now) == .seconds(1))
-        #expect(windows.spacing(now: now + .seconds(58)) == .zero, "the window has been reset")
+        // 95 were gone when the answer came, and 10 since: each is back after 600 ms.
+        #expect(windows.spacing(now: now + .seconds(62)) != .zero)
+        #expect(windows.spacing(now: now + .seconds(63)) == .zero, "the window has been reset")
+    }
+
+    @Test("what is on its way counts, and after a reset it is counted from the whole limit")
+    func unanswered() {
+        let now = Instant(nanoseconds: 0)
+        var windows = RateLimitWindows()
+        let head = Self.head([
+            ("limit-requests", "40"), ("remaining-requests", "39"), ("reset-requests", "50ms"),
+        ])
+        windows.update(head, unanswered: 30, now: now)
+        #expect(windows.requests.remaining == 9)
+        windows.update(head, unanswered: 100, now: now)
+        #expect(windows.requests.remaining == 0)
+        windows.update(head, now: now)
+        let later = now + .seconds(60)
+        for _ in 0..<39 { windows.sent(now: later) }
+        #expect(windows.requests.remaining == 1)
+        #expect(windows.requests.resetAt == later + .milliseconds(39 * 50))
+        #expect(windows.spacing(now: later) == .milliseconds(50))
     }
 }
