@@ -95,10 +95,8 @@ extension UpstreamRun: UpstreamTransferDelegate {
     private func transferFailed(
         _ transfer: UpstreamTransfer, _ attempt: UpstreamAttempt, _ failure: UpstreamFailure
     ) {
-        if attempt.mode == .stream, failure.code == .wrongContentType,
-            transfer.head?.mediaType == "application/json"
-        {
-            shard.context.pool.noteRefusesStreams(member)
+        if failure.code == .wrongContentType, transfer.head?.mediaType == "application/json" {
+            if attempt.mode == .stream { shard.context.pool.noteRefusesStreams(member) }
             return render(transfer.collectedBody)
         }
         let reason = AttemptFailure(failure)
@@ -163,7 +161,8 @@ extension UpstreamRun: UpstreamTransferDelegate {
     }
 
     private func lost(_ failure: UpstreamFailure) -> AttemptFailure {
-        AttemptFailure(
+        _ = machine.handle(.unnamed)
+        return AttemptFailure(
             .rejected, .final,
             ResponseError(
                 code: "upstream_response_lost",

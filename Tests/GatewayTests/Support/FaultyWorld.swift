@@ -1,8 +1,19 @@
+import Foundation
+import Synchronization
+import Telemetry
 import Testing
 
 /// A gateway in this process, with short deadlines and no breaker unless a test says otherwise.
 final class FaultyWorld: Sendable {
+    /// Keeps what the gateway logs.
+    private final class Lines: LogSink {
+        let all = Mutex<[[UInt8]]>([])
+        var droppedLines: Int { 0 }
+        func write(_ line: [UInt8]) { all.withLock { $0.append(line) } }
+    }
+
     private let gateway: GatewayThread
+    private let log = Lines()
     let port: UInt16
 
     private static let quick = [
@@ -30,7 +41,7 @@ final class FaultyWorld: Sendable {
             breaker: \(breaker)
             drain: {timeout_ms: 200, spread_ms: 0}
             \(more)
-            """)
+            """, logger: Logger(level: .info, format: .json, sink: log))
         port = gateway.port
         try #require(port != 0, "the gateway did not start")
     }
@@ -49,6 +60,15 @@ final class FaultyWorld: Sendable {
         defer { world.stop() }
         try body(world, try ChatClient(port: world.port))
         world.expectNothingLeft()
+    }
+
+    /// The attributes of the lines with that body, in order.
+    func logged(_ body: String) -> [[String: Any]] {
+        log.all.withLock { $0 }.compactMap { line in
+            let object = try? JSONSerialization.jsonObject(with: Data(line)) as? [String: Any]
+            guard object?["body"] as? String == body else { return nil }
+            return object?["attributes"] as? [String: Any]
+        }
     }
 
     /// A metric without a label, or with the label as `name{label="value"}`.
