@@ -143,13 +143,11 @@ extension UpstreamRun: UpstreamTransferDelegate {
 
     /// The body has ended without a terminal event: never a completion.
     private func truncation(_ told: GatewayCore.UpstreamError?) -> AttemptFailure {
-        var failure = AttemptFailure(
-            inStream: told, code: told == nil ? "upstream_truncated" : "upstream_failed",
-            requestID: attempt?.requestID, isTruncated: true)
         // An error that upstream told ends the response there: there is nothing to reattach to.
         if told != nil { _ = machine.handle(.unnamed) }
-        if machine.hasOutput { failure.error.isRetryable = true }
-        return failure
+        return AttemptFailure(
+            inStream: told, code: told == nil ? "upstream_truncated" : "upstream_failed",
+            requestID: attempt?.requestID, isTruncated: true)
     }
 
     private func invalid(_ failure: StreamFailure, isRetryable: Bool) -> AttemptFailure {

@@ -9,6 +9,10 @@ struct FaultCase: Sendable {
         case breaks(String)
         /// Upstream itself says that the response has failed.
         case tells
+        /// The same, and it would fail at this upstream again.
+        case tellsElsewhere
+        /// The same, and it would fail anywhere.
+        case tellsFinal
         /// There is no answer: asked for again at the same upstream.
         case again
         /// There is no answer, and would be none at this upstream.
@@ -60,6 +64,9 @@ struct FaultCase: Sendable {
         case (.breaks(let code), true, .retry), (.breaks(let code), true, .fallback):
             .failed(code: code, isRetryable: true)
         case (.tells, true, _): .failed(code: "upstream_failed", isRetryable: true)
+        case (.tellsElsewhere, false, .fallback): .whole
+        case (.tellsElsewhere, _, _), (.tellsFinal, _, _):
+            .failed(code: "upstream_failed", isRetryable: false)
         case (.elsewhere, _, .fallback): .whole
         case (.elsewhere(let code), _, .retry), (.elsewhere(let code), _, .background):
             .failed(code: code, isRetryable: false)
@@ -130,7 +137,15 @@ struct FaultCase: Sendable {
             [FaultCase(kind: kind, effect: .breaks("upstream_truncated"))]
         case .noTerminal:
             [FaultCase(kind: kind, effect: .breaks("upstream_truncated"), places: [.atTheEnd])]
-        case .error, .errorFlat, .errorOnly: [FaultCase(kind: kind, effect: .tells)]
+        // Inside a 200 they count like the answers that they could have been.
+        case .error, .errorFlat, .errorOnly:
+            [
+                FaultCase(kind: kind, effect: .tells),
+                FaultCase(kind: kind, settings: "code=rate_limit_exceeded", effect: .tells),
+                FaultCase(
+                    kind: kind, settings: "code=insufficient_quota", effect: .tellsElsewhere),
+                FaultCase(kind: kind, settings: "code=invalid_prompt", effect: .tellsFinal),
+            ]
         case .truncatedJSON, .invalidUTF8:
             [FaultCase(kind: kind, effect: .breaks("upstream_protocol_error"))]
         // Lines that are no fields are passed over, as the format has it.
