@@ -9,6 +9,8 @@ struct FaultCell: CustomStringConvertible {
     let policy: FaultPolicy
     /// Events before the fault.
     let position: Int
+    /// The text of the answer without a fault.
+    let plain: String
 
     private static let tool =
         #"{"type":"function","name":"weather","parameters":{"type":"object","properties":{"city":{"type":"string"}},"required":["city"]}}"#
@@ -52,7 +54,7 @@ struct FaultCell: CustomStringConvertible {
     }
 
     /// Waits for the end, and compares it and what came with what the table says.
-    func check(_ client: ChatClient, plain: String) throws {
+    func check(_ client: ChatClient) throws {
         let end = try client.complete("m")
         let story = "\(self)\n\(client.story)"
         let text = client.text(of: "m")
