@@ -19,7 +19,7 @@ struct RateLimitTests {
         defer { simulator.stop() }
         // One refusal would be the end.
         let world = try FaultyWorld(
-            primary: simulator.url, upstream: Self.patient + ["attempts: 1"],
+            primary: simulator.url, upstream: ["attempts: 1"],
             more: "conversation: {state: none}")
         defer { world.stop() }
         let client = try ChatClient(port: world.port)
@@ -45,7 +45,7 @@ struct RateLimitTests {
         let simulator = try SimulatorThread(requestLimit: RequestLimit(count: 40, seconds: 2))
         defer { simulator.stop() }
         let world = try FaultyWorld(
-            primary: simulator.url, upstream: Self.patient + ["attempts: 1"],
+            primary: simulator.url, upstream: ["attempts: 1"],
             more: "conversation: {state: none}", shards: 2)
         defer { world.stop() }
         let client = try ChatClient(port: world.port)
@@ -71,7 +71,7 @@ struct RateLimitTests {
         defer { upstream.stop() }
         let other = try ScriptedUpstream { _ in .hello }
         defer { other.stop() }
-        let alone = try FaultyWorld(primary: upstream.url, upstream: Self.patient)
+        let alone = try FaultyWorld(primary: upstream.url)
         defer { alone.stop() }
         let client = try ChatClient(port: alone.port)
         #expect(try client.ask("first", "Hi").status == "completed")
@@ -82,7 +82,7 @@ struct RateLimitTests {
         alone.expectNothingLeft()
         #expect(upstream.requests.count == 1)
         let world = try FaultyWorld(
-            primary: upstream.url, upstream: Self.patient,
+            primary: upstream.url,
             fallback: "{urls: {second: \"\(other.url)\"}, order: [second]}",
             more: "conversation: {state: none}")
         defer { world.stop() }
@@ -92,10 +92,4 @@ struct RateLimitTests {
         #expect(!guest.states.contains { $0["state"] as? String == "queued" })
         world.expectNothingLeft()
     }
-
-    /// No deadline is to expire, however busy the machine is.
-    private static let patient = [
-        "response_header_timeout_ms: 60000", "first_event_timeout_ms: 60000",
-        "silence_timeout_ms: 60000", "keepalive_silence_ms: 60000",
-    ]
 }

@@ -107,8 +107,7 @@ struct ResilienceTests {
         let world = try FaultyWorld(
             primary: upstream.url,
             upstream: [
-                "concurrency: 1", "queue: 1", "queue_timeout_ms: 200", "silence_timeout_ms: 60000",
-                "keepalive_silence_ms: 60000",
+                "concurrency: 1", "queue: 1", "queue_timeout_ms: 200",
             ])
         defer { world.stop() }
         let client = try ChatClient(port: world.port)
@@ -133,7 +132,6 @@ struct ResilienceTests {
             primary: upstream.url,
             upstream: [
                 "retry_delay_ms: 60000", "retry_delay_max_ms: 60000",
-                "response_header_timeout_ms: 60000",
             ])
         defer { world.stop() }
         let client = try ChatClient(port: world.port)
@@ -256,7 +254,7 @@ struct ResilienceTests {
         defer { alone.stop() }
         let beside = try FaultyWorld(
             primary: hole.url,
-            upstream: ["response_header_timeout_ms: 60000", "concurrency: 40"],
+            upstream: ["concurrency: 40"],
             fallback: "{urls: {other: \"\(healthy.url)\"}, order: [other]}")
         defer { beside.stop() }
         let usual = try Self.medianGap(ChatClient(port: alone.port))
