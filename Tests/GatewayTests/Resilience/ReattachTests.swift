@@ -119,7 +119,7 @@ struct ReattachTests {
         }
         defer { upstream.stop() }
         let world = try FaultyWorld(
-            primary: upstream.url, upstream: ["cancel_timeout_ms: 100"])
+            primary: upstream.url, upstream: ["cancel_timeout_ms: 100"], keepsLog: true)
         defer { world.stop() }
         let client = try ChatClient(port: world.port)
         client.message("m", "Hi", options: Self.options)

@@ -67,7 +67,7 @@ struct RetryTests {
         defer { healthy.stop() }
         let world = try FaultyWorld(
             primary: broken.url,
-            fallback: "{urls: {second: \"\(healthy.url)\"}, order: [second]}")
+            fallback: "{urls: {second: \"\(healthy.url)\"}, order: [second]}", keepsLog: true)
         defer { world.stop() }
         let client = try ChatClient(port: world.port)
         #expect(try client.ask("m", "Hi").status == "completed", "\(client.story)")

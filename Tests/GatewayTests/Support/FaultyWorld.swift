@@ -25,9 +25,12 @@ final class FaultyWorld: Sendable {
     ]
 
     /// Starts; `upstream`, `fallback` and `more` are lines of the configuration.
+    ///
+    /// `keepsLog` keeps all that is logged, and so grows with every response.
     init(
         primary: String, upstream: [String] = [], fallback: String = "{}",
-        breaker: String = "{enabled: false}", more: String = "", shards: Int = 1
+        breaker: String = "{enabled: false}", more: String = "", shards: Int = 1,
+        keepsLog: Bool = false
     ) throws {
         let named = Set(upstream.map { $0.prefix { $0 != ":" } })
         let lines =
@@ -43,7 +46,7 @@ final class FaultyWorld: Sendable {
             breaker: \(breaker)
             drain: {timeout_ms: 200, spread_ms: 0}
             \(more)
-            """, logger: Logger(level: .info, format: .json, sink: log))
+            """, logger: Logger(level: keepsLog ? .info : .error, format: .json, sink: log))
         port = gateway.port
         try #require(port != 0, "the gateway did not start")
     }
