@@ -23,6 +23,8 @@ package struct RateLimitWindows: Equatable, Sendable {
     package init() {}
 
     private static let longestPause = Duration.seconds(1)
+    /// What a header says beyond it is as good as this: sums of it stay far from the end of time.
+    fileprivate static let longestReset = Duration.seconds(86_400)
 
     /// Takes an answer's headers; what they do not name stays.
     ///
@@ -38,14 +40,14 @@ package struct RateLimitWindows: Equatable, Sendable {
         _ window: inout Window, _ name: String, _ head: UpstreamResponseHead, _ now: Instant
     ) {
         if let limit = head["x-ratelimit-limit-\(name)"].flatMap({ Int($0) }) {
-            window.limit = limit
+            window.limit = max(0, limit)
         }
         guard let remaining = head["x-ratelimit-remaining-\(name)"].flatMap({ Int($0) }) else {
             return
         }
         window.remaining = max(0, remaining)
         window.resetAt = head["x-ratelimit-reset-\(name)"].flatMap { duration($0) }
-            .map { now + $0 }
+            .map { now + min($0, longestReset) }
         if let limit = window.limit, let resetAt = window.resetAt, remaining < limit {
             window.refill = max(.zero, resetAt - now) / max(1, limit - max(0, remaining))
         }
@@ -61,7 +63,7 @@ package struct RateLimitWindows: Equatable, Sendable {
 
     private static func spacing(_ window: Window, _ now: Instant) -> Duration {
         guard let limit = window.limit, let remaining = window.remaining,
-            let resetAt = window.resetAt, resetAt > now, limit > 0, remaining * 20 < limit
+            let resetAt = window.resetAt, resetAt > now, limit > 0, remaining <= (limit - 1) / 20
         else { return .zero }
         let left = resetAt - now
         if remaining == 0 { return min(left, longestPause) }
@@ -122,6 +124,10 @@ extension RateLimitWindows.Window {
             self.resetAt = now
         }
         remaining = max(0, (remaining ?? known) - count)
-        if let resetAt { self.resetAt = resetAt + refill * count }
+        guard let resetAt, refill > .zero else { return }
+        let last = now + RateLimitWindows.longestReset
+        // As many as there are is as much as matters.
+        let added = min(refill * min(count, 1_000_000), RateLimitWindows.longestReset)
+        self.resetAt = min(resetAt + added, max(resetAt, last))
     }
 }

@@ -178,7 +178,7 @@ package struct UpstreamPoolState: Sendable {
 
     private mutating func handOver(now: Instant, random: UInt64) {
         var index = 0
-        while index < queue.count {
+        while index < queue.count, hasRoom(now) {
             let permitted = candidates(queue[index].pinned).filter {
                 members[$0].breaker.permits(now: now)
             }
@@ -190,6 +190,14 @@ package struct UpstreamPoolState: Sendable {
             }
             let place = queue.remove(at: index)
             handovers.append(Handover(ticket: place.ticket, grant: grant(member, now)))
+        }
+    }
+
+    /// True while some member could take an attempt: else nobody in the queue needs to be looked at.
+    private func hasRoom(_ now: Instant) -> Bool {
+        members.contains {
+            $0.inFlight < $0.member.concurrency && $0.pausedUntil <= now
+                && $0.breaker.permits(now: now)
         }
     }
 
