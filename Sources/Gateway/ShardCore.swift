@@ -421,7 +421,7 @@ final class ShardCore: ServerHandler {
             if let run = waitingRuns.removeValue(forKey: ticket) {
                 run.granted(grant)
             } else {
-                context.pool.release(grant, .neutral, now: loop.now)
+                context.pool.release(grant, .neutral, isAnswered: false, now: loop.now)
             }
         case .drain: drain()
         case .stop: stop()

@@ -42,6 +42,9 @@ package enum SimulatorProgram {
                     help: "Strike requests that name no fault: 'status status=503 p=0.1'."
                 ),
                 CommandOption(
+                    "request-limit", .text, placeholder: "COUNT/SECONDS",
+                    help: "Answer so many requests in so many seconds, others with 429."),
+                CommandOption(
                     "retention", .number(0...86_400), placeholder: "SECONDS",
                     help: "Keep background responses this long after their end.",
                     defaultText: "600"),
@@ -60,7 +63,7 @@ package enum SimulatorProgram {
         version: version)
 
     /// The options that `parsed` spells; nil with a message where a value is wrong.
-    package static func options(_ parsed: ParsedCommand) -> Result<SimulatorOptions, ChunkError> {
+    package static func options(_ parsed: ParsedCommand) -> Result<SimulatorOptions, ValueError> {
         var options = SimulatorOptions()
         let address = parsed.hostPort("listen") ?? HostPort(host: "127.0.0.1", port: 8090)
         options.host = address.host
@@ -72,14 +75,29 @@ package enum SimulatorProgram {
         if let seconds = parsed.number("retention") { options.retention = .seconds(seconds) }
         options.apiKey = parsed.text("api-key")
         if let text = parsed.text("chunk") {
-            guard let chunking = Chunking(text) else { return .failure(ChunkError(value: text)) }
+            guard let chunking = Chunking(text) else {
+                return .failure(
+                    ValueError(
+                        option: "chunk", expected: "a number of bytes or random", value: text))
+            }
             options.chunking = chunking
+        }
+        if let text = parsed.text("request-limit") {
+            guard let limit = RequestLimit(text) else {
+                return .failure(
+                    ValueError(
+                        option: "request-limit",
+                        expected: "COUNT/SECONDS, at most 1000000/3600", value: text))
+            }
+            options.requestLimit = limit
         }
         return .success(options)
     }
 
-    /// `--chunk` was neither a number nor `random`.
-    package struct ChunkError: Error, Equatable {
+    /// An option's value that means nothing.
+    package struct ValueError: Error, Equatable {
+        package let option: String
+        package let expected: String
         package let value: String
     }
 
@@ -91,7 +109,7 @@ package enum SimulatorProgram {
             switch options(parsed) {
             case .failure(let error):
                 StandardStream.error.write(
-                    "millrace-sim: option '--chunk': expected a number of bytes or random, found "
+                    "millrace-sim: option '--\(error.option)': expected \(error.expected), found "
                         + "'\(error.value)'\n")
                 return ExitCode.usage.rawValue
             case .success(let options): return serve(options).rawValue

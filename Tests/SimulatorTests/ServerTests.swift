@@ -245,7 +245,10 @@ struct ServerTests {
     @Test("the command line is read")
     func commandLine() throws {
         let outcome = try SimulatorProgram.program.parse(
-            ["--listen", "[::1]:0", "--chunk=random", "--seed", "9", "--rate=0", "--fault", "cut"])
+            [
+                "--listen", "[::1]:0", "--chunk=random", "--seed", "9", "--rate=0", "--fault",
+                "cut", "--request-limit", "20/5",
+            ])
         guard case .run(let parsed) = outcome else {
             Issue.record("expected options")
             return
@@ -256,5 +259,28 @@ struct ServerTests {
         #expect(options.seed == 9)
         #expect(options.deltasPerSecond == 0)
         #expect(options.fault == "cut")
+        #expect(options.requestLimit == RequestLimit(count: 20, seconds: 5))
+        for text in ["", "5", "0/1", "1/0", "1/3601", "1000001/1", "-1/1", "1/2/3", "x/1"] {
+            #expect(RequestLimit(text) == nil, "\(text)")
+        }
+    }
+
+    @Test("a limit of requests is a bucket that fills evenly, and tells what is left")
+    func requestLimit() throws {
+        var limit = try #require(RequestLimit("4/2"))
+        var now: UInt64 = 1_000_000_000
+        #expect((0..<5).map { _ in limit.take(monotonic: now) } == [true, true, true, true, false])
+        #expect(limit.remaining == 0)
+        #expect(limit.resetMilliseconds == 2000 && limit.retryMilliseconds == 500)
+        now += 499_999_999
+        #expect(limit.take(monotonic: now) == false)
+        now += 1
+        #expect(limit.take(monotonic: now) == true)
+        now += 1_200_000_000
+        limit.fill(now)
+        #expect(
+            limit.headers.map(\.1) == ["4", "2", "800ms"], "1.2 s brought two, and a part")
+        limit.fill(now + 3_600_000_000_000)
+        #expect(limit.remaining == 4 && limit.resetMilliseconds == 0)
     }
 }

@@ -23,6 +23,7 @@ final class DialectPass: UpstreamTransferDelegate, HTTPBodyReceiver {
     private var grant: UpstreamPoolState.Grant?
     private var transfer: UpstreamTransfer?
     private var isConnected = false
+    private var hasHead = false
     private var timer: LoopTimer?
     private var waiting: [UInt8] = []
     private var isEnding = false
@@ -69,6 +70,7 @@ final class DialectPass: UpstreamTransferDelegate, HTTPBodyReceiver {
         self.grant = grant
         tried.insert(grant.member)
         isConnected = false
+        hasHead = false
         let request = exchange.request
         let method: UpstreamRequest.Method
         switch request.method {
@@ -107,7 +109,8 @@ final class DialectPass: UpstreamTransferDelegate, HTTPBodyReceiver {
     private func release(_ outcome: CircuitBreaker.Outcome) {
         guard let grant else { return }
         self.grant = nil
-        shard.context.pool.release(grant, outcome, now: shard.loop.now)
+        shard.context.pool.release(
+            grant, outcome, isAnswered: hasHead, now: shard.loop.now)
     }
 
     func exchangeIsClear() {
@@ -154,7 +157,11 @@ final class DialectPass: UpstreamTransferDelegate, HTTPBodyReceiver {
     func transferConnected(_ transfer: UpstreamTransfer) { isConnected = true }
 
     func transfer(_ transfer: UpstreamTransfer, received head: UpstreamResponseHead) {
-        if let grant { shard.context.pool.observe(head, of: grant.member, now: shard.loop.now) }
+        if let grant {
+            shard.context.pool.observe(
+                head, of: grant.member, answersGrant: !hasHead, now: shard.loop.now)
+        }
+        hasHead = true
         guard head.isSuccess else { return }
         watch()
         var headers = head.fieldsOfInterest.map { ($0.name, $0.value) }

@@ -20,6 +20,7 @@ final class UpstreamAttempt {
     /// Nil before it was started and once it is over.
     var transfer: UpstreamTransfer?
     var connectedAt: Instant?
+    var hasHead = false
     /// When the first event came, for what counts as slow.
     var firstEventAt: Instant?
     /// Upstream's name for the request.

@@ -74,14 +74,28 @@ final class UpstreamPool: Sendable {
         _ ticket: UpstreamPoolState.Ticket, pinned: Int?, tried: Set<Int>, now: Instant
     ) -> UpstreamPoolState.Admission {
         let random = UInt64.random(in: .min ... .max)
-        return state.withLock {
+        return handingOver {
             $0.acquire(ticket, pinned: pinned, tried: tried, now: now, random: random)
         }
     }
 
     func poll(_ ticket: UpstreamPoolState.Ticket, now: Instant) -> UpstreamPoolState.Admission {
         let random = UInt64.random(in: .min ... .max)
-        return state.withLock { $0.poll(ticket, now: now, random: random) }
+        return handingOver { $0.poll(ticket, now: now, random: random) }
+    }
+
+    /// Asks the state, and tells those who got a place by it.
+    private func handingOver<Answer: Sendable>(
+        _ ask: (inout UpstreamPoolState) -> Answer
+    ) -> Answer {
+        let (answer, handovers) = state.withLock { state in
+            (ask(&state), state.takeHandovers())
+        }
+        for handover in handovers {
+            mailboxes[handover.ticket.shard].send(
+                .upstreamGranted(handover.ticket, handover.grant))
+        }
+        return answer
     }
 
     /// Gives up waiting; false when a place is on its way.
@@ -91,20 +105,20 @@ final class UpstreamPool: Sendable {
 
     func release(
         _ grant: UpstreamPoolState.Grant, _ outcome: CircuitBreaker.Outcome,
-        retryAfter: Duration? = nil, now: Instant
+        retryAfter: Duration? = nil, isAnswered: Bool, now: Instant
     ) {
         let random = UInt64.random(in: .min ... .max)
-        let handovers = state.withLock {
-            $0.release(grant, outcome, retryAfter: retryAfter, now: now, random: random)
-        }
-        for handover in handovers {
-            mailboxes[handover.ticket.shard].send(
-                .upstreamGranted(handover.ticket, handover.grant))
+        handingOver {
+            $0.release(
+                grant, outcome, retryAfter: retryAfter, isAnswered: isAnswered, now: now,
+                random: random)
         }
     }
 
-    func observe(_ head: UpstreamResponseHead, of member: Int, now: Instant) {
-        state.withLock { $0.observe(head, of: member, now: now) }
+    func observe(
+        _ head: UpstreamResponseHead, of member: Int, answersGrant: Bool, now: Instant
+    ) {
+        state.withLock { $0.observe(head, of: member, answersGrant: answersGrant, now: now) }
     }
 
     func noteRefusesStreams(_ member: Int) { state.withLock { $0.noteRefusesStreams(member) } }

@@ -37,7 +37,8 @@ extension UpstreamRun {
     /// There is a place at an upstream, at once or after waiting for it.
     func granted(_ grant: UpstreamPoolState.Grant) {
         guard !isSilent else {
-            return shard.context.pool.release(grant, .neutral, now: shard.loop.now)
+            return shard.context.pool.release(
+                grant, .neutral, isAnswered: false, now: shard.loop.now)
         }
         noteQueued()
         self.grant = grant
@@ -72,6 +73,8 @@ extension UpstreamRun {
     func releasePlace(_ outcome: CircuitBreaker.Outcome, retryAfter: Duration? = nil) {
         guard let grant else { return }
         self.grant = nil
-        shard.context.pool.release(grant, outcome, retryAfter: retryAfter, now: shard.loop.now)
+        shard.context.pool.release(
+            grant, outcome, retryAfter: retryAfter, isAnswered: attempt?.hasHead == true,
+            now: shard.loop.now)
     }
 }

@@ -22,7 +22,9 @@ extension UpstreamRun: UpstreamTransferDelegate {
 
     func transfer(_ transfer: UpstreamTransfer, received head: UpstreamResponseHead) {
         let now = shard.loop.now
-        shard.context.pool.observe(head, of: member, now: now)
+        let answersGrant = grant != nil && attempt?.hasHead == false
+        attempt?.hasHead = true
+        shard.context.pool.observe(head, of: member, answersGrant: answersGrant, now: now)
         guard !isSilent, let attempt else { return }
         attempt.requestID = head.requestID
         if let requestID = head.requestID { story.note(requestID: requestID) }
@@ -31,6 +33,7 @@ extension UpstreamRun: UpstreamTransferDelegate {
         story.waitingForHeaders += time
         attempt.deadlines.receivedHead(now: now)
         if head.isSuccess { session.upstreamAnswered(response, head) }
+        if !isSilent { checkDeadlines() }
     }
 
     func transfer(_ transfer: UpstreamTransfer, received bytes: Span<UInt8>) -> UpstreamFlow {
@@ -48,7 +51,7 @@ extension UpstreamRun: UpstreamTransferDelegate {
         attempt.deadlines.received(isEvent: isEvent, now: now)
         if reducer.isFinished {
             finished()
-        } else if let timer, !timer.isArmed {
+        } else if attempt.deadlines.needsCheck || timer?.isArmed == false {
             checkDeadlines()
         }
         unsentBytes += bytes.count
@@ -92,10 +95,8 @@ extension UpstreamRun: UpstreamTransferDelegate {
     private func transferFailed(
         _ transfer: UpstreamTransfer, _ attempt: UpstreamAttempt, _ failure: UpstreamFailure
     ) {
-        if attempt.mode == .stream, failure.code == .wrongContentType,
-            transfer.head?.mediaType == "application/json"
-        {
-            shard.context.pool.noteRefusesStreams(member)
+        if failure.code == .wrongContentType, transfer.head?.mediaType == "application/json" {
+            if attempt.mode == .stream { shard.context.pool.noteRefusesStreams(member) }
             return render(transfer.collectedBody)
         }
         let reason = AttemptFailure(failure)
@@ -142,13 +143,11 @@ extension UpstreamRun: UpstreamTransferDelegate {
 
     /// The body has ended without a terminal event: never a completion.
     private func truncation(_ told: GatewayCore.UpstreamError?) -> AttemptFailure {
-        var failure = AttemptFailure(
-            inStream: told, code: told == nil ? "upstream_truncated" : "upstream_failed",
-            requestID: attempt?.requestID, isTruncated: true)
         // An error that upstream told ends the response there: there is nothing to reattach to.
         if told != nil { _ = machine.handle(.unnamed) }
-        if machine.hasOutput { failure.error.isRetryable = true }
-        return failure
+        return AttemptFailure(
+            inStream: told, code: told == nil ? "upstream_truncated" : "upstream_failed",
+            requestID: attempt?.requestID, isTruncated: true)
     }
 
     private func invalid(_ failure: StreamFailure, isRetryable: Bool) -> AttemptFailure {
@@ -160,7 +159,8 @@ extension UpstreamRun: UpstreamTransferDelegate {
     }
 
     private func lost(_ failure: UpstreamFailure) -> AttemptFailure {
-        AttemptFailure(
+        _ = machine.handle(.unnamed)
+        return AttemptFailure(
             .rejected, .final,
             ResponseError(
                 code: "upstream_response_lost",

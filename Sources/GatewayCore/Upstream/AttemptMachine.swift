@@ -81,7 +81,8 @@ package struct AttemptMachine: Sendable {
     package private(set) var reattachments = 0
     private var tried: Set<Int> = []
     private var member: Int?
-    private var isNamed = false
+    /// A background response runs at upstream whose id is known.
+    package private(set) var isNamed = false
     /// Something that a client sees came of the present upstream.
     package private(set) var hasOutput = false
     /// Breaks in the shown text after which another upstream was asked to go on.

@@ -42,6 +42,10 @@ package struct UpstreamDeadlines: Equatable, Sendable {
     private var lastByteAt: Instant?
     private var noticedSince: Instant?
     private var isPaused = false
+    /// True when something may be due earlier than the last `check` has said: look again now.
+    ///
+    /// Bytes only push deadlines back, so not every one of them has to be looked at.
+    package private(set) var needsCheck = true
     /// Where the time to the first text counts from; nil once it has come.
     private var textFrom: Instant?
     private var hasText = false
@@ -62,6 +66,7 @@ package struct UpstreamDeadlines: Equatable, Sendable {
     package mutating func receivedHead(now: Instant) {
         headAt = now
         textFrom = now
+        needsCheck = true
     }
 
     /// Text, or a tool call, came.
@@ -70,7 +75,11 @@ package struct UpstreamDeadlines: Equatable, Sendable {
     /// Bytes came; `isEvent` says whether they brought an event that means something.
     package mutating func received(isEvent: Bool, now: Instant) {
         lastByteAt = now
-        if isEvent { lastEventAt = now }
+        guard isEvent else { return }
+        // With the first event other deadlines begin, and after a notice the next may be due.
+        if lastEventAt == nil || noticedSince != nil { needsCheck = true }
+        lastEventAt = now
+        noticedSince = nil
     }
 
     /// Nothing is read for a while because the readers are behind: no deadline but the last runs.
@@ -84,12 +93,15 @@ package struct UpstreamDeadlines: Equatable, Sendable {
         if lastByteAt != nil { lastByteAt = now }
         if lastEventAt != nil { lastEventAt = now }
         if textFrom != nil { textFrom = now }
+        noticedSince = nil
+        needsCheck = true
     }
 
     /// What is due at `now`; a `wait` or `notice` is always until later.
     ///
     /// A notice comes once for each stretch without events, whatever comments came in it.
     package mutating func check(now: Instant) -> Verdict {
+        needsCheck = false
         let (deadline, expiry) = deadline
         if now >= deadline { return .expired(expiry) }
         guard !isPaused, let heard = lastEventAt else { return .wait(until: deadline) }

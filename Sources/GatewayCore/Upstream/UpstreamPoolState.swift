@@ -76,6 +76,8 @@ package struct UpstreamPoolState: Sendable {
         package var breaker: CircuitBreaker
         package var limits = RateLimitWindows()
         package var inFlight = 0
+        /// Of those the ones whose answer has not begun.
+        package var unanswered = 0
         /// No attempt before: upstream asked for a pause, or its limit nears.
         package var pausedUntil = Instant(nanoseconds: .min)
         /// It answers requests without `stream` only.
@@ -84,6 +86,8 @@ package struct UpstreamPoolState: Sendable {
 
     package private(set) var members: [Status]
     private var queue: [Place] = []
+    /// Slots that waiters got while somebody else asked.
+    private var handovers: [Handover] = []
     private let queueLimit: Int
 
     /// Begins with nothing in flight.
@@ -111,6 +115,8 @@ package struct UpstreamPoolState: Sendable {
     ) -> Admission {
         let candidates = candidates(pinned).filter { !tried.contains($0) }
         guard !candidates.isEmpty else { return .refused(.exhausted) }
+        // What has become free, by a pause that is over, belongs to those who have waited for it.
+        handOver(now: now, random: random)
         let permitted = candidates.filter { members[$0].breaker.permits(now: now) }
         guard !permitted.isEmpty else {
             return .refused(
@@ -124,9 +130,15 @@ package struct UpstreamPoolState: Sendable {
     }
 
     /// Looks again on behalf of one that waits; its place stays when there is still nothing.
+    ///
+    /// One that does not wait any more has a grant on its way, and waits for that.
     package mutating func poll(_ ticket: Ticket, now: Instant, random: UInt64) -> Admission {
+        handOver(now: now, random: random)
+        if let index = handovers.firstIndex(where: { $0.ticket == ticket }) {
+            return .granted(handovers.remove(at: index).grant)
+        }
         guard let index = queue.firstIndex(where: { $0.ticket == ticket }) else {
-            return .refused(.exhausted)
+            return .queued(pollAt: nil)
         }
         let candidates = candidates(queue[index].pinned)
         let permitted = candidates.filter { members[$0].breaker.permits(now: now) }
@@ -134,12 +146,11 @@ package struct UpstreamPoolState: Sendable {
             queue.remove(at: index)
             return .refused(.open(retryAfter: retryAfter(candidates, now)))
         }
-        guard let member = choose(permitted, now, random) else {
-            return .queued(pollAt: pollAt(permitted, now))
-        }
-        queue.remove(at: index)
-        return .granted(grant(member, now))
+        return .queued(pollAt: pollAt(permitted, now))
     }
+
+    /// The slots that waiters got since the last time, also those of `release`; the shell tells them.
+    package mutating func takeHandovers() -> [Handover] { exchange(&handovers, with: []) }
 
     /// Gives up waiting; false when the ticket does not wait (any more): a grant is on its way.
     package mutating func leave(_ ticket: Ticket) -> Bool {
@@ -149,23 +160,25 @@ package struct UpstreamPoolState: Sendable {
     }
 
     /// An attempt is over: its slot goes to whoever waits for it first.
+    ///
+    /// `isAnswered` says whether a head came, which was `observe`d.
     package mutating func release(
         _ grant: Grant, _ outcome: CircuitBreaker.Outcome, retryAfter: Duration? = nil,
-        now: Instant, random: UInt64
-    ) -> [Handover] {
+        isAnswered: Bool, now: Instant, random: UInt64
+    ) {
+        if !isAnswered { answered(grant.member) }
         members[grant.member].inFlight -= 1
         members[grant.member].breaker.end(outcome, isProbe: grant.isProbe, now: now)
         if let retryAfter, retryAfter > .zero {
             let until = now + min(retryAfter, .seconds(60))
             members[grant.member].pausedUntil = max(members[grant.member].pausedUntil, until)
         }
-        return handOver(now: now, random: random)
+        handOver(now: now, random: random)
     }
 
-    private mutating func handOver(now: Instant, random: UInt64) -> [Handover] {
-        var handovers: [Handover] = []
+    private mutating func handOver(now: Instant, random: UInt64) {
         var index = 0
-        while index < queue.count {
+        while index < queue.count, hasRoom(now) {
             let permitted = candidates(queue[index].pinned).filter {
                 members[$0].breaker.permits(now: now)
             }
@@ -178,7 +191,14 @@ package struct UpstreamPoolState: Sendable {
             let place = queue.remove(at: index)
             handovers.append(Handover(ticket: place.ticket, grant: grant(member, now)))
         }
-        return handovers
+    }
+
+    /// True while some member could take an attempt: else nobody in the queue needs to be looked at.
+    private func hasRoom(_ now: Instant) -> Bool {
+        members.contains {
+            $0.inFlight < $0.member.concurrency && $0.pausedUntil <= now
+                && $0.breaker.permits(now: now)
+        }
     }
 
     private func candidates(_ pinned: Int?) -> [Int] {
@@ -207,12 +227,17 @@ package struct UpstreamPoolState: Sendable {
 
     private mutating func grant(_ member: Int, _ now: Instant) -> Grant {
         members[member].inFlight += 1
-        let spacing = members[member].limits.spacing(now: now)
-        members[member].limits.sent()
-        if spacing > .zero {
-            members[member].pausedUntil = max(members[member].pausedUntil, now + spacing)
-        }
+        space(member, now)
+        members[member].limits.sent(now: now)
+        members[member].unanswered += 1
         return Grant(member: member, isProbe: members[member].breaker.begin(now: now))
+    }
+
+    /// The next attempt waits while the member's limit nears.
+    private mutating func space(_ member: Int, _ now: Instant) {
+        let spacing = members[member].limits.spacing(now: now)
+        guard spacing > .zero else { return }
+        members[member].pausedUntil = max(members[member].pausedUntil, now + spacing)
     }
 
     private func pollAt(_ permitted: [Int], _ now: Instant) -> Instant? {
@@ -226,8 +251,18 @@ package struct UpstreamPoolState: Sendable {
     // MARK: What attempts learn
 
     /// A head came: its rate limits count for whoever asks next.
-    package mutating func observe(_ head: UpstreamResponseHead, of member: Int, now: Instant) {
-        members[member].limits.update(head, now: now)
+    ///
+    /// `answersGrant` is true for the first head of an attempt, and false for what needs no place.
+    package mutating func observe(
+        _ head: UpstreamResponseHead, of member: Int, answersGrant: Bool, now: Instant
+    ) {
+        if answersGrant { answered(member) }
+        members[member].limits.update(head, unanswered: members[member].unanswered, now: now)
+        space(member, now)
+    }
+
+    private mutating func answered(_ member: Int) {
+        members[member].unanswered = max(0, members[member].unanswered - 1)
     }
 
     /// The member answers requests without `stream` only.

@@ -9,10 +9,17 @@ extension SimulatorCore {
         var random: SeededRandom
         let startedAt: UInt64
         var fault: Fault?
-        var contentType = "text/event-stream; charset=utf-8"
+        var contentType = eventStream
+
+        static let eventStream = "text/event-stream; charset=utf-8"
     }
 
     func createResponse(_ exchange: HTTPExchange) {
+        if requestLimit?.take(monotonic: monotonic) == false {
+            let wait = String(requestLimit?.retryMilliseconds ?? 0)
+            refuse(exchange, .typical(status: 429), extra: [("retry-after-ms", wait)])
+            return
+        }
         do throws(APIError) {
             let request = try ResponseRequest(exchange.body)
             var creation = Creation(

@@ -51,7 +51,9 @@ extension SimulatorCore {
         forgetLostDrivers()
         if request.isStream {
             statistics.noteStatus(200)
-            listen(to: driver, from: 0, creation.fault, creation.exchange, random)
+            listen(
+                to: driver, from: 0, creation.fault, creation.exchange, random,
+                contentType: creation.contentType)
         } else {
             answer(creation.exchange, status: 200, response.object)
         }
@@ -70,7 +72,7 @@ extension SimulatorCore {
     /// Streams a background response from event `first` on.
     func listen(
         to driver: BackgroundDriver, from first: Int, _ fault: Fault?, _ exchange: HTTPExchange,
-        _ random: SeededRandom
+        _ random: SeededRandom, contentType: String = Creation.eventStream
     ) {
         var random = random
         let body = ResponseBody(
@@ -79,6 +81,6 @@ extension SimulatorCore {
             exchange: exchange, core: self, body: body,
             responseID: driver.response.stream.responseID, startedAt: monotonic, random: random)
         driver.add(sending)
-        sending.start(headers: headers(contentType: "text/event-stream; charset=utf-8", &random))
+        sending.start(headers: headers(contentType: contentType, &random))
     }
 }

@@ -14,6 +14,7 @@ package final class SimulatorCore: ServerHandler {
     var store = ResponseStore()
     var conversations = ResponseStore(maximumEntries: 1000)
     var ledger = FaultLedger()
+    var requestLimit: RequestLimit?
     /// Background responses that are stored, by id.
     var drivers: [String: BackgroundDriver] = [:]
     private var requestIndex: UInt64 = 0
@@ -27,6 +28,7 @@ package final class SimulatorCore: ServerHandler {
         replays = try options.replay.map { path throws(ReplayLibrary.Failure) in
             try ReplayLibrary(path: path)
         }
+        requestLimit = options.requestLimit
         fault = options.fault.map { Self.faultDirectives($0) }
     }
 
@@ -127,18 +129,22 @@ package final class SimulatorCore: ServerHandler {
 
     /// The headers that OpenAI sends with everything.
     func headers(contentType: String, _ random: inout SeededRandom) -> [(String, String)] {
-        [
+        requestLimit?.fill(monotonic)
+        let limits =
+            requestLimit?.headers ?? [
+                ("x-ratelimit-limit-requests", "10000"),
+                ("x-ratelimit-remaining-requests", "9999"),
+                ("x-ratelimit-reset-requests", "6ms"),
+            ]
+        return [
             ("content-type", contentType),
             ("x-request-id", "req_" + random.alphanumeric(32).lowercased()),
             ("openai-version", "2020-10-01"),
             ("openai-processing-ms", String(5 + random.next() % 40)),
-            ("x-ratelimit-limit-requests", "10000"),
-            ("x-ratelimit-remaining-requests", "9999"),
-            ("x-ratelimit-reset-requests", "6ms"),
             ("x-ratelimit-limit-tokens", "10000000"),
             ("x-ratelimit-remaining-tokens", "9999000"),
             ("x-ratelimit-reset-tokens", "6ms"),
-        ]
+        ] + limits
     }
 
     func answer(_ exchange: HTTPExchange, _ value: JSONValue) {

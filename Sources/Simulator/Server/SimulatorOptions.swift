@@ -16,6 +16,8 @@ package struct SimulatorOptions: Sendable {
     package var retention = Duration.seconds(600)
     /// Background responses that may run at once; one more is answered with 429.
     package var maximumBackground = 1000
+    /// One request more is answered with 429; without it none is too many.
+    package var requestLimit: RequestLimit?
     /// Accepted alone when set; else every key is, and none.
     package var apiKey: String?
 

@@ -205,6 +205,7 @@ struct ResilienceSimulationTests {
                 let ticket = UpstreamPoolState.Ticket(shard: 0, number: UInt64(response))
                 let admission = pool.acquire(
                     ticket, pinned: nil, tried: tried, now: now, random: generator.next())
+                tellWaiters()
                 admitted(response, admission, isFirst: true)
             case .open(let member), .goOn(let member), .reattach(let member):
                 calls[member] += 1
@@ -248,7 +249,13 @@ struct ResilienceSimulationTests {
 
         mutating func release(_ response: Int, _ outcome: CircuitBreaker.Outcome) {
             guard let grant = grants.removeValue(forKey: response) else { return }
-            for handover in pool.release(grant, outcome, now: now, random: generator.next()) {
+            pool.release(
+                grant, outcome, isAnswered: true, now: now, random: generator.next())
+            tellWaiters()
+        }
+
+        mutating func tellWaiters() {
+            for handover in pool.takeHandovers() {
                 let other = Int(handover.ticket.number)
                 waiting.remove(other)
                 at(now, .granted(other, handover.grant))
@@ -284,9 +291,9 @@ struct ResilienceSimulationTests {
             case .poll(let response):
                 guard waiting.contains(response) else { return }
                 let ticket = UpstreamPoolState.Ticket(shard: 0, number: UInt64(response))
-                admitted(
-                    response, pool.poll(ticket, now: now, random: generator.next()),
-                    isFirst: false)
+                let admission = pool.poll(ticket, now: now, random: generator.next())
+                tellWaiters()
+                admitted(response, admission, isFirst: false)
             case .queueDeadline(let response):
                 guard waiting.contains(response) else { return }
                 let ticket = UpstreamPoolState.Ticket(shard: 0, number: UInt64(response))
@@ -409,9 +416,10 @@ struct UpstreamPoolTests {
         #expect(ask(4) == .refused(.queueFull))
         #expect(pool.leave(Self.ticket(2)) == true)
         #expect(pool.leave(Self.ticket(2)) == false)
-        #expect(
-            pool.release(grant, .success, now: Self.now, random: 0)
-                == [.init(ticket: Self.ticket(3), grant: grant)])
+        pool.release(grant, .success, isAnswered: true, now: Self.now, random: 0)
+        // Whose turn it is may ask before the news arrives.
+        #expect(pool.takeHandovers() == [.init(ticket: Self.ticket(3), grant: grant)])
+        #expect(pool.poll(Self.ticket(3), now: Self.now, random: 0) == .queued(pollAt: nil))
         #expect(pool.members[0].inFlight == 1)
     }
 
@@ -420,12 +428,64 @@ struct UpstreamPoolTests {
         var pool = Self.pool(ranks: [0])
         let grant = UpstreamPoolState.Grant(member: 0, isProbe: false)
         _ = pool.acquire(Self.ticket(1), pinned: nil, tried: [], now: Self.now, random: 0)
-        _ = pool.release(grant, .neutral, retryAfter: .seconds(2), now: Self.now, random: 0)
+        pool.release(
+            grant, .neutral, retryAfter: .seconds(2), isAnswered: true, now: Self.now, random: 0)
         let until = Self.now + .seconds(2)
         #expect(
             pool.acquire(Self.ticket(2), pinned: nil, tried: [], now: Self.now, random: 0)
                 == .queued(pollAt: until))
         #expect(pool.poll(Self.ticket(2), now: until, random: 0) == .granted(grant))
+    }
+
+    @Test("after a pause those who have waited go first, in their order")
+    func order() {
+        var pool = Self.pool(ranks: [0], concurrency: 2, queue: 5)
+        let grant = UpstreamPoolState.Grant(member: 0, isProbe: false)
+        func ask(_ number: UInt64, at now: Instant) -> UpstreamPoolState.Admission {
+            pool.acquire(Self.ticket(number), pinned: nil, tried: [], now: now, random: 0)
+        }
+        _ = ask(1, at: Self.now)
+        pool.release(
+            grant, .neutral, retryAfter: .seconds(2), isAnswered: true, now: Self.now, random: 0)
+        let until = Self.now + .seconds(2)
+        for number in 2...4 { #expect(ask(UInt64(number), at: Self.now) == .queued(pollAt: until)) }
+        // The third of them looks first, and somebody new comes at the same time.
+        #expect(pool.poll(Self.ticket(4), now: until, random: 0) == .queued(pollAt: nil))
+        #expect(
+            pool.takeHandovers() == [2, 3].map { .init(ticket: Self.ticket($0), grant: grant) })
+        #expect(ask(5, at: until) == .queued(pollAt: nil))
+        pool.release(grant, .success, isAnswered: true, now: until, random: 0)
+        #expect(pool.takeHandovers() == [.init(ticket: Self.ticket(4), grant: grant)])
+    }
+
+    @Test("a limit that nears spaces attempts, from the answer that says so")
+    func spacing() {
+        var pool = Self.pool(ranks: [0], concurrency: 100, queue: 5)
+        func head(_ remaining: Int) -> UpstreamResponseHead {
+            UpstreamResponseHead(
+                status: 200,
+                fields: [
+                    .init(name: "x-ratelimit-limit-requests", value: "100"),
+                    .init(name: "x-ratelimit-remaining-requests", value: "\(remaining)"),
+                    .init(name: "x-ratelimit-reset-requests", value: "10s"),
+                ])
+        }
+        func ask(_ number: UInt64, at now: Instant) -> UpstreamPoolState.Admission {
+            pool.acquire(Self.ticket(number), pinned: nil, tried: [], now: now, random: 0)
+        }
+        let grant = UpstreamPoolState.Grant(member: 0, isProbe: false)
+        #expect(ask(1, at: Self.now) == .granted(grant))
+        pool.observe(head(5), of: 0, answersGrant: true, now: Self.now)
+        #expect(ask(2, at: Self.now) == .granted(grant), "a twentieth is left")
+        pool.observe(head(4), of: 0, answersGrant: true, now: Self.now)
+        let spaced = Self.now + .nanoseconds(10_000_000_000 / 96)
+        #expect(ask(3, at: Self.now) == .queued(pollAt: spaced))
+        #expect(pool.poll(Self.ticket(3), now: spaced, random: 0) == .granted(grant))
+        // Nothing is left: others use the same key.
+        pool.observe(head(0), of: 0, answersGrant: true, now: spaced)
+        #expect(ask(4, at: spaced) == .queued(pollAt: spaced + .seconds(1)))
+        #expect(
+            pool.poll(Self.ticket(4), now: spaced + .seconds(1), random: 0) == .granted(grant))
     }
 
     @Test("a request that is tied to one upstream gets that or nothing")

@@ -196,11 +196,68 @@ struct RateLimitTests {
                 ("limit-requests", "100"), ("remaining-requests", "5"), ("reset-requests", "57s"),
             ]), now: now)
         #expect(windows.spacing(now: now) == .zero)
-        windows.sent()
-        #expect(windows.spacing(now: now) == .nanoseconds(57_000_000_000 / 96))
-        for _ in 0..<9 { windows.sent() }
+        windows.sent(now: now)
+        #expect(windows.spacing(now: now) == .milliseconds(600))
+        for _ in 0..<9 { windows.sent(now: now) }
         #expect(windows.requests.remaining == 0)
         #expect(windows.spacing(now: now) == .seconds(1))
-        #expect(windows.spacing(now: now + .seconds(58)) == .zero, "the window has been reset")
+        // 95 were gone when the answer came, and 10 since: each is back after 600 ms.
+        #expect(windows.spacing(now: now + .seconds(62)) != .zero)
+        #expect(windows.spacing(now: now + .seconds(63)) == .zero, "the window has been reset")
+    }
+
+    @Test(
+        "numbers of any size are borne",
+        arguments: ["0", "1", "2", "9223372036854775807", "-9223372036854775808", "1e9", ""])
+    func extremes(_ limit: String) {
+        for remaining in ["0", "1", "460000000000000000", "9223372036854775807", "-1"] {
+            for reset in ["0s", "1ns", "999999999s", "1h"] {
+                var windows = RateLimitWindows()
+                var now = Instant(nanoseconds: 0)
+                for round in 0..<100 {
+                    let head = Self.head([
+                        ("limit-requests", limit), ("remaining-requests", remaining),
+                        ("reset-requests", reset), ("limit-tokens", limit),
+                        ("remaining-tokens", remaining), ("reset-tokens", reset),
+                    ])
+                    if round % 10 == 0 { windows.update(head, unanswered: .max, now: now) }
+                    windows.sent(now: now)
+                    let spacing = windows.spacing(now: now)
+                    #expect(spacing >= .zero && spacing <= .seconds(1))
+                    now = now + .seconds(3_600)
+                }
+            }
+        }
+    }
+
+    @Test("a twentieth is the bound", arguments: [(4, true), (5, false), (6, false)])
+    func bound(_ remaining: Int, _ isSpaced: Bool) {
+        let now = Instant(nanoseconds: 0)
+        var windows = RateLimitWindows()
+        windows.update(
+            Self.head([
+                ("limit-requests", "100"), ("remaining-requests", "\(remaining)"),
+                ("reset-requests", "9s"),
+            ]), now: now)
+        #expect((windows.spacing(now: now) > .zero) == isSpaced)
+    }
+
+    @Test("what is on its way counts, and after a reset it is counted from the whole limit")
+    func unanswered() {
+        let now = Instant(nanoseconds: 0)
+        var windows = RateLimitWindows()
+        let head = Self.head([
+            ("limit-requests", "40"), ("remaining-requests", "39"), ("reset-requests", "50ms"),
+        ])
+        windows.update(head, unanswered: 30, now: now)
+        #expect(windows.requests.remaining == 9)
+        windows.update(head, unanswered: 100, now: now)
+        #expect(windows.requests.remaining == 0)
+        windows.update(head, now: now)
+        let later = now + .seconds(60)
+        for _ in 0..<39 { windows.sent(now: later) }
+        #expect(windows.requests.remaining == 1)
+        #expect(windows.requests.resetAt == later + .milliseconds(39 * 50))
+        #expect(windows.spacing(now: later) == .milliseconds(50))
     }
 }

@@ -134,4 +134,49 @@ struct UpstreamDeadlinesTests {
         }
         Issue.record("never ends")
     }
+
+    @Test(
+        "a timer that is set anew only when that is asked for never fires late", arguments: 1...300)
+    func punctual(seed: Int) {
+        var random = SeededGenerator(seed: UInt64(seed))
+        var limits = UpstreamDeadlines.Limits()
+        func duration() -> Duration { .seconds(Int.random(in: 1...60, using: &random)) }
+        limits.responseHeader = duration()
+        limits.firstEvent = duration()
+        limits.firstText = duration()
+        limits.silence = duration()
+        limits.keepaliveSilence = duration()
+        limits.notice = duration()
+        limits.total = .seconds(300)
+        var now = Self.at(0)
+        var deadlines = UpstreamDeadlines(limits: limits, now: now)
+        var timer = now
+        var hasHead = false
+        while true {
+            if deadlines.needsCheck || now >= timer {
+                switch deadlines.check(now: now) {
+                case .wait(let until), .notice(let until): timer = until
+                case .expired: return
+                }
+            }
+            var copy = deadlines
+            switch copy.check(now: now) {
+            case .wait(let until): #expect(timer <= until, "due at \(until), looked at \(timer)")
+            case .notice, .expired: Issue.record("due at \(now), looked at \(timer)")
+            }
+            now = min(timer, now + .milliseconds(Int.random(in: 0...20_000, using: &random)))
+            guard now < timer else { continue }
+            switch Int.random(in: 0..<8, using: &random) {
+            case 0 where !hasHead:
+                deadlines.receivedHead(now: now)
+                hasHead = true
+            case 1...2 where hasHead: deadlines.received(isEvent: true, now: now)
+            case 3 where hasHead: deadlines.received(isEvent: false, now: now)
+            case 4 where hasHead: deadlines.receivedText()
+            case 5: deadlines.paused()
+            case 6: deadlines.resumed(now: now)
+            default: break
+            }
+        }
+    }
 }

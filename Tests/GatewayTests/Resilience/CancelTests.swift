@@ -43,11 +43,7 @@ struct CancelTests {
             let upstream = try ScriptedUpstream { _ in answer }
             defer { upstream.stop() }
             let world = try FaultyWorld(
-                primary: upstream.url,
-                upstream: [
-                    "response_header_timeout_ms: 60000", "silence_timeout_ms: 60000",
-                    "keepalive_silence_ms: 60000",
-                ])
+                primary: upstream.url)
             defer { world.stop() }
             let client = try ChatClient(port: world.port)
             client.message("m", "Hi")
@@ -68,8 +64,7 @@ struct CancelTests {
             primary: upstream.url,
             upstream: [
                 "concurrency: 1", "queue: 5", "queue_timeout_ms: 60000", "retry_delay_ms: 60000",
-                "retry_delay_max_ms: 60000", "silence_timeout_ms: 60000",
-                "keepalive_silence_ms: 60000",
+                "retry_delay_max_ms: 60000",
             ])
         defer { world.stop() }
         let client = try ChatClient(port: world.port)
@@ -96,7 +91,7 @@ struct CancelTests {
         defer { upstream.stop() }
         let world = try FaultyWorld(
             primary: upstream.url,
-            upstream: ["attempts: 1", "silence_timeout_ms: 60000", "keepalive_silence_ms: 60000"],
+            upstream: ["attempts: 1"],
             breaker: "{minimum_calls: 1, probes: 1, open_ms: 10, open_max_ms: 10}")
         defer { world.stop() }
         let client = try ChatClient(port: world.port)
@@ -125,7 +120,6 @@ struct CancelTests {
         defer { simulator.stop() }
         let world = try FaultyWorld(
             primary: simulator.url,
-            upstream: ["silence_timeout_ms: 60000", "keepalive_silence_ms: 60000"],
             more: "replay: {high_watermark_bytes: 65536, low_watermark_bytes: 16384}")
         defer { world.stop() }
         // It asks, and reads nothing.
@@ -156,7 +150,7 @@ struct CancelTests {
         }
         defer { upstream.stop() }
         let world = try FaultyWorld(
-            primary: upstream.url, upstream: ["response_header_timeout_ms: 60000"])
+            primary: upstream.url)
         defer { world.stop() }
         let client = try ChatClient(port: world.port)
         client.message("m", "Hi", options: Self.background)
@@ -179,8 +173,7 @@ struct CancelTests {
         }
         defer { upstream.stop() }
         let world = try FaultyWorld(
-            primary: upstream.url,
-            upstream: ["response_header_timeout_ms: 60000", "first_event_timeout_ms: 60000"])
+            primary: upstream.url)
         defer { world.stop() }
         let client = try ChatClient(port: world.port)
         client.message("m", "Hi", options: Self.background)
@@ -204,8 +197,7 @@ struct CancelTests {
         let world = try FaultyWorld(
             primary: upstream.url,
             upstream: [
-                "response_header_timeout_ms: 60000", "first_event_timeout_ms: 60000",
-                "cancel_timeout_ms: 100",
+                "cancel_timeout_ms: 100"
             ])
         defer { world.stop() }
         let client = try ChatClient(port: world.port)

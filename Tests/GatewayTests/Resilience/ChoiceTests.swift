@@ -46,7 +46,6 @@ struct ChoiceTests {
         for (weights, share) in [("{}", 20), ("{primary: 3}", 30)] {
             let world = try FaultyWorld(
                 primary: first.url,
-                upstream: ["silence_timeout_ms: 60000", "keepalive_silence_ms: 60000"],
                 fallback:
                     "{urls: {second: \"\(second.url)\"}, equals: [second], weights: \(weights)}",
                 more: "conversation: {state: none}")
@@ -84,7 +83,7 @@ struct ChoiceTests {
         defer { upstream.stop() }
         let world = try FaultyWorld(
             primary: upstream.url,
-            upstream: ["attempts: 1", "silence_timeout_ms: 60000", "keepalive_silence_ms: 60000"],
+            upstream: ["attempts: 1"],
             breaker: "{minimum_calls: 3, probes: 1, open_ms: 50, open_max_ms: 50}")
         defer { world.stop() }
         let client = try ChatClient(port: world.port)

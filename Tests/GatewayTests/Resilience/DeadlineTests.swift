@@ -21,6 +21,48 @@ struct DeadlineTests {
         world.expectNothingLeft()
     }
 
+    /// A deadline's key with a short time, what upstream does, and what the client is told.
+    private static let deadlines: [(key: String, answer: ScriptedUpstream.Answer, code: String)] = [
+        ("response_header_timeout_ms: 200", .silence, "upstream_header_timeout"),
+        (
+            "first_event_timeout_ms: 200", ScriptedUpstream.Answer.ok([]).held(),
+            "upstream_first_event_timeout"
+        ),
+        (
+            "first_text_timeout_ms: 200",
+            .ok(ScriptedUpstream.stream(events: 2)).held(), "upstream_first_text_timeout"
+        ),
+        (
+            "silence_timeout_ms: 200",
+            .ok(ScriptedUpstream.stream(events: 3)).held(), "upstream_silence_timeout"
+        ),
+        (
+            "total_timeout_ms: 1000",
+            .ok(ScriptedUpstream.stream(events: 3)).held(), "upstream_total_timeout"
+        ),
+    ]
+
+    @Test("each deadline has its own key and its own code", arguments: deadlines.map(\.code))
+    func codes(code: String) throws {
+        let (key, answer, _) = try #require(Self.deadlines.first { $0.code == code })
+        let upstream = try ScriptedUpstream { _ in answer }
+        defer { upstream.stop() }
+        // All others would end the test first.
+        let others = [
+            "response_header_timeout_ms", "first_event_timeout_ms", "first_text_timeout_ms",
+            "silence_timeout_ms", "keepalive_silence_ms", "total_timeout_ms",
+        ].filter { !key.hasPrefix($0) }.map { "\($0): 300000" }
+        let world = try FaultyWorld(
+            primary: upstream.url,
+            upstream: others + [key, "attempts: 1", "connect_timeout_ms: 1000"])
+        defer { world.stop() }
+        let client = try ChatClient(port: world.port)
+        let end = try client.ask("m", "Hi")
+        #expect(end.code == code && end.isRetryable, "\(client.story)")
+        upstream.waitForClosed()
+        world.expectNothingLeft()
+    }
+
     @Test("events without any text end at the first text's deadline, whatever else comes")
     func firstText() throws {
         let silent = ScriptedUpstream.stream(events: 2)

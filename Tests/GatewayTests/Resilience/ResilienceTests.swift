@@ -48,15 +48,21 @@ struct ResilienceTests {
         let url = upstream.url
         upstream.stop()  // Nobody listens there any more.
         let world = try FaultyWorld(
-            primary: url, breaker: "{unreachable: 3, open_ms: 60000, open_max_ms: 60000}")
+            primary: url,
+            breaker: "{unreachable: 3, open_ms: 60000, open_max_ms: 60000}",
+            more: "conversation: {state: none}")
         defer { world.stop() }
         let client = try ChatClient(port: world.port)
         let first = try client.ask("a", "Hi")
         #expect(first.status == "failed" && first.code == "upstream_connect_refused")
-        let start = ContinuousClock.now
-        let second = try client.ask("b", "Hi")
-        #expect(second.code == "upstream_unavailable" && second.isRetryable)
-        #expect(ContinuousClock.now - start < .milliseconds(200))
+        let times = try (0..<20).map { index in
+            let start = ContinuousClock.now
+            let next = try client.ask("b\(index)", "Hi")
+            #expect(next.code == "upstream_unavailable" && next.isRetryable)
+            return ContinuousClock.now - start
+        }
+        // A busy machine makes some of them late, and not all.
+        #expect(try #require(times.min()) < .milliseconds(50), "\(times)")
         #expect(world.metric("gateway_upstream_breaker_state{upstream=\"primary\"}") == 2)
         #expect(
             String(decoding: httpGet(world.port, "/readyz"), as: UTF8.self).contains("upstream"))
@@ -68,26 +74,53 @@ struct ResilienceTests {
         defer { upstream.stop() }
         let world = try FaultyWorld(
             primary: upstream.url,
-            upstream: ["concurrency: 1", "queue: 2", "queue_timeout_ms: 400"], shards: 2)
+            upstream: ["concurrency: 1", "queue: 2", "queue_timeout_ms: 60000"], shards: 2)
         defer { world.stop() }
         let client = try ChatClient(port: world.port)
         client.message("run", "deltas=1000 rate=20", options: #"{"model":"sim-paced"}"#)
         _ = try client.next { $0["type"] as? String == "delta" }
         client.message("waits", "Hi")
-        #expect((try client.state("queued", of: "waits")["until_ms"] as? Int ?? 0) > 300)
+        #expect((try client.state("queued", of: "waits")["until_ms"] as? Int ?? 0) > 30_000)
         client.message("cancelled", "Hi")
         _ = try client.state("queued", of: "cancelled")
         let full = try client.ask("full", "Hi")
         #expect(full.code == "upstream_busy")
         client.cancel("cancelled")
         #expect(try client.complete("cancelled").status == "cancelled")
-        #expect(try client.complete("waits").code == "upstream_queue_timeout")
+        client.cancel("waits")
+        #expect(try client.complete("waits").status == "cancelled")
         let other = try ChatClient(port: world.port)
         other.message("next", "Hi")
         _ = try other.state("queued", of: "next")
         client.cancel("run")
         #expect(try client.complete("run").status == "cancelled")
         #expect(try other.complete("next").status == "completed")
+        world.expectNothingLeft()
+    }
+
+    @Test("who waits in the queue until its deadline is told so")
+    func queueDeadline() throws {
+        let upstream = try ScriptedUpstream { _ in
+            .ok(ScriptedUpstream.stream(events: 3)).held()
+        }
+        defer { upstream.stop() }
+        let world = try FaultyWorld(
+            primary: upstream.url,
+            upstream: [
+                "concurrency: 1", "queue: 1", "queue_timeout_ms: 200",
+            ])
+        defer { world.stop() }
+        let client = try ChatClient(port: world.port)
+        client.message("run", "Hi")
+        try client.expect("delta")
+        client.message("waits", "Hi")
+        let wait = try client.state("queued", of: "waits")["until_ms"] as? Int ?? 0
+        #expect((1...200).contains(wait))
+        let end = try client.complete("waits")
+        #expect(end.code == "upstream_queue_timeout" && end.isRetryable, "\(client.story)")
+        #expect(upstream.requests.count == 1)
+        client.cancel("run")
+        #expect(try client.complete("run").status == "cancelled")
         world.expectNothingLeft()
     }
 
@@ -99,7 +132,6 @@ struct ResilienceTests {
             primary: upstream.url,
             upstream: [
                 "retry_delay_ms: 60000", "retry_delay_max_ms: 60000",
-                "response_header_timeout_ms: 60000",
             ])
         defer { world.stop() }
         let client = try ChatClient(port: world.port)
@@ -201,10 +233,14 @@ struct ResilienceTests {
         for index in 0..<20 { client.message("m\(index)", "Hi") }
         for index in 0..<20 { #expect(try client.complete("m\(index)").status == "completed") }
         #expect(world.metric("gateway_upstream_breaker_state{upstream=\"primary\"}") == 2)
-        let start = ContinuousClock.now
-        #expect(try client.ask("after", "Hi").status == "completed")
-        // A part of what waiting for the hole would take, that a busy machine still keeps to.
-        #expect(ContinuousClock.now - start < .seconds(2), "nobody waits for the hole")
+        let times = try (0..<5).map { index in
+            let start = ContinuousClock.now
+            let end = try client.ask("after\(index)", "Hi")
+            #expect(end.status == "completed")
+            return ContinuousClock.now - start
+        }
+        // A part of what waiting for the hole would take; a busy machine makes some of them late.
+        #expect(try #require(times.min()) < .seconds(1), "nobody waits for the hole")
         world.expectNothingLeft()
     }
 
@@ -218,7 +254,7 @@ struct ResilienceTests {
         defer { alone.stop() }
         let beside = try FaultyWorld(
             primary: hole.url,
-            upstream: ["response_header_timeout_ms: 60000", "concurrency: 40"],
+            upstream: ["concurrency: 40"],
             fallback: "{urls: {other: \"\(healthy.url)\"}, order: [other]}")
         defer { beside.stop() }
         let usual = try Self.medianGap(ChatClient(port: alone.port))

@@ -25,7 +25,8 @@ struct SeamTests {
         defer { first.stop() }
         let second = try SimulatorThread()
         defer { second.stop() }
-        let world = try Self.world(first, second)
+        // All that comes before the fault comes at once, so only a stall is silent.
+        let world = try Self.world(first, second, upstream: ["silence_timeout_ms: 300"])
         defer { world.stop() }
         let client = try ChatClient(port: world.port)
         let end = try client.ask("m", "Hi")
@@ -135,7 +136,7 @@ struct SeamTests {
         let second = try SimulatorThread(fault: "silent")
         defer { second.stop() }
         let world = try Self.world(
-            first, second, upstream: ["response_header_timeout_ms: 60000"])
+            first, second)
         defer { world.stop() }
         let client = try ChatClient(port: world.port)
         client.message("m", "Hi")

@@ -54,7 +54,7 @@ struct TruncationTests {
         }
         defer { upstream.stop() }
         let world = try FaultyWorld(
-            primary: upstream.url, upstream: ["attempts: 1", "response_header_timeout_ms: 60000"],
+            primary: upstream.url, upstream: ["attempts: 1"],
             more: "conversation: {state: none}\nreplay: {retention_s: 0}")
         defer { world.stop() }
         var cuts = 0

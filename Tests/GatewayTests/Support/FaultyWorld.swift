@@ -1,20 +1,36 @@
+import Foundation
+import Synchronization
+import Telemetry
 import Testing
 
-/// A gateway in this process, with short deadlines and no breaker unless a test says otherwise.
+/// A gateway in this process, with short pauses, no breaker, and deadlines that no busy machine meets.
+///
+/// A test that is about a deadline makes that one short.
 final class FaultyWorld: Sendable {
+    /// Keeps what the gateway logs.
+    private final class Lines: LogSink {
+        let all = Mutex<[[UInt8]]>([])
+        var droppedLines: Int { 0 }
+        func write(_ line: [UInt8]) { all.withLock { $0.append(line) } }
+    }
+
     private let gateway: GatewayThread
+    private let log = Lines()
     let port: UInt16
 
     private static let quick = [
-        "response_header_timeout_ms: 300", "first_event_timeout_ms: 300",
-        "silence_timeout_ms: 300", "keepalive_silence_ms: 600", "retry_delay_ms: 5",
+        "response_header_timeout_ms: 60000", "first_event_timeout_ms: 60000",
+        "silence_timeout_ms: 60000", "keepalive_silence_ms: 60000", "retry_delay_ms: 5",
         "retry_delay_max_ms: 20", "retry_budget_percent: 1000", "concurrency: 20000",
     ]
 
     /// Starts; `upstream`, `fallback` and `more` are lines of the configuration.
+    ///
+    /// `keepsLog` keeps all that is logged, and so grows with every response.
     init(
         primary: String, upstream: [String] = [], fallback: String = "{}",
-        breaker: String = "{enabled: false}", more: String = "", shards: Int = 1
+        breaker: String = "{enabled: false}", more: String = "", shards: Int = 1,
+        keepsLog: Bool = false
     ) throws {
         let named = Set(upstream.map { $0.prefix { $0 != ":" } })
         let lines =
@@ -30,7 +46,7 @@ final class FaultyWorld: Sendable {
             breaker: \(breaker)
             drain: {timeout_ms: 200, spread_ms: 0}
             \(more)
-            """)
+            """, logger: Logger(level: keepsLog ? .info : .error, format: .json, sink: log))
         port = gateway.port
         try #require(port != 0, "the gateway did not start")
     }
@@ -49,6 +65,15 @@ final class FaultyWorld: Sendable {
         defer { world.stop() }
         try body(world, try ChatClient(port: world.port))
         world.expectNothingLeft()
+    }
+
+    /// The attributes of the lines with that body, in order.
+    func logged(_ body: String) -> [[String: Any]] {
+        log.all.withLock { $0 }.compactMap { line in
+            let object = try? JSONSerialization.jsonObject(with: Data(line)) as? [String: Any]
+            guard object?["body"] as? String == body else { return nil }
+            return object?["attributes"] as? [String: Any]
+        }
     }
 
     /// A metric without a label, or with the label as `name{label="value"}`.

@@ -14,14 +14,15 @@ final class GatewayThread: Sendable {
     private let ended = Handover<Bool>()
 
     /// Starts with a configuration as a file has it.
-    init(_ yaml: String) throws {
+    init(
+        _ yaml: String, logger: Logger = Logger(level: .error, format: .json)
+    ) throws {
         let configuration = try ConfigurationLoader.check(Array(yaml.utf8)).values
         let started = Handover<(port: UInt16, stopper: GatewayStopper?)>()
         let ended = ended
         thread = try LoopThread(name: "gateway") {
             do {
-                let process = try GatewayProcess(
-                    configuration: configuration, logger: Logger(level: .error, format: .json))
+                let process = try GatewayProcess(configuration: configuration, logger: logger)
                 let stopper = process.stopper
                 process.onListening = { started.give((port: $0, stopper: stopper)) }
                 ended.give(process.run(handlesSignals: false))

@@ -10,7 +10,10 @@ final class SimulatorThread: Sendable {
     private let thread: LoopThread
 
     /// Starts; `fault` strikes requests that name none, `rate` is in deltas a second, 0 flat out.
-    init(fault: String? = nil, rate: Double = 0, replay: String? = nil) throws {
+    init(
+        fault: String? = nil, rate: Double = 0, replay: String? = nil,
+        requestLimit: RequestLimit? = nil
+    ) throws {
         let loop = try EventLoop()
         let stopping = Mailbox<Bool>(loop: loop)
         let started = Handover<UInt16>()
@@ -24,6 +27,7 @@ final class SimulatorThread: Sendable {
                     options.deltasPerSecond = rate
                     options.fault = fault
                     options.replay = replay
+                    options.requestLimit = requestLimit
                     let made = try Simulator(loop: loop, options: options)
                     simulator = made
                     stopping.setHandler { _ in

@@ -80,6 +80,13 @@ final class TestSocket {
         }
     }
 
+    /// Everything up to the connection's end.
+    func readToEnd() -> [UInt8] {
+        while (try? fill()) != nil {}
+        defer { buffer = [] }
+        return buffer
+    }
+
     private static func endOfHead(_ bytes: [UInt8]) -> Int? {
         let blank = Array("\r\n\r\n".utf8)
         guard bytes.count >= blank.count else { return nil }
