@@ -1,76 +1,23 @@
-/// Checks one reader's copy of a session's log against docs/protocol.md, over all its connections.
+/// Checks a stream of `millrace.v1` against docs/protocol.md.
 ///
-///     connected() ──ready──▶ events: seq dense, each response  running ──complete──▶ finished
-///          ▲────────────── the connection went; resume with `after` = lastSeq ◀──────┘
-///
-/// Line in, verdict out: no I/O, no clock. A violation leaves the checker usable, but what follows
-/// it may be its echo.
-package struct StreamChecker {
+///     ready ──▶ events: seq dense, each response  running ──complete──▶ finished
+package struct NativeStreamChecker: StreamChecker {
     /// One response between its `response` event and its `complete`.
-    package struct Response {
-        package let id: [UInt8]
-        package let message: String
+    fileprivate struct Response {
+        let id: [UInt8]
+        let message: String
         /// Upstream deltas seen so far, merged ones counted in full.
-        package fileprivate(set) var deltas = 0
-        fileprivate var parts: [(index: Int, text: JoinedText)] = []
-        fileprivate var textBytes = 0
+        var deltas = 0
+        var text = ResponseText()
         /// Whether a snapshot stands for its beginning, so that its deltas were never seen.
-        fileprivate var isFromSnapshot = false
+        var isFromSnapshot = false
 
-        package var name: String { String(decoding: id, as: UTF8.self) }
+        var name: String { String(decoding: id, as: UTF8.self) }
     }
 
-    package struct Ready: Equatable {
-        package let seq: Int
-        package let isRecovered: Bool
-        package let reason: String
-        package let resumeToken: String
-    }
-
-    package struct Delta: Equatable {
-        /// Which of ``running`` it belongs to.
-        package let slot: Int
-        package let events: Int
-        /// Where the text of a `text` delta lies in the line; empty for other kinds.
-        package let text: Range<Int>
-    }
-
-    package struct Completion: Equatable {
-        package let message: String
-        package let status: String
-        package let reason: String
-        package let errorCode: String
-        /// How many deltas upstream sent; unknown where a snapshot stood for some of them.
-        package let deltas: Int?
-        package let upstreamClosedMicroseconds: Int?
-    }
-
-    package enum Verdict: Equatable {
-        case ready(Ready)
-        case delta(Delta)
-        case message(id: String)
-        case started(message: String)
-        case completed(Completion)
-        /// Another logged event.
-        case event
-        /// A frame of the connection that asks nothing of us.
-        case notice
-        case attached(message: String)
-        case token(String)
-        case goingAway(afterMilliseconds: Int)
-        case error(code: String, message: String?)
-        /// With the responses that ended in what the snapshot stands for.
-        case snapshot(completed: [Completion])
-        case violation(Violation)
-    }
-
-    package private(set) var lastSeq = 0
-    package private(set) var running: [Response] = []
     package private(set) var completed = 0
-    /// Whether the next frame must be `ready`.
-    package private(set) var awaitsReady = true
-    private var session: [UInt8] = []
-    private var epoch: [UInt8] = []
+    private var position = LogPosition()
+    private var running: [Response] = []
     /// The newest finished responses, to tell "after complete" from "never seen".
     private var finished: [[UInt8]] = []
     private var finishedMessages: [String] = []
@@ -85,24 +32,25 @@ package struct StreamChecker {
         self.sha256 = sha256
     }
 
-    /// A new connection of the same reader begins.
-    package mutating func connected() { awaitsReady = true }
+    package var lastSeq: Int { position.lastSeq }
+    package var isIdle: Bool { running.isEmpty }
 
-    /// Consumes one line of a frame.
+    package mutating func connected() { position.connected() }
+
     package mutating func handle(_ line: Span<UInt8>) -> Verdict {
         guard let fields = FrameFields(scanning: line) else {
             return .violation(Violation(.notJSON, "a line that is no JSON object"))
         }
-        if awaitsReady {
+        if position.awaitsReady {
             switch fields.type {
             case .ready, .error, .goingAway: break
             default:
                 return .violation(
-                    Violation(.beforeReady, "\(string(line, fields.typeName)) before ready"))
+                    Violation(.beforeReady, "\(line.string(fields.typeName)) before ready"))
             }
         }
         guard let seq = fields.seq, fields.type.isLogged else { return notice(fields, line) }
-        if let violation = advance(to: seq, from: fields.from ?? seq) {
+        if let violation = position.advance(to: seq, from: fields.from ?? seq) {
             return .violation(violation)
         }
         return event(fields, line, seq: seq)
@@ -113,71 +61,42 @@ package struct StreamChecker {
     private mutating func notice(_ fields: FrameFields, _ line: Span<UInt8>) -> Verdict {
         switch fields.type {
         case .ready: return ready(fields, line)
-        case .token: return .token(string(line, fields.resumeToken))
+        case .token: return .token(line.string(fields.resumeToken))
         case .goingAway:
             return .goingAway(afterMilliseconds: fields.reconnectAfterMilliseconds ?? 0)
         case .error:
-            let id = fields.messageID.isPresent ? string(line, fields.messageID) : nil
-            return .error(code: string(line, fields.code), message: id)
-        case .state where FrameFields.equal(line, fields.state, "attached"):
-            return .attached(message: string(line, fields.message))
+            let id = fields.messageID.isPresent ? line.string(fields.messageID) : nil
+            return .error(code: line.string(fields.code), message: id)
+        case .state where JSONMembers.equal(line, fields.state, "attached"):
+            return .attached(message: line.string(fields.message))
         case .snapshot: return snapshot(line)
         case .delta, .tool, .item, .complete, .response, .message, .upstreamEvent:
-            return .violation(Violation(.gap, "\(string(line, fields.typeName)) without a seq"))
+            return .violation(Violation(.gap, "\(line.string(fields.typeName)) without a seq"))
         case .state, .pong, .unknown: return .notice
         }
     }
 
     private mutating func ready(_ fields: FrameFields, _ line: Span<UInt8>) -> Verdict {
-        guard awaitsReady else {
-            return .violation(Violation(.resumed, "a second ready on one connection"))
-        }
-        awaitsReady = false
-        let newSession = bytes(line, fields.session)
-        let newEpoch = bytes(line, fields.epoch)
         let end = fields.seq ?? 0
         let isRecovered = fields.recovered ?? false
-        if isRecovered {
-            // A second reader resumes a session that it has not seen itself.
-            let isSame = session.isEmpty || (newSession == session && newEpoch == epoch)
-            guard isSame, end >= lastSeq else {
-                return .violation(
-                    Violation(
-                        .resumed,
-                        "recovered, but the log ends at \(end) and we have \(lastSeq), session or"
-                            + " epoch \(isSame ? "the same" : "another")"))
-            }
-        } else {
-            lastSeq = 0
-            running = []
-        }
-        session = newSession
-        epoch = newEpoch
+        let violation = position.ready(
+            session: line.bytes(fields.session), epoch: line.bytes(fields.epoch), end: end,
+            isRecovered: isRecovered)
+        if let violation { return .violation(violation) }
+        if !isRecovered { running = [] }
         return .ready(
-            Ready(
-                seq: end, isRecovered: isRecovered, reason: string(line, fields.reason),
-                resumeToken: string(line, fields.resumeToken)))
+            Verdict.Ready(
+                seq: end, isRecovered: isRecovered, reason: line.string(fields.reason),
+                resumeToken: line.string(fields.resumeToken)))
     }
 
     // MARK: - The log
-
-    private mutating func advance(to seq: Int, from: Int) -> Violation? {
-        let expected = lastSeq + 1
-        guard from == expected, seq >= from else {
-            let range = from == seq ? "\(seq)" : "\(from)…\(seq)"
-            return from < expected
-                ? Violation(.repeated, "seq \(range) after \(lastSeq)")
-                : Violation(.gap, "seq \(range) after \(lastSeq)")
-        }
-        lastSeq = seq
-        return nil
-    }
 
     private mutating func event(
         _ fields: FrameFields, _ line: Span<UInt8>, seq: Int
     ) -> Verdict {
         switch fields.type {
-        case .message: return .message(id: string(line, fields.id))
+        case .message: return .message(id: line.string(fields.id))
         case .response: return started(fields, line)
         case .delta, .tool, .item, .upstreamEvent, .complete:
             guard let slot = slot(of: fields.response, line) else {
@@ -195,8 +114,8 @@ package struct StreamChecker {
 
     private mutating func started(_ fields: FrameFields, _ line: Span<UInt8>) -> Verdict {
         if slot(of: fields.response, line) != nil { return .event }  // Its status changed.
-        let id = bytes(line, fields.response)
-        let message = string(line, fields.message)
+        let id = line.bytes(fields.response)
+        let message = line.string(fields.message)
         if finished.contains(id) { return .violation(stray(fields, line)) }
         if finishedMessages.contains(message) || running.contains(where: { $0.message == message })
         {
@@ -211,20 +130,17 @@ package struct StreamChecker {
         _ fields: FrameFields, _ line: Span<UInt8>, slot: Int, events: Int
     ) -> Verdict {
         running[slot].deltas += events
-        guard FrameFields.equal(line, fields.kind, "text") else {
-            return .delta(Delta(slot: slot, events: events, text: 0..<0))
+        let text = JSONMembers.equal(line, fields.kind, "text") ? fields.text.range : 0..<0
+        if !text.isEmpty {
+            running[slot].text.append(line.extracting(text), at: fields.index ?? 0)
+            guard running[slot].text.rawBytes <= maximumResponseBytes else {
+                return .violation(.textTooLong(maximumResponseBytes))
+            }
         }
-        let text = fields.text.range
-        let index = fields.index ?? 0
-        running[slot].textBytes += text.count
-        guard running[slot].textBytes <= maximumResponseBytes else {
-            return .violation(
-                Violation(
-                    .textTooLong, "text above \(maximumResponseBytes) bytes (limits.response_bytes)"
-                ))
-        }
-        running[slot].append(line.extracting(text), index: index)
-        return .delta(Delta(slot: slot, events: events, text: text))
+        return .delta(
+            Verdict.Delta(
+                message: running[slot].message, total: running[slot].deltas, events: events,
+                text: text))
     }
 
     private mutating func complete(
@@ -233,9 +149,9 @@ package struct StreamChecker {
         let response = running.remove(at: slot)
         remember(response.id, message: response.message)
         completed += 1
-        let text = response.joined
+        let text = response.text.joined
         if fields.textSHA256.isPresent {
-            let promised = string(line, fields.textSHA256)
+            let promised = line.string(fields.textSHA256)
             let found = Hexadecimal.encode(sha256(text))
             if promised != found || fields.textBytes.map({ $0 != text.count }) ?? false {
                 return .violation(
@@ -249,9 +165,9 @@ package struct StreamChecker {
                 Violation(.textHash, "\(response.name): complete without text_sha256"))
         }
         return .completed(
-            Completion(
-                message: response.message, status: string(line, fields.status),
-                reason: string(line, fields.reason), errorCode: errorCode(fields, line),
+            Verdict.Completion(
+                message: response.message, status: line.string(fields.status),
+                reason: line.string(fields.reason), errorCode: errorCode(fields, line),
                 deltas: response.isFromSnapshot ? nil : response.deltas,
                 upstreamClosedMicroseconds: fields.upstreamClosedMicroseconds))
     }
@@ -262,9 +178,9 @@ package struct StreamChecker {
     }
 
     private func stray(_ fields: FrameFields, _ line: Span<UInt8>) -> Violation {
-        let name = string(line, fields.response)
-        let type = string(line, fields.typeName)
-        guard finished.contains(bytes(line, fields.response)) else {
+        let name = line.string(fields.response)
+        let type = line.string(fields.typeName)
+        guard finished.contains(line.bytes(fields.response)) else {
             return Violation(.unknownResponse, "\(type) of \(name), which never began")
         }
         return fields.type == .complete
@@ -292,17 +208,9 @@ package struct StreamChecker {
             return true
         }
     }
-
-    private func string(_ line: Span<UInt8>, _ slice: FrameFields.Slice) -> String {
-        String(decoding: bytes(line, slice), as: UTF8.self)
-    }
-
-    private func bytes(_ line: Span<UInt8>, _ slice: FrameFields.Slice) -> [UInt8] {
-        line.extracting(slice.range).withUnsafeBufferPointer { Array($0) }
-    }
 }
 
-extension StreamChecker {
+extension NativeStreamChecker {
     // MARK: - Snapshots
 
     /// Takes the state that a snapshot stands for in the place of the events up to `through`.
@@ -312,13 +220,9 @@ extension StreamChecker {
         else {
             return .violation(Violation(.notJSON, "a snapshot without `through`"))
         }
-        guard through >= lastSeq else {
-            return .violation(
-                Violation(.repeated, "a snapshot through \(through) after \(lastSeq)"))
-        }
-        lastSeq = through
+        if let violation = position.skip(through: through) { return .violation(violation) }
         running = []
-        var completions: [Completion] = []
+        var completions: [Verdict.Completion] = []
         for entry in frame["responses"]?.array ?? [] {
             var response = Response(
                 id: Array((entry["response"]?.string ?? "").utf8),
@@ -331,13 +235,13 @@ extension StreamChecker {
             guard !finished.contains(response.id) else { continue }
             remember(response.id, message: response.message)
             completed += 1
-            let found = Hexadecimal.encode(sha256(response.joined))
+            let found = Hexadecimal.encode(sha256(response.text.joined))
             if let promised = end["text_sha256"]?.string, promised != found {
                 return .violation(
                     Violation(.textHash, "\(response.name) in a snapshot hashes to \(found)"))
             }
             completions.append(
-                Completion(
+                Verdict.Completion(
                     message: response.message, status: end["status"]?.string ?? "",
                     reason: end["reason"]?.string ?? "",
                     errorCode: end["error"]?["code"]?.string ?? "", deltas: nil,
@@ -347,15 +251,7 @@ extension StreamChecker {
     }
 }
 
-extension StreamChecker.Response {
-    /// The whole text: by output index, then by arrival.
-    fileprivate var joined: [UInt8] {
-        var text: [UInt8] = []
-        text.reserveCapacity(textBytes)
-        for part in parts.sorted(by: { $0.index < $1.index }) { part.text.decode(into: &text) }
-        return text
-    }
-
+extension NativeStreamChecker.Response {
     /// Takes what a snapshot says: finished items whole, then what has streamed of the others.
     fileprivate mutating func take(snapshot entry: JSONValue) {
         isFromSnapshot = true
@@ -370,19 +266,8 @@ extension StreamChecker.Response {
         }
     }
 
-    private mutating func append(_ text: JSONValue?, index: JSONValue?) {
-        let bytes = Array((text?.string ?? "").utf8)
-        textBytes += bytes.count
-        append(bytes.span, index: index?.integer ?? 0)
-    }
-
-    fileprivate mutating func append(_ piece: Span<UInt8>, index: Int) {
-        if let part = parts.firstIndex(where: { $0.index == index }) {
-            parts[part].text.append(piece)
-        } else {
-            var text = JoinedText()
-            text.append(piece)
-            parts.append((index, text))
-        }
+    private mutating func append(_ piece: JSONValue?, index: JSONValue?) {
+        let bytes = Array((piece?.string ?? "").utf8)
+        text.append(bytes.span, at: index?.integer ?? 0)
     }
 }

@@ -1,5 +1,5 @@
 /// Writes the client's frames of `millrace.v1` as JSON.
-struct MessageComposer {
+struct NativeComposer: MessageComposer {
     private let head: [UInt8]
     private let tail: [UInt8]
     private let auth: String?
@@ -9,25 +9,39 @@ struct MessageComposer {
         var options: [String] = []
         if !request.model.isEmpty { options.append(#""model":\#(JSONText.quote(request.model))"#) }
         if request.timestamps { options.append(#""metadata":{"millrace_timestamps":"1"}"#) }
-        let more = request.options.drop { $0 == " " }.dropFirst()
-        let members = more.prefix(upTo: more.lastIndex(of: "}") ?? more.startIndex)
-        if members.contains(where: { $0 != " " }) { options.append(String(members)) }
+        if let more = request.optionMembers { options.append(more) }
         head = Array(#"{"type":"message","id":""#.utf8)
         tail = Array(
             #"","input":\#(JSONText.quote(request.input)),"options":{\#(options.joined(separator: ","))}}"#
                 .utf8)
     }
 
-    func message(id: String) -> [UInt8] { head + Array(id.utf8) + tail }
+    var isIdempotent: Bool { true }
 
-    func hello(resume token: String?, after: Int) -> [UInt8] {
+    func upgrade(resuming point: ResumePoint?) -> Handshake.Extras { Handshake.Extras() }
+
+    func hello(resuming point: ResumePoint?) -> [UInt8]? {
         var text = #"{"type":"hello""#
         if let auth { text += #","auth":\#(JSONText.quote(auth))"# }
-        if let token { text += #","resume":{"token":\#(JSONText.quote(token)),"after":\#(after)}"# }
+        if let point {
+            text +=
+                #","resume":{"token":\#(JSONText.quote(point.token)),"after":\#(point.after)}"#
+        }
         return Array((text + "}").utf8)
     }
 
-    func cancel(message id: String) -> [UInt8] {
+    func message(id: String, lane: Int) -> [UInt8] { head + Array(id.utf8) + tail }
+
+    func cancel(message id: String, lane: Int) -> [UInt8] {
         Array(#"{"type":"cancel","message":"\#(id)"}"#.utf8)
+    }
+}
+
+extension Scenario.Request {
+    /// The members of `request.options`, without the braces around them; `nil` when there are none.
+    var optionMembers: String? {
+        let more = options.drop { $0 == " " }.dropFirst()
+        let members = more.prefix(upTo: more.lastIndex(of: "}") ?? more.startIndex)
+        return members.contains { $0 != " " } ? String(members) : nil
     }
 }
