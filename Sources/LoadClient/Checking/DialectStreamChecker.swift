@@ -14,9 +14,7 @@ package struct DialectStreamChecker: StreamChecker {
         /// The number that its next event must carry; unknown after a snapshot.
         var nextNumber: Int?
         var deltas = 0
-        var text = ResponseText()
-        /// Places whose text an `output_text.done` has proved.
-        var proved: Set<Int> = []
+        var text: DialectText
         /// Whether a snapshot stands for some of it.
         var isFromSnapshot = false
     }
@@ -155,7 +153,10 @@ package struct DialectStreamChecker: StreamChecker {
             return .violation(Violation(.afterComplete, "response.created after the end of \(id)"))
         }
         let message = object?["metadata"]?[DialectComposer.messageKey]?.string ?? ""
-        running.append(Response(id: id, lane: lane, message: message, nextNumber: 0))
+        running.append(
+            Response(
+                id: id, lane: lane, message: message, nextNumber: 0,
+                text: DialectText(sha256: sha256)))
         if let violation = take(fields.number, running.count - 1) { return .violation(violation) }
         return .started(message: message)
     }
@@ -182,14 +183,9 @@ package struct DialectStreamChecker: StreamChecker {
         _ fields: DialectFields, _ line: Span<UInt8>, _ slot: Int
     ) -> Verdict {
         guard !running[slot].isFromSnapshot else { return .event }
-        var promised = JoinedText()
-        promised.append(line.extracting(fields.text.range))
-        var text: [UInt8] = []
-        promised.decode(into: &text)
-        running[slot].proved.insert(fields.place)
-        let found = running[slot].text.decoded(at: fields.place)
-        return found == text
-            ? .event : .violation(difference(running[slot].id, found, "output_text.done", text))
+        let violation = running[slot].text.prove(
+            line.extracting(fields.text.range), at: fields.place, of: running[slot].id)
+        return violation.map { .violation($0) } ?? .event
     }
 
     private mutating func terminal(
@@ -206,54 +202,12 @@ package struct DialectStreamChecker: StreamChecker {
         }
         let completion = Self.completion(
             object, of: response.message, deltas: response.isFromSnapshot ? nil : response.deltas)
-        if !response.isFromSnapshot, let violation = unproved(response, object, completion) {
+        if !response.isFromSnapshot,
+            let violation = response.text.violation(of: completion.status, object, response.id)
+        {
             return .violation(violation)
         }
         return .completed(completion)
-    }
-
-    /// Compares what came with the `output` of the terminal event.
-    ///
-    /// A response that failed or was cancelled shows finished items at most, which their own events proved; so do
-    /// servers that leave `output` empty.
-    private func unproved(
-        _ response: Response, _ object: JSONValue, _ completion: Verdict.Completion
-    ) -> Violation? {
-        switch completion.status {
-        case "failed", "cancelled": return nil
-        default: break
-        }
-        let output = object["output"]?.array ?? []
-        guard !output.isEmpty else {
-            let missing = response.text.places.contains { !response.proved.contains($0) }
-            return missing
-                ? Violation(
-                    .textHash, "\(response.id): a text that neither done nor output repeats")
-                : nil
-        }
-        let text = Self.text(of: output)
-        let found = response.text.joined
-        return found == text ? nil : difference(response.id, found, "the terminal event", text)
-    }
-
-    private func difference(
-        _ id: String, _ found: [UInt8], _ place: String, _ promised: [UInt8]
-    ) -> Violation {
-        Violation(
-            .textHash,
-            "\(id): \(found.count) bytes hash to \(Hexadecimal.encode(sha256(found))), \(place) has"
-                + " \(promised.count) bytes and \(Hexadecimal.encode(sha256(promised)))")
-    }
-
-    private static func text(of output: [JSONValue]) -> [UInt8] {
-        var text: [UInt8] = []
-        for item in output where item["type"]?.string == "message" {
-            for content in item["content"]?.array ?? []
-            where content["type"]?.string == "output_text" {
-                text += Array((content["text"]?.string ?? "").utf8)
-            }
-        }
-        return text
     }
 
     private static func completion(
