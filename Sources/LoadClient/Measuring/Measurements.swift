@@ -19,7 +19,7 @@ package struct Measurements {
             case .connect: "connect started → upgraded"
             case .ready: "connect started → ready, first time"
             case .firstText: "message due → first text"
-            case .firstTextAdded: "sent → received upstream, and first text written there → read"
+            case .firstTextAdded: "sent → at upstream, plus first text written there → read"
             case .delivery: "upstream's write → read here"
             case .response: "message due → complete"
             case .cancel: "cancel sent → complete"

@@ -183,6 +183,7 @@ package enum ReportHTML {
         th,td{text-align:right;padding:.2rem .7rem;border-bottom:1px solid var(--faint);\
         white-space:nowrap}
         th:first-child,td:first-child,th:last-child,td:last-child{text-align:left}
+        td:last-child{white-space:normal}
         figure{margin:1.5rem 0}figcaption{color:var(--soft);font-size:.87rem}
         figcaption b{color:var(--ink)}.legend{float:right}.legend span{margin-left:.8rem}
         svg{width:100%;height:auto;display:block}
