@@ -87,7 +87,7 @@ let package = Package(
         tests(
             "Gateway",
             [
-                "GatewayCore", "Configuration", "EventLoop", "Simulator", "Telemetry",
+                "GatewayCore", "Configuration", "EventLoop", "LoadClient", "Simulator", "Telemetry",
                 "TokenSigning", "WebSocketServer",
             ]),
         tests("Simulator", ["CommandLineOptions", "EventLoop", "GatewayCore"]),

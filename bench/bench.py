@@ -6,14 +6,13 @@ bench/bench.py [--rounds N] [--only NAME]... [--json FILE] [--markdown FILE]
 Rounds of all scenarios are interleaved, each with a gateway of its own; the medians are shown.
 """
 
-import argparse
-import json
 import statistics
 import subprocess
 import sys
 import time
 
-from harness import Load, figure, gateway, machine, median_of, simulator, table
+from harness import (
+    Load, arguments, figure, gateway, interleaved, machine, median_of, publish, sse_load, table)
 
 CHAT = {"sessions": 200, "ramp_s": 2, "warmup_s": 2, "duration_s": 10, "drain_s": 6,
         "messages.spread_ms": 4000, "request.input": "deltas=200 rate=50 bytes=20",
@@ -28,15 +27,44 @@ def latencies(metrics, kind, scale=1):
     return {p: metrics.get(f"latency.{kind}.{p}_us", 0) * scale for p in ("p50", "p99")}
 
 
-def paced(upstream, sessions=200, **settings):
+def paced(upstream, sessions=200, load=None, **settings):
     with gateway(upstream, **settings) as server:
-        metrics = run(server, sessions=sessions)
+        metrics = run(server, sessions=sessions, **(load or {}))
     delivery, first = latencies(metrics, "delivery"), latencies(metrics, "first_text")
+    added = latencies(metrics, "first_text_added")
     return {"CPU, µs per delta": metrics["server.cpu_us_per_delta"],
             "deltas per s": metrics["rate.deltas_per_s"],
             "deltas per frame": metrics["rate.deltas_per_frame"],
             "delivery p50, µs": delivery["p50"], "delivery p99, µs": delivery["p99"],
-            "first text p50, µs": first["p50"], "first text p99, µs": first["p99"]}
+            "first text p50, µs": first["p50"], "first text p99, µs": first["p99"],
+            "added to first text p50, µs": added["p50"],
+            "added to first text p99, µs": added["p99"]}
+
+
+def paced_openai(upstream):
+    return paced(upstream, load={"protocol": "openai"})
+
+
+def floor(upstream):
+    """Delivery with the gateway and without it: what is left of the difference is the gateway's.
+
+    One small client for server-sent events reads at the simulator itself and through the gateway. The
+    load client then reads the native protocol there; it does more with a delta, and that counts too.
+    """
+    work = (200, 200, 50, 10)
+    found = {"from the simulator": sse_load(upstream, *work)}
+    with gateway(upstream) as server:
+        found["through the gateway"] = sse_load(server, *work)
+    with gateway(upstream) as server:
+        delivery = latencies(run(server), "delivery")
+        found["and over a WebSocket"] = {f"{name}_us": value for name, value in delivery.items()}
+    record = {f"{place}, {name}, µs": latency[f"{name}_us"]
+              for place, latency in found.items() for name in ("p50", "p99")}
+    direct, through, native = found.values()
+    for name in ("p50_us", "p99_us"):
+        record[f"added, {name[:3]}, µs"] = through[name] - direct[name]
+        record[f"added over a WebSocket, {name[:3]}, µs"] = native[name] - direct[name]
+    return record
 
 
 def thousand(upstream):
@@ -189,10 +217,37 @@ def slow_readers(upstream, count=1000):
     return {"beyond a quick reader, KiB each": (grown[1] - grown[0]) / (count * 0.99) / 1024}
 
 
+def beside_slow(upstream, count=1000):
+    """The pace of quick readers on one gateway: alone, then beside slow readers that are far behind."""
+    quick = {"sessions": 100, "duration_s": 8}
+    with gateway(upstream, MILLRACE_SERVER_CONNECTIONS_PER_ADDRESS=0) as server:
+        alone = latencies(run(server, **quick), "delivery")
+        slow = Load(server, {
+            "sessions": count // 100, "readers": 100, "ramp_s": 1, "duration_s": 120,
+            "slow.share": 1, "slow.bytes_per_s": 1024, "slow.receive_buffer_bytes": 4096,
+            "limits.response_timeout_s": 600, "request.timestamps": "false",
+            "request.input": "deltas=20000 rate=200 bytes=20"})
+        try:
+            while server.metric("gateway_connections") < count:
+                time.sleep(0.1)
+            time.sleep(8)
+            beside = latencies(run(server, **quick), "delivery")
+        finally:
+            slow.process.kill()
+            slow.process.communicate()
+    return {"quick readers' delivery p50 alone, µs": alone["p50"],
+            "beside them p50, µs": beside["p50"],
+            "quick readers' delivery p99 alone, µs": alone["p99"],
+            "beside them p99, µs": beside["p99"],
+            "p99 beside / alone": beside["p99"] / alone["p99"]}
+
+
 # Name, what runs, and whether one round is enough: memory and counts are no matter of luck.
 SCENARIOS = {
     "paced": (paced, "200 streams × 50 deltas/s", False),
-    "budget": (budget, "the same with a latency budget of 1 ms", False),
+    "openai": (paced_openai, "the same in OpenAI's WebSocket mode", False),
+    "floor": (floor, "200 streams × 50 deltas/s, delivery as server-sent events", False),
+    "budget": (budget, "200 streams × 50 deltas/s with a latency budget of 1 ms", False),
     "thousand": (thousand, "1,000 streams × 50 deltas/s", False),
     "flat-out": (flat_out, "64 streams × 2,000 deltas, flat out", False),
     "two-shards": (two_shards, "200 streams × 50 deltas/s, two shards", False),
@@ -203,51 +258,27 @@ SCENARIOS = {
     "idle": (idle, "5,000 idle connections, heartbeat 25 s", True),
     "streams": (streams, "500 active streams of 300 deltas", True),
     "slow-readers": (slow_readers, "1,000 slow readers (1 KB/s) of fast streams", True),
+    "beside-slow": (beside_slow, "100 streams × 50 deltas/s beside 1,000 slow readers (1 KB/s)", False),
     "system-calls": (system_calls, "50 streams × 50 deltas/s under strace -c", True),
     "start": (start, "start", True),
 }
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", action="append", choices=SCENARIOS)
-    parser.add_argument("--json")
-    parser.add_argument("--markdown")
-    arguments = parser.parse_args()
-    chosen = arguments.only or list(SCENARIOS)
+    options = arguments(__doc__, SCENARIOS)
+    chosen = options.only or list(SCENARIOS)
     began = machine()
-    rounds = {name: [] for name in chosen}
-    with simulator() as upstream:
-        for number in range(arguments.rounds):
-            for name in chosen:
-                measure, _, once = SCENARIOS[name]
-                if once and number > 0:
-                    continue
-                print(f"round {number + 1}: {name}", file=sys.stderr, flush=True)
-                try:
-                    rounds[name].append(measure(upstream))
-                except RuntimeError as error:
-                    print(f"{name} failed: {error}", file=sys.stderr)
-    medians = {name: median_of(records) for name, records in rounds.items()}
+    records = interleaved({name: SCENARIOS[name][0] for name in chosen}, options.rounds,
+                          once=[name for name in chosen if SCENARIOS[name][2]])
+    medians = {name: median_of(rounds) for name, rounds in records.items()}
     rows = []
     for name in chosen:
         for key, value in medians[name].items():
-            values = [record[key] for record in rounds[name] if key in record]
+            values = [record[key] for record in records[name] if key in record]
             spread = f"{figure(min(values))} – {figure(max(values))}" if len(values) > 1 else ""
             rows.append([SCENARIOS[name][1], key, figure(value), spread])
     text = table(["scenario", "figure", "median", "range"], rows)
-    ended = machine()
-    text += (f"\n\n{began['cpu']}, {began['cores']} cores, Linux {began['kernel']}; load average "
-             f"{began['load_average']} before, {ended['load_average']} after.\n")
-    print(text)
-    if arguments.markdown:
-        open(arguments.markdown, "w").write(text)
-    if arguments.json:
-        with open(arguments.json, "w") as file:
-            json.dump({"machine": began, "load_average_after": ended["load_average"],
-                       "medians": medians, "rounds": rounds}, file, indent=2)
-    return 0 if all(rounds.values()) else 1
+    return publish(options, text, began, records, medians)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
-"""What both benchmarks share: processes pinned to cores, the process clock, medians, tables."""
+"""What both benchmarks share: processes pinned to cores, the process clock, interleaved rounds, medians, tables."""
 
+import argparse
 import json
 import os
 import platform
@@ -7,6 +8,7 @@ import signal
 import socket
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.request
@@ -127,12 +129,12 @@ def gateway(upstream, cores=SERVER_CORES, shards=1, **settings):
 class Load:
     """One run of `millrace-load`, to be waited for."""
 
-    def __init__(self, server, settings, path="/v1/chat"):
+    def __init__(self, server, settings):
         self.report = tempfile.NamedTemporaryFile(suffix=".json")
         flags = [flag for key, value in settings.items() for flag in ("--set", f"{key}={value}")]
         self.process = subprocess.Popen(
             ["taskset", "-c", OTHER_CORES, PROGRAMS / "millrace-load", "--quiet",
-             "--url", server.url.replace("http", "ws") + path, "--json", self.report.name,
+             "--url", server.url.replace("http", "ws"), "--json", self.report.name,
              "--server-pid", str(server.pid), *flags],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
@@ -147,8 +149,65 @@ class Load:
         return report["metrics"]
 
 
-def load(server, **settings):
-    return Load(server, {key.replace("__", "."): value for key, value in settings.items()}).metrics()
+def sse_load(server, streams, deltas, rate, seconds):
+    """The same chats over server-sent events, by a client in C that checks little and so adds little."""
+    source = ROOT / "bench" / "peers" / "sse_load.c"
+    program = ROOT / ".build" / "peers" / "sse-load"
+    if not program.exists() or program.stat().st_mtime < source.stat().st_mtime:
+        program.parent.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["cc", "-O2", "-Wall", "-Wextra", "-o", program, source], check=True)
+    address = urlsplit(server.url)
+    done = subprocess.run(
+        ["taskset", "-c", OTHER_CORES, program, address.hostname, str(address.port),
+         str(streams), str(deltas), str(rate), "2", str(seconds), str(server.pid)],
+        capture_output=True, text=True)
+    if done.returncode != 0:
+        raise RuntimeError(done.stdout + done.stderr)
+    return json.loads(done.stdout)
+
+
+def arguments(description, choices):
+    parser = argparse.ArgumentParser(description=description.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", action="append", choices=choices)
+    parser.add_argument("--json")
+    parser.add_argument("--markdown")
+    return parser.parse_args()
+
+
+def interleaved(cases, rounds, once=()):
+    """All cases, then all again: what disturbs a machine for a while disturbs each alike.
+
+    `cases` maps a name to what measures it with the simulator as its argument, and returns one record. A case
+    that fails is told and has no record of that round; those of `once` are measured in the first one only.
+    """
+    records = {name: [] for name in cases}
+    with simulator() as upstream:
+        for number in range(rounds):
+            for name, measure in cases.items():
+                if number > 0 and name in once:
+                    continue
+                print(f"round {number + 1}: {name}", file=sys.stderr, flush=True)
+                try:
+                    records[name].append(measure(upstream))
+                except RuntimeError as error:
+                    print(f"{name} failed: {error}", file=sys.stderr)
+    return records
+
+
+def publish(options, text, began, records, medians):
+    """Prints the table with the machine below it, and writes what was asked for; the exit code."""
+    ended = machine()
+    text += (f"\n\n{began['cpu']}, {began['cores']} cores, Linux {began['kernel']}; load average "
+             f"{began['load_average']} before, {ended['load_average']} after.\n")
+    print(text)
+    if options.markdown:
+        Path(options.markdown).write_text(text)
+    if options.json:
+        Path(options.json).write_text(json.dumps(
+            {"machine": began, "load_average_after": ended["load_average"],
+             "medians": medians, "rounds": records}, indent=2))
+    return 0 if all(records.values()) else 1
 
 
 def median_of(rounds):

@@ -7,13 +7,11 @@ Each peer alone on one core, simulator and load client on the other. The same lo
 speak WebSockets; nginx only proxies the stream, and a client of its own reads it. Needs bench/peers/install.sh.
 """
 
-import argparse
-import json
-import subprocess
 import sys
-from urllib.parse import urlsplit
 
-from harness import OTHER_CORES, ROOT, Load, Server, figure, gateway, machine, median_of, simulator, table
+from harness import (
+    ROOT, Load, Server, arguments, figure, gateway, interleaved, machine, median_of, publish,
+    sse_load, table)
 
 PEERS = ROOT / "bench" / "peers"
 BUILT = ROOT / ".build" / "peers"
@@ -37,17 +35,6 @@ SERVERS = {
 WORK = {"paced": (200, 200, 50, 8), "flat": (64, 2000, 0, 5)}
 
 
-def over_http(server, streams, deltas, rate, seconds):
-    address = urlsplit(server.url)
-    done = subprocess.run(
-        ["taskset", "-c", OTHER_CORES, BUILT / "sse-load", address.hostname, str(address.port),
-         str(streams), str(deltas), str(rate), "2", str(seconds), str(server.pid)],
-        capture_output=True, text=True)
-    if done.returncode != 0:
-        raise RuntimeError(done.stdout + done.stderr)
-    return json.loads(done.stdout)
-
-
 def over_websockets(server, streams, deltas, rate, seconds):
     metrics = Load(server, {
         "sessions": streams, "ramp_s": 2 if rate else 1, "warmup_s": 4 if rate else 1,
@@ -62,34 +49,28 @@ def over_websockets(server, streams, deltas, rate, seconds):
             "p99_us": metrics.get("latency.delivery.p99_us", 0)}
 
 
+def case(name, work):
+    drive = sse_load if name == "nginx" else over_websockets
+
+    def measure(upstream):
+        with SERVERS[name][0](upstream) as server:
+            return drive(server, *WORK[work])
+    return measure
+
+
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", action="append", choices=SERVERS)
-    parser.add_argument("--json")
-    parser.add_argument("--markdown")
-    arguments = parser.parse_args()
-    chosen = arguments.only or list(SERVERS)
+    options = arguments(__doc__, SERVERS)
+    chosen = options.only or list(SERVERS)
     began = machine()
-    rounds = {(name, work): [] for name in chosen for work in WORK}
-    with simulator() as upstream:
-        for number in range(arguments.rounds):
-            for work, numbers in WORK.items():
-                for name in chosen:
-                    print(f"round {number + 1}: {work}, {name}", file=sys.stderr, flush=True)
-                    measure = over_http if name == "nginx" else over_websockets
-                    try:
-                        with SERVERS[name][0](upstream) as server:
-                            rounds[name, work].append(measure(server, *numbers))
-                    except RuntimeError as error:
-                        print(f"{name} failed: {error}", file=sys.stderr)
-    medians = {key: median_of(records) for key, records in rounds.items()}
-    floor = {work: medians.get(("nginx", work), {}).get("cpu_us_per_delta") for work in WORK}
+    cases = {f"{name} {work}": case(name, work) for work in WORK for name in chosen}
+    records = interleaved(cases, options.rounds)
+    medians = {key: median_of(rounds) for key, rounds in records.items()}
+    floor = {work: medians.get(f"nginx {work}", {}).get("cpu_us_per_delta") for work in WORK}
     rows = []
     for name in chosen:
         row = [SERVERS[name][1]]
         for work in WORK:
-            record = medians[name, work]
+            record = medians[f"{name} {work}"]
             cost = record.get("cpu_us_per_delta")
             row += [figure(cost), figure(cost / floor[work] if cost and floor[work] else None)]
             if work == "paced":
@@ -98,19 +79,7 @@ def main():
         rows.append(row)
     text = table(["server", "paced: CPU µs per delta", "× nginx", "p50 µs", "p99 µs", "deltas per s",
                   "flat out: CPU µs per delta", "× nginx", "deltas per s"], rows)
-    ended = machine()
-    text += (f"\n\n{began['cpu']}, {began['cores']} cores, Linux {began['kernel']}; load average "
-             f"{began['load_average']} before, {ended['load_average']} after.\n")
-    print(text)
-    if arguments.markdown:
-        open(arguments.markdown, "w").write(text)
-    if arguments.json:
-        with open(arguments.json, "w") as file:
-            json.dump({"machine": began, "load_average_after": ended["load_average"],
-                       "medians": {f"{name} {work}": m for (name, work), m in medians.items()},
-                       "rounds": {f"{name} {work}": r for (name, work), r in rounds.items()}},
-                      file, indent=2)
-    return 0 if all(rounds.values()) else 1
+    return publish(options, text, began, records, medians)
 
 
 if __name__ == "__main__":

@@ -43,6 +43,10 @@ static inline int millrace_accept(int listener) {
     if (descriptor >= 0) {
         int on = 1;
         setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        /* The kernel would else take up to 4 MiB for a peer that does not read: bytes that no limit of ours
+           counts, and of a time in which nothing could be merged. */
+        int unsent = 64 << 10;
+        setsockopt(descriptor, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
     }
     return descriptor;
 }

@@ -32,6 +32,9 @@ extension LoadProgram {
                 "millrace-load load/scenarios/flat-out.yaml --json now.json --compare before.json",
                 "ratios against an earlier run"),
             CommandExample(
+                "millrace-load --protocol openai --url ws://127.0.0.1:8080 --sessions 50",
+                "in OpenAI's WebSocket mode, as its SDKs speak it"),
+            CommandExample(
                 "MILLRACE_LOAD_AUTH=key millrace-load --url wss://chat.example.org/v1/chat --html run.html",
                 "a remote gateway, with a page of plots"),
         ])
@@ -40,8 +43,13 @@ extension LoadProgram {
         let group = "Load (each is a key of the scenario)"
         return [
             CommandOption(
-                "url", .text, placeholder: "URL", help: "ws:// or wss:// address of the gateway.",
-                defaultText: "ws://127.0.0.1:8080/v1/chat", group: group),
+                "protocol", .text, placeholder: "NAME",
+                help: "millrace.v1, or openai for the WebSocket mode of its API.",
+                defaultText: "millrace.v1", group: group),
+            CommandOption(
+                "url", .text, placeholder: "URL",
+                help: "ws:// or wss:// address of the gateway; without a path, the protocol's own.",
+                defaultText: "ws://127.0.0.1:8080", group: group),
             CommandOption(
                 "sessions", .integer(1...200_000), help: "Chats at once.", short: "s",
                 defaultText: "10", group: group),
@@ -102,7 +110,8 @@ extension LoadProgram {
         return [
             CommandOption(
                 "auth-file", .text, placeholder: "FILE",
-                help: "File with the key for `hello`; else MILLRACE_LOAD_AUTH is used.",
+                help:
+                    "File with the key for `hello` or the Authorization header; else MILLRACE_LOAD_AUTH is used.",
                 group: group),
             CommandOption(
                 "ca-file", .text, placeholder: "FILE",

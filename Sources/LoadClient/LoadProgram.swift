@@ -106,7 +106,7 @@ package enum LoadProgram {
 
     /// Options that are another spelling of a scenario's key.
     package static let shortcuts = [
-        ("url", "url"), ("sessions", "sessions"), ("readers", "readers"),
+        ("protocol", "protocol"), ("url", "url"), ("sessions", "sessions"), ("readers", "readers"),
         ("duration", "duration_s"), ("ramp", "ramp_s"), ("rate", "messages.per_s"),
         ("think", "messages.think_ms"), ("model", "request.model"), ("input", "request.input"),
         ("seed", "seed"),

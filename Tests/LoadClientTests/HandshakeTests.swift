@@ -13,7 +13,8 @@ struct HandshakeTests {
 
     @Test("the answer may be split anywhere", arguments: 0...answer.count)
     func split(at cut: Int) throws {
-        var handshake = Handshake(key: Self.key, sha1: Digest.sha1)
+        var handshake = Handshake(
+            key: Self.key, subprotocol: "millrace.v1", sha1: Digest.sha1)
         let rest = Array(Self.answer[cut...]) + [0x81, 0x00]
         var offset = 0
         let isDone = try handshake.feed(Array(Self.answer[..<cut]).span, from: &offset)
@@ -26,7 +27,8 @@ struct HandshakeTests {
 
     @Test("a refusal carries status and body")
     func refusal() {
-        var handshake = Handshake(key: Self.key, sha1: Digest.sha1)
+        var handshake = Handshake(
+            key: Self.key, subprotocol: "millrace.v1", sha1: Digest.sha1)
         let body = Array("HTTP/1.1 503 Busy\r\nContent-Length: 4\r\n\r\nfull".utf8)
         #expect(throws: Handshake.Failure.refused(status: 503, body: "full")) {
             var offset = 0
@@ -36,11 +38,44 @@ struct HandshakeTests {
 
     @Test("an answer to another key is refused")
     func wrongAccept() {
-        var handshake = Handshake(key: "AAAAAAAAAAAAAAAAAAAAAA==", sha1: Digest.sha1)
+        var handshake = Handshake(
+            key: "AAAAAAAAAAAAAAAAAAAAAA==", subprotocol: nil, sha1: Digest.sha1)
         #expect(throws: Handshake.Failure.malformed("Sec-WebSocket-Accept is wrong")) {
             var offset = 0
             _ = try handshake.feed(Self.answer.span, from: &offset)
         }
+    }
+
+    @Test("a subprotocol that was not offered is refused")
+    func notOffered() {
+        var handshake = Handshake(key: Self.key, subprotocol: nil, sha1: Digest.sha1)
+        #expect(throws: Handshake.Failure.malformed("subprotocol 'millrace.v1' was not offered")) {
+            var offset = 0
+            _ = try handshake.feed(Self.answer.span, from: &offset)
+        }
+    }
+
+    @Test("the request carries what its protocol adds")
+    func request() throws {
+        func text(_ url: String, _ subprotocol: String?, _ extras: Handshake.Extras) throws
+            -> String
+        {
+            let target = try TargetURL(url, defaultPath: "/v1/responses")
+            let bytes = Handshake.request(
+                target, key: Self.key, subprotocol: subprotocol, extras: extras)
+            return String(decoding: bytes, as: UTF8.self)
+        }
+        let plain = try text("ws://h", "millrace.v1", .init())
+        #expect(plain.hasPrefix("GET /v1/responses HTTP/1.1\r\nHost: h\r\n"))
+        #expect(plain.contains("\r\nSec-WebSocket-Protocol: millrace.v1\r\n"))
+        #expect(!plain.contains("Authorization"))
+        let more = try text("ws://h/x?y=1", nil, .init(query: "resume=t&after=3", bearer: "k"))
+        #expect(more.hasPrefix("GET /x?y=1&resume=t&after=3 HTTP/1.1\r\n"))
+        #expect(more.hasSuffix("\r\nAuthorization: Bearer k\r\n\r\n"))
+        #expect(!more.contains("Sec-WebSocket-Protocol"))
+        #expect(
+            try text("ws://h", nil, .init(query: "resume=t")).hasPrefix(
+                "GET /v1/responses?resume=t "))
     }
 
     @Test(
@@ -73,13 +108,13 @@ struct HandshakeTests {
             ("wss://h?resume=a", true, "h", 443, "/?resume=a"),
         ])
     func url(text: String, isSecure: Bool, host: String, port: UInt16, path: String) throws {
-        let url = try TargetURL(text)
+        let url = try TargetURL(text, defaultPath: "/v1/chat")
         #expect(url.isSecure == isSecure && url.host == host && url.port == port)
         #expect(url.path == path)
     }
 
     @Test("no address", arguments: ["http://h", "ws://", "ws://h:0", "ws://h:70000", "ws://h:x"])
     func notURL(text: String) {
-        #expect(throws: TargetURL.Failure.self) { _ = try TargetURL(text) }
+        #expect(throws: TargetURL.Failure.self) { _ = try TargetURL(text, defaultPath: "/v1/chat") }
     }
 }

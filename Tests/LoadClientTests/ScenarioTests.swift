@@ -73,6 +73,11 @@ struct ScenarioTests {
             ("drop: {share: 0.5}", "drop.at_deltas: names no point"),
             ("url: http://x", "url: 'http://x' does not begin with ws:// or wss://"),
             ("request: {options: '[]'}", "request.options: no JSON object"),
+            ("protocol: grpc", "line 1: protocol: 'grpc' is not millrace.v1 or openai"),
+            (
+                "protocol: openai\nrequest: {options: '{\"metadata\": {}}'}",
+                "request.options: metadata says which message a response answers (protocol: openai)"
+            ),
         ])
     func refused(text: String, reason: String) {
         let error = #expect(throws: ScenarioError.self) {

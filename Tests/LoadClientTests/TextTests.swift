@@ -23,11 +23,20 @@ struct TextTests {
         arguments: [
             ("⟦17⟧hello⟦23⟧ world", [17, 23]), (#"\u27e617\u27E7x"#, [17]), ("none ⟦⟧ ⟦12", []),
             ("€⟦9⟧", [9]), (#"\\u27e6"#, []), ("⟦1844674407370955161512⟧", []),
+            ("⟦17;4⟧hello⟦23;⟧⟦24;x⟧", [17, 23]), ("⟦;4⟧", []),
         ] as [(String, [UInt64])])
     func timestamps(text: String, expected: [UInt64]) {
         var found: [UInt64] = []
-        DeliveryTimestamps.forEach(in: Array(text.utf8).span) { found.append($0) }
+        DeliveryTimestamps.forEach(in: Array(text.utf8).span) { found.append($0.written) }
         #expect(found == expected)
+    }
+
+    @Test("the first timestamp of a response also says when the request was there")
+    func received() {
+        var found: [UInt64?] = []
+        let text = Array("⟦17;4⟧hello⟦23⟧".utf8)
+        DeliveryTimestamps.forEach(in: text.span) { found.append($0.received) }
+        #expect(found == [4, nil])
     }
 
     @Test(
@@ -56,7 +65,7 @@ struct TextTests {
 
     @Test("every cut of a frame is refused, not misread")
     func cuts() {
-        let line = Array(StreamCheckerTests.complete(3, "text").utf8)
+        let line = Array(NativeStreamCheckerTests.complete(3, "text").utf8)
         for end in 0..<line.count {
             #expect(FrameFields(scanning: line.span.extracting(..<end)) == nil, "cut at \(end)")
         }

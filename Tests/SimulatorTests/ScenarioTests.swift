@@ -89,6 +89,15 @@ struct ScenarioTests {
         #expect(try Transcript(collect(asked)).text.hasPrefix("⟦1004⟧Hello"))
     }
 
+    @Test("the first timestamp also says when the request was there")
+    func received() throws {
+        let stream = try makeStream(
+            #"{"model":"sim-paced+ts","input":"deltas=3 rate=0 bytes=4"}"#, receivedAt: 900)
+        let transcript = try Transcript(collect(stream))
+        try transcript.check()
+        #expect(transcript.text.hasPrefix("⟦1004;900⟧the ⟦1005⟧"))
+    }
+
     @Test("deltas are due at an even rate that does not drift")
     func pacing() throws {
         var stream = try makeStream(#"{"model":"sim-paced","input":"deltas=101 rate=50"}"#)

@@ -76,7 +76,8 @@ func makeRequest(_ json: String) throws -> ResponseRequest { try ResponseRequest
 
 /// The stream of the scenario `model`.
 func makeStream(
-    _ json: String, seed: UInt64 = 7, history: History = History(), rate: Double = 0
+    _ json: String, seed: UInt64 = 7, history: History = History(), rate: Double = 0,
+    receivedAt: UInt64? = nil
 ) throws -> ResponseStream {
     let request = try makeRequest(json)
     var random = SeededRandom(seed: seed, index: 0)
@@ -86,7 +87,8 @@ func makeStream(
     pacing.deltasPerSecond = rate
     let answer = Playwright.answer(
         to: request, history: history, pacing: pacing, random: random)
-    return ResponseStream(echo: echo, answer: answer, random: random)
+    return ResponseStream(
+        echo: echo, answer: answer, random: random, receivedAt: receivedAt)
 }
 
 /// Every byte of a stream.

@@ -41,8 +41,13 @@ func withServer(
 struct RawClient: ~Copyable {
     private let descriptor: Int32
 
-    init(port: UInt16) {
+    /// `receiveBufferBytes` makes a peer that the server soon feels.
+    init(port: UInt16, receiveBufferBytes: Int32? = nil) {
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        if var bytes = receiveBufferBytes {
+            setsockopt(
+                descriptor, SOL_SOCKET, SO_RCVBUF, &bytes, socklen_t(MemoryLayout<Int32>.size))
+        }
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_port = port.bigEndian

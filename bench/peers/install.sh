@@ -18,4 +18,3 @@ fi
 "$target/python/bin/pip" install -q -r "$here/requirements.txt"
 # Debian's Go packages are sources under a GOPATH.
 GO111MODULE=off GOPATH=/usr/share/gocode go build -o "$target/go-relay" "$here/relay.go"
-gcc -O2 -Wall -Wextra -o "$target/sse-load" "$here/sse_load.c" -lm

@@ -3,7 +3,7 @@
 //   sse-load URL-HOST PORT STREAMS DELTAS RATE WARMUP_S SECONDS SERVER_PID
 //
 // Each connection asks, reads its answer to the end and asks again. First questions are spread over four
-// seconds when paced. Prints one JSON object: deltas a second, the server's CPU per delta, and the time from the
+// seconds at random when paced, as millrace-load's are. Prints one JSON object: deltas a second, the server's CPU per delta, and the time from the
 // upstream's write (a timestamp in each delta) to our read.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -154,7 +154,9 @@ int main(int argc, char **argv) {
         fcntl(all[i].fd, F_SETFL, O_NONBLOCK);
         struct epoll_event event = {.events = EPOLLIN, .data.ptr = &all[i]};
         epoll_ctl(poll, EPOLL_CTL_ADD, all[i].fd, &event);
-        all[i].due = start + (rate ? 4000000000ull * i / streams : 0);
+        // At random within its share of the spread: an even one of 20 ms would put all streams of 50 deltas a
+        // second in step, and every delta would come in a burst, which costs a server far less.
+        all[i].due = start + (rate ? 4000000000ull * (i + drand48()) / streams : 0);
     }
     uint64_t measure_at = start + (warmup + (rate ? 4 : 0)) * 1e9, end = measure_at + seconds * 1e9;
     uint64_t first_deltas = 0;

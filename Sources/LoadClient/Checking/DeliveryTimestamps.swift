@@ -1,9 +1,17 @@
 /// Finds the simulator's timestamps in a delta's text: `⟦<nanoseconds>⟧`, one per upstream delta.
 ///
-/// Both brackets are accepted as UTF-8 and as the escapes `\u27e6` and `\u27e7`.
+/// The first of a response is `⟦<written>;<request received>⟧`. Both brackets are accepted as UTF-8 and as the
+/// escapes `\u27e6` and `\u27e7`.
 package enum DeliveryTimestamps {
+    package struct Stamp: Equatable {
+        /// When upstream wrote the delta.
+        package let written: UInt64
+        /// When it had received the request.
+        package let received: UInt64?
+    }
+
     /// Calls `found` with each timestamp in `text`, the raw inside of a JSON string.
-    package static func forEach(in text: Span<UInt8>, found: (UInt64) -> Void) {
+    package static func forEach(in text: Span<UInt8>, found: (Stamp) -> Void) {
         var at = 0
         while at < text.count {
             switch text[at] {
@@ -19,17 +27,26 @@ package enum DeliveryTimestamps {
                 at += 1
                 continue
             }
-            var value: UInt64 = 0
-            var digits = 0
-            while at < text.count, digits < 19, text[at] &- 0x30 < 10 {
-                value = value * 10 + UInt64(text[at] - 0x30)
-                digits += 1
+            let written = number(text, &at)
+            var received: UInt64?
+            if at < text.count, text[at] == UInt8(ascii: ";") {
                 at += 1
+                received = number(text, &at)
             }
             let isClosed =
                 at < text.count && (text[at] == 0xE2 || text[at] == UInt8(ascii: "\\"))
-            if digits > 0, isClosed { found(value) }
+            if let written, isClosed { found(Stamp(written: written, received: received)) }
         }
+    }
+
+    private static func number(_ text: Span<UInt8>, _ at: inout Int) -> UInt64? {
+        let start = at
+        var value: UInt64 = 0
+        while at < text.count, at - start < 19, text[at] &- 0x30 < 10 {
+            value = value * 10 + UInt64(text[at] - 0x30)
+            at += 1
+        }
+        return at > start ? value : nil
     }
 
     private static func isEscapedBracket(_ text: Span<UInt8>, _ at: Int) -> Bool {

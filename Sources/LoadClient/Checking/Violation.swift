@@ -27,4 +27,8 @@ package struct Violation: Equatable, Sendable, CustomStringConvertible {
     }
 
     package var description: String { "\(rule.rawValue): \(detail)" }
+
+    static func textTooLong(_ maximumBytes: Int) -> Violation {
+        Violation(.textTooLong, "text above \(maximumBytes) bytes (limits.response_bytes)")
+    }
 }

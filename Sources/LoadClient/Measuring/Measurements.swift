@@ -5,6 +5,7 @@ package struct Measurements {
         case connect
         case ready
         case firstText = "first_text"
+        case firstTextAdded = "first_text_added"
         case delivery
         case response
         case cancel
@@ -18,6 +19,7 @@ package struct Measurements {
             case .connect: "connect started → upgraded"
             case .ready: "connect started → ready, first time"
             case .firstText: "message due → first text"
+            case .firstTextAdded: "sent → at upstream, plus first text written there → read"
             case .delivery: "upstream's write → read here"
             case .response: "message due → complete"
             case .cancel: "cancel sent → complete"
@@ -87,13 +89,14 @@ extension Measurements.Latency {
         case .connect: 0
         case .ready: 1
         case .firstText: 2
-        case .delivery: 3
-        case .response: 4
-        case .cancel: 5
-        case .upstreamClosed: 6
-        case .reconnect: 7
-        case .catchUp: 8
-        case .sendLag: 9
+        case .firstTextAdded: 3
+        case .delivery: 4
+        case .response: 5
+        case .cancel: 6
+        case .upstreamClosed: 7
+        case .reconnect: 8
+        case .catchUp: 9
+        case .sendLag: 10
         }
     }
 }

@@ -29,7 +29,8 @@ package enum ReportHTML {
     private static func facts(_ report: RunReport) -> String {
         let scenario = report.scenario
         let facts = [
-            scenario.url, "\(Decimal.grouped(scenario.sessions)) sessions",
+            scenario.wireProtocol.rawValue, scenario.url,
+            "\(Decimal.grouped(scenario.sessions)) sessions",
             "\(scenario.readers) readers each",
             "\(Decimal.fixed(report.measuredSeconds, places: 1)) s measured",
             "\(Decimal.grouped(Int(report.metric("rate.deltas_per_s") ?? 0))) deltas/s",
@@ -144,7 +145,9 @@ package enum ReportHTML {
 
     /// Latency over the share of values below it, stretched so that each nine is as wide.
     private static func curve(_ report: RunReport) -> Plot {
-        let kinds: [Measurements.Latency] = [.delivery, .firstText, .cancel, .reconnect, .catchUp]
+        let kinds: [Measurements.Latency] = [
+            .delivery, .firstTextAdded, .firstText, .cancel, .reconnect, .catchUp,
+        ]
         let series = kinds.enumerated().compactMap { color, kind -> Plot.Series? in
             guard let found = report.latencies.first(where: { $0.kind == kind }) else { return nil }
             let histogram = found.histogram
@@ -165,10 +168,10 @@ package enum ReportHTML {
 
     private static let style = """
         :root{--ink:#1b2430;--paper:#fff;--faint:#e4e8ee;--soft:#5b6676;--good:#116b3a;--bad:#b3261e;\
-        --k1:#1f5fbf;--k2:#c25e00;--k3:#7a3fb0;--k4:#0b7d72;--k5:#a8326a}
+        --k1:#1f5fbf;--k2:#c25e00;--k3:#7a3fb0;--k4:#0b7d72;--k5:#a8326a;--k6:#6b6f00}
         @media(prefers-color-scheme:dark){:root{--ink:#e6eaf0;--paper:#12161c;--faint:#2a323d;\
         --soft:#9aa6b6;--good:#5fd08f;--bad:#ff8a80;--k1:#74a9ff;--k2:#ffab5e;--k3:#c79bff;\
-        --k4:#55d3c5;--k5:#ff8fbd}}
+        --k4:#55d3c5;--k5:#ff8fbd;--k6:#d3d84f}}
         body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);\
         max-width:780px;margin:2rem auto;padding:0 1rem}
         h1{font-size:1.5rem}h2{font-size:1.1rem;margin:2rem 0 .5rem}
@@ -180,6 +183,7 @@ package enum ReportHTML {
         th,td{text-align:right;padding:.2rem .7rem;border-bottom:1px solid var(--faint);\
         white-space:nowrap}
         th:first-child,td:first-child,th:last-child,td:last-child{text-align:left}
+        td:last-child{white-space:normal}
         figure{margin:1.5rem 0}figcaption{color:var(--soft);font-size:.87rem}
         figcaption b{color:var(--ink)}.legend{float:right}.legend span{margin-left:.8rem}
         svg{width:100%;height:auto;display:block}
@@ -188,11 +192,11 @@ package enum ReportHTML {
         .line{fill:none;stroke-width:1.8;stroke-linejoin:round}.dot{fill-opacity:0}
         .dot:hover{fill-opacity:1}
         .c1{color:var(--k1)}.c2{color:var(--k2)}.c3{color:var(--k3)}.c4{color:var(--k4)}\
-        .c5{color:var(--k5)}
+        .c5{color:var(--k5)}.c6{color:var(--k6)}
         .line.s1{stroke:var(--k1)}.line.s2{stroke:var(--k2)}.line.s3{stroke:var(--k3)}\
-        .line.s4{stroke:var(--k4)}.line.s5{stroke:var(--k5)}
+        .line.s4{stroke:var(--k4)}.line.s5{stroke:var(--k5)}.line.s6{stroke:var(--k6)}
         .dot.s1{fill:var(--k1)}.dot.s2{fill:var(--k2)}.dot.s3{fill:var(--k3)}\
-        .dot.s4{fill:var(--k4)}.dot.s5{fill:var(--k5)}
+        .dot.s4{fill:var(--k4)}.dot.s5{fill:var(--k5)}.dot.s6{fill:var(--k6)}
         pre{overflow-x:auto;font-size:.8rem;background:var(--faint);padding:.7rem;border-radius:4px}
         """
 }

@@ -8,6 +8,7 @@ package enum ReportJSON {
             ("schema", JSONText.quote(schema)),
             ("scenario", JSONText.quote(scenario.name)),
             ("description", JSONText.quote(scenario.description)),
+            ("protocol", JSONText.quote(scenario.wireProtocol.rawValue)),
             ("url", JSONText.quote(scenario.url)),
             ("sessions", String(scenario.sessions)),
             ("readers", String(scenario.readers)),

@@ -3,7 +3,7 @@ package enum ReportTable {
     package static func render(_ report: RunReport) -> String {
         var lines: [String] = []
         let scenario = report.scenario
-        lines.append("\(scenario.name): \(scenario.url)")
+        lines.append("\(scenario.name): \(scenario.wireProtocol.rawValue) at \(scenario.url)")
         lines.append(
             "  \(scenario.sessions) sessions × \(scenario.readers) readers, measured"
                 + " \(Decimal.fixed(report.measuredSeconds, places: 1)) s, \(report.stop.rawValue)")

@@ -23,13 +23,15 @@ final class Connection {
     unowned let reader: Reader
     /// When the attempt was asked for, waiting for its turn included.
     let askedAt: UInt64
+    /// When it was said where to go on.
     var helloAt: UInt64 = 0
     let isResuming: Bool
     let isSlow: Bool
 
     init(
         socket: consuming Socket, reader: Reader, requestKey: String, serial: UInt32,
-        askedAt: UInt64, isResuming: Bool, isSlow: Bool, maximumFrameBytes: Int
+        askedAt: UInt64, isResuming: Bool, isSlow: Bool, subprotocol: String?,
+        maximumFrameBytes: Int
     ) {
         token = UInt64(serial) << 32 | UInt64(socket.fd)
         self.socket = socket
@@ -38,7 +40,7 @@ final class Connection {
         self.askedAt = askedAt
         self.isResuming = isResuming
         self.isSlow = isSlow
-        handshake = Handshake(key: requestKey, sha1: Digest.sha1)
+        handshake = Handshake(key: requestKey, subprotocol: subprotocol, sha1: Digest.sha1)
         parser = FrameParser(maximumMessageBytes: maximumFrameBytes)
     }
 

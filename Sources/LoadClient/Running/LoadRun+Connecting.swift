@@ -38,7 +38,8 @@ extension LoadRun {
                 socket: socket, reader: reader, requestKey: Base64.encode(key),
                 serial: connectionSerial, askedAt: askedAt,
                 isResuming: reader.wasReady,
-                isSlow: isSlow, maximumFrameBytes: scenario.limits.frameBytes)
+                isSlow: isSlow, subprotocol: scenario.wireProtocol.subprotocol,
+                maximumFrameBytes: scenario.limits.frameBytes)
             try poller.add(connection.socket.fd, .write, token: connection.token)
             let fd = Int(connection.socket.fd)
             while connections.count <= fd { connections.append(nil) }

@@ -8,8 +8,8 @@ extension LoadRun {
         measurements.counters.events += reader.checker.lastSeq - before
         switch verdict {
         case .delta(let delta): received(delta, line, reader)
-        case .event, .notice, .attached, .started: break
-        case .message(let id):
+        case .event, .notice, .attached: break
+        case .message(let id), .started(let id):
             if let place = session.inFlight.firstIndex(where: { $0.id == id }) {
                 session.inFlight[place].isAccepted = true
             }
@@ -22,7 +22,13 @@ extension LoadRun {
             if reader.isPrimary { session.isReady = false }
             // A server's number: bounded, so that it cannot overflow.
             reconnect(reader, after: UInt64(min(milliseconds, 3_600_000)) * 1_000_000)
-        case .error(let code, let message): failed(code, message, reader)
+        case .error(let code, let message): failed(code, reader) { $0.id == message }
+        case .refused(let code, let lane):
+            failed(code, reader) { $0.lane == lane && !$0.isAccepted }
+        case .cancelled(let closed):
+            if reader.isPrimary {
+                measurements.record(.upstreamClosed, UInt64(clamping: closed) &* 1_000)
+            }
         case .snapshot(let completions):
             measurements.tally("snapshots")
             for completion in completions { completed(completion, reader) }
@@ -31,54 +37,69 @@ extension LoadRun {
         if let target = reader.catchUp, reader.checker.lastSeq >= target.seq {
             if !reader.isSlow { measurements.record(.catchUp, now - target.since) }
             reader.catchUp = nil
+            if reader.isPrimary, !composer.isIdempotent { sendAgain(session, on: connection) }
         }
     }
 
-    private func received(_ delta: StreamChecker.Delta, _ line: Span<UInt8>, _ reader: Reader) {
+    private func received(_ delta: Verdict.Delta, _ line: Span<UInt8>, _ reader: Reader) {
         measurements.counters.deltas += delta.events
         let session = reader.session
-        if scenario.request.timestamps, !delta.text.isEmpty { readTimestamps(line, delta, reader) }
-        let message = reader.checker.running[delta.slot].message
-        let deltas = reader.checker.running[delta.slot].deltas
-        guard let place = session.inFlight.firstIndex(where: { $0.id == message }) else { return }
+        let stamp = readTimestamps(line, delta, reader)
+        guard let place = session.inFlight.firstIndex(where: { $0.id == delta.message }) else {
+            return
+        }
         if reader.isPrimary, session.inFlight[place].firstTextAt == nil, !delta.text.isEmpty {
             session.inFlight[place].firstTextAt = now
             // Slow readers are late by intention: they are checked, not timed.
-            if !reader.isSlow {
-                measurements.record(.firstText, now - session.inFlight[place].due)
-            }
+            if !reader.isSlow { timeFirstText(session.inFlight[place], stamp, reader) }
         }
-        if reader.isPrimary, let at = session.inFlight[place].cancelAtDeltas, deltas >= at,
+        if reader.isPrimary, let at = session.inFlight[place].cancelAtDeltas, delta.total >= at,
             session.inFlight[place].cancelledAt == nil
         {
-            return cancel(session, message: message)
+            return cancel(session, message: delta.message)
         }
         guard !session.inFlight[place].dropAtDeltas.isEmpty else { return }
         let done = session.inFlight[place].dropsDone[reader.index]
         let points = session.inFlight[place].dropAtDeltas
-        guard done < points.count, deltas >= points[done] else { return }
+        guard done < points.count, delta.total >= points[done] else { return }
         // A merged delta may have passed several points: one drop stands for them.
         session.inFlight[place].dropsDone[reader.index] =
-            points.firstIndex { $0 > deltas } ?? points.count
+            points.firstIndex { $0 > delta.total } ?? points.count
         drop(reader, scenario.drop.how, away: scenario.drop.awayMilliseconds)
     }
 
-    private func readTimestamps(
-        _ line: Span<UInt8>, _ delta: StreamChecker.Delta, _ reader: Reader
+    private func timeFirstText(
+        _ sent: LoadSession.Sent, _ stamp: DeliveryTimestamps.Stamp?, _ reader: Reader
     ) {
+        measurements.record(.firstText, now - sent.due)
+        // The way there and the way back, without what upstream took in between.
+        guard let stamp, let received = stamp.received, reader.catchUp == nil,
+            received >= sent.sentAt, stamp.written <= now
+        else { return }
+        measurements.record(.firstTextAdded, (received - sent.sentAt) + (now - stamp.written))
+    }
+
+    /// Counts the timestamps of a delta's text; the first of them.
+    private func readTimestamps(
+        _ line: Span<UInt8>, _ delta: Verdict.Delta, _ reader: Reader
+    ) -> DeliveryTimestamps.Stamp? {
+        guard scenario.request.timestamps, !delta.text.isEmpty else { return nil }
         // What was missed while away was late by intention: it counts as catching up.
         let isLate = reader.catchUp != nil || reader.isSlow
-        DeliveryTimestamps.forEach(in: line.extracting(delta.text)) { written in
+        var first: DeliveryTimestamps.Stamp?
+        DeliveryTimestamps.forEach(in: line.extracting(delta.text)) { stamp in
             measurements.counters.timestamps += 1
-            guard written <= now, now - written < 3_600_000_000_000 else {
+            guard stamp.written <= now, now - stamp.written < 3_600_000_000_000 else {
                 measurements.counters.foreignTimestamps += 1
                 return
             }
-            if !isLate { measurements.recordDelivery(now - written) }
+            first = first ?? stamp
+            if !isLate { measurements.recordDelivery(now - stamp.written) }
         }
+        return first
     }
 
-    private func becameReady(_ ready: StreamChecker.Ready, _ connection: Connection) {
+    private func becameReady(_ ready: Verdict.Ready, _ connection: Connection) {
         let reader = connection.reader
         let session = reader.session
         openingCount -= 1
@@ -108,19 +129,22 @@ extension LoadRun {
         where other.connection == nil && other.absence == .none && !other.wasReady {
             ask(toConnect: other, askedAt: now)
         }
-        // What the log does not have was lost on the way: the same id again starts nothing twice.
-        for sent in session.inFlight where !sent.isAccepted { sendText(sent.frame, on: connection) }
+        // Where an id does not protect, only what has not come when all that was missed has is sent again.
+        if composer.isIdempotent || reader.catchUp == nil { sendAgain(session, on: connection) }
         for sent in session.inFlight where sent.cancelledAt != nil {
-            sendText(composer.cancel(message: sent.id), on: connection)
+            sendText(composer.cancel(message: sent.id, lane: sent.lane), on: connection)
         }
         sendDue(session)
     }
 
-    private func completed(_ completion: StreamChecker.Completion, _ reader: Reader) {
+    private func completed(_ completion: Verdict.Completion, _ reader: Reader) {
         let session = reader.session
-        guard reader.isPrimary,
-            let place = session.inFlight.firstIndex(where: { $0.id == completion.message })
-        else { return }
+        guard reader.isPrimary else { return }
+        guard let place = session.inFlight.firstIndex(where: { $0.id == completion.message }) else {
+            // Sent again by a client that could not know better, and so answered twice.
+            if !composer.isIdempotent { measurements.tally("answered_again") }
+            return
+        }
         let sent = session.inFlight.remove(at: place)
         activeCount -= 1
         measurements.counters.responses += 1
@@ -157,14 +181,27 @@ extension LoadRun {
         sendDue(session)
     }
 
-    private func failed(_ code: String, _ message: String?, _ reader: Reader) {
-        measurements.counters.errors += 1
-        measurements.tally("error.\(code)")
+    /// The server refuses something, perhaps the message that `isMeant` finds.
+    private func failed(
+        _ code: String, _ reader: Reader, _ isMeant: (LoadSession.Sent) -> Bool
+    ) {
         let session = reader.session
-        guard let message, let place = session.inFlight.firstIndex(where: { $0.id == message })
-        else { return }
+        guard reader.isPrimary, let place = session.inFlight.firstIndex(where: isMeant) else {
+            measurements.counters.errors += 1
+            measurements.tally("error.\(code)")
+            return
+        }
         let sent = session.inFlight.remove(at: place)
         activeCount -= 1
+        if code == "response_cancelled", let cancelledAt = sent.cancelledAt {
+            // It was stopped before it began, as we asked.
+            measurements.counters.responses += 1
+            measurements.tally("status.cancelled")
+            if !reader.isSlow { measurements.record(.cancel, now - cancelledAt) }
+        } else {
+            measurements.counters.errors += 1
+            measurements.tally("error.\(code)")
+        }
         moveOn(session, after: sent)
     }
 
@@ -214,7 +251,7 @@ extension LoadRun {
     func reportUnfinished() {
         for session in sessions where !session.isQuiet {
             let late = session.readers.first { reader in
-                !reader.isOpen || !reader.checker.running.isEmpty || reader.catchUp != nil
+                !reader.isOpen || !reader.checker.isIdle || reader.catchUp != nil
             }
             let names = session.inFlight.map(\.id).joined(separator: ", ")
             let reader = late ?? session.readers[0]

@@ -49,7 +49,17 @@ extension LoadRun {
 
     private func upgrade(_ connection: Connection) {
         connection.phase = .upgrading
-        queue(Handshake.request(target, key: connection.requestKey), on: connection)
+        connection.helloAt = now
+        let request = Handshake.request(
+            target, key: connection.requestKey, subprotocol: scenario.wireProtocol.subprotocol,
+            extras: composer.upgrade(resuming: resumePoint(connection.reader)))
+        queue(request, on: connection)
+    }
+
+    private func resumePoint(_ reader: Reader) -> ResumePoint? {
+        reader.session.resumeToken.map {
+            ResumePoint(token: $0, after: reader.checker.lastSeq)
+        }
     }
 
     func slowRead(_ token: UInt64) {
@@ -102,11 +112,10 @@ extension LoadRun {
             }
             measurements.record(.connect, now - connection.askedAt)
             connection.phase = .awaitingReady
-            connection.helloAt = now
-            let reader = connection.reader
-            let hello = composer.hello(
-                resume: reader.session.resumeToken, after: reader.checker.lastSeq)
-            sendText(hello, on: connection)
+            if let hello = composer.hello(resuming: resumePoint(connection.reader)) {
+                connection.helloAt = now
+                sendText(hello, on: connection)
+            }
         }
         while true {
             do throws(FrameParser.Failure) {

@@ -32,8 +32,9 @@ extension LoadRun {
         session.messagesSent += 1
         let id = "m\(session.messagesSent)"
         let isDropped = random.chance(scenario.drop.share)
+        let lane = session.freeLane
         let sent = LoadSession.Sent(
-            id: id, frame: composer.message(id: id), due: due,
+            id: id, frame: composer.message(id: id, lane: lane), due: due, lane: lane,
             cancelAtDeltas: random.chance(scenario.cancel.share) ? scenario.cancel.atDeltas : nil,
             dropAtDeltas: isDropped ? scenario.drop.atDeltas : [],
             dropsDone: isDropped ? Array(repeating: 0, count: scenario.readers) : [])
@@ -42,8 +43,23 @@ extension LoadRun {
         measurements.counters.messages += 1
         measurements.record(.sendLag, now - due)
         guard let connection = session.readers[0].connection else { return }
-        sendText(sent.frame, on: connection)
+        transmit(session, session.inFlight.count - 1, on: connection)
         if sent.cancelAtDeltas == 0 { cancel(session, message: id) }
+    }
+
+    /// Writes a message, for the first time or again.
+    private func transmit(_ session: LoadSession, _ place: Int, on connection: Connection) {
+        session.inFlight[place].sentAt = MonotonicClock.now
+        sendText(session.inFlight[place].frame, on: connection)
+    }
+
+    /// Sends again what an earlier connection took and the log does not have: it was lost on the way.
+    func sendAgain(_ session: LoadSession, on connection: Connection) {
+        for place in session.inFlight.indices {
+            let sent = session.inFlight[place]
+            guard !sent.isAccepted, sent.sentAt < connection.helloAt else { continue }
+            transmit(session, place, on: connection)
+        }
     }
 
     /// Stops one response the way the scenario says.
@@ -56,7 +72,8 @@ extension LoadRun {
         switch scenario.cancel.how {
         case .message:
             guard let connection = session.readers[0].connection else { return }
-            sendText(composer.cancel(message: id), on: connection)
+            let lane = session.inFlight[place].lane
+            sendText(composer.cancel(message: id, lane: lane), on: connection)
         case .close: leave(session, .close)
         case .reset: leave(session, .reset)
         }

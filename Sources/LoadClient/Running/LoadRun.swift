@@ -1,7 +1,7 @@
 /// Drives one scenario on one thread: sockets and timers in, measurements out.
 ///
-/// The loop decides nothing about the protocol (``StreamChecker``) nor about arrivals
-/// (``ArrivalSchedule``); it connects, sends, reads and remembers. Bounded by the scenario's times.
+/// The loop decides nothing about the protocol (``MessageComposer``, ``StreamChecker``) nor about
+/// arrivals (``ArrivalSchedule``); it connects, sends, reads and remembers. Bounded by the scenario's times.
 package final class LoadRun {
     enum Timer {
         case start(session: Int)
@@ -25,7 +25,7 @@ package final class LoadRun {
     let tls: TLSClient?
     let poller: Poller
     let signals: SignalWatch
-    let composer: MessageComposer
+    let composer: any MessageComposer
     let sampler: ProcessSampler?
     var schedule: ArrivalSchedule
     var random: SplitMix64
@@ -72,7 +72,7 @@ package final class LoadRun {
         self.scenario = scenario
         self.settings = settings
         do throws(TargetURL.Failure) {
-            target = try TargetURL(scenario.url)
+            target = try TargetURL(scenario.url, defaultPath: scenario.wireProtocol.defaultPath)
         } catch {
             throw .configuration(error.description)
         }
@@ -99,7 +99,7 @@ package final class LoadRun {
         } catch {
             throw .configuration(error.description)
         }
-        composer = MessageComposer(request: scenario.request, auth: settings.auth)
+        composer = scenario.wireProtocol.makeComposer(scenario, auth: settings.auth)
         sampler = settings.serverPID.map { ProcessSampler(pid: $0) }
         schedule = ArrivalSchedule(scenario)
         random = SplitMix64(seed: UInt64(scenario.seed))
@@ -159,7 +159,7 @@ package final class LoadRun {
     func makeReader(_ session: LoadSession, _ index: Int) -> Reader {
         Reader(
             session: session, index: index,
-            checker: StreamChecker(
+            checker: scenario.wireProtocol.makeChecker(
                 maximumResponseBytes: scenario.limits.responseBytes, sha256: Digest.sha256),
             transcriptBytes: scenario.limits.transcriptBytes,
             isSlow: random.chance(scenario.slow.share))

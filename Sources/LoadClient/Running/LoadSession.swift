@@ -5,10 +5,14 @@ final class LoadSession {
         let id: String
         let frame: [UInt8]
         let due: UInt64
+        /// No other message on its way has the same.
+        let lane: Int
         let cancelAtDeltas: Int?
         /// Points at which each reader drops, and how far each of them is.
         let dropAtDeltas: [Int]
         var dropsDone: [Int]
+        /// When it was written to the socket, the last time.
+        var sentAt: UInt64 = 0
         var isAccepted = false
         var firstTextAt: UInt64?
         var cancelledAt: UInt64?
@@ -32,6 +36,11 @@ final class LoadSession {
         self.isSpeaking = isSpeaking
     }
 
+    /// The lowest lane that no message on its way has.
+    var freeLane: Int {
+        (0...inFlight.count).first { lane in !inFlight.contains { $0.lane == lane } } ?? 0
+    }
+
     var hasGivenUp: Bool { readers.first?.absence == .gaveUp }
 
     /// Nothing is on its way to any reader.
@@ -40,7 +49,7 @@ final class LoadSession {
         guard isReady, inFlight.isEmpty, let primary = readers.first else { return false }
         return readers.allSatisfy { reader in
             reader.absence == .gaveUp
-                || (reader.isOpen && reader.catchUp == nil && reader.checker.running.isEmpty
+                || (reader.isOpen && reader.catchUp == nil && reader.checker.isIdle
                     && reader.checker.completed == primary.checker.completed)
         }
     }

@@ -9,7 +9,7 @@ final class Reader {
 
     unowned let session: LoadSession
     let index: Int
-    var checker: StreamChecker
+    var checker: any StreamChecker
     var transcript: Transcript
     var connection: Connection?
     var absence = Absence.none
@@ -24,7 +24,8 @@ final class Reader {
     let isSlow: Bool
 
     init(
-        session: LoadSession, index: Int, checker: StreamChecker, transcriptBytes: Int, isSlow: Bool
+        session: LoadSession, index: Int, checker: any StreamChecker, transcriptBytes: Int,
+        isSlow: Bool
     ) {
         self.session = session
         self.index = index

@@ -28,12 +28,18 @@ extension Scenario {
         }
         if !request.options.isEmpty {
             let bytes = Array(request.options.utf8)
-            guard case .object = JSONValue(parsing: bytes.span) else {
+            guard let value = JSONValue(parsing: bytes.span), case .object = value else {
                 throw ScenarioError(key: "request.options", reason: "no JSON object", line: 0)
+            }
+            if wireProtocol == .openai, value["metadata"] != nil {
+                throw ScenarioError(
+                    key: "request.options",
+                    reason: "metadata says which message a response answers (protocol: openai)",
+                    line: 0)
             }
         }
         do throws(TargetURL.Failure) {
-            _ = try TargetURL(url)
+            _ = try TargetURL(url, defaultPath: wireProtocol.defaultPath)
         } catch {
             throw ScenarioError(key: "url", reason: error.description, line: 0)
         }
@@ -85,6 +91,9 @@ extension Scenario {
                 return "a number from \(range.lowerBound) to \(range.upperBound)"
             }
             self[keyPath: path] = number
+        case .wireProtocol:
+            guard let spoken = WireProtocol(rawValue: value) else { return "millrace.v1 or openai" }
+            wireProtocol = spoken
         case .arrival:
             guard let arrival = Arrival(rawValue: value) else { return "even or poisson" }
             messages.arrival = arrival

@@ -88,7 +88,9 @@ package struct Scenario: Equatable, Sendable {
 
     package var name = "flags"
     package var description = ""
-    package var url = "ws://127.0.0.1:8080/v1/chat"
+    package var wireProtocol = WireProtocol.native
+    /// Without a path, the protocol's own.
+    package var url = "ws://127.0.0.1:8080"
     package var sessions = 10
     package var readers = 1
     package var durationSeconds = 10.0

@@ -7,6 +7,7 @@ package struct ScenarioKey {
         case number(WritableKeyPath<Scenario, Double>, ClosedRange<Double>)
         case integers(WritableKeyPath<Scenario, [Int]>, ClosedRange<Int>)
         case span(WritableKeyPath<Scenario, Scenario.Span>)
+        case wireProtocol
         case arrival
         case ending(WritableKeyPath<Scenario, Scenario.Ending>)
         case cancelBy
@@ -35,7 +36,10 @@ package struct ScenarioKey {
         [
             .init("name", .text(\.name), "Name in the reports"),
             .init("description", .text(\.description), "One sentence for the reports"),
-            .init("url", .text(\.url), "ws:// or wss:// address of the gateway"),
+            .init("protocol", .wireProtocol, "millrace.v1, or openai for its WebSocket mode"),
+            .init(
+                "url", .text(\.url),
+                "ws:// or wss:// address of the gateway; without a path, the protocol's own"),
             .init("sessions", .integer(\.sessions, 1...200_000), "Chats at once"),
             .init("readers", .integer(\.readers, 1...100), "Connections of each session"),
             .init("duration_s", .number(\.durationSeconds, 0.1...day), "Time after the ramp"),

@@ -14,25 +14,47 @@ package struct Handshake {
         }
     }
 
+    /// What a protocol adds to the request.
+    package struct Extras: Equatable {
+        /// Query arguments behind those of the URL, already escaped.
+        package var query: String?
+        /// The key of an `Authorization` header.
+        package var bearer: String?
+
+        package init(query: String? = nil, bearer: String? = nil) {
+            self.query = query
+            self.bearer = bearer
+        }
+    }
+
     package static let maximumHeadBytes = 16_384
-    package static let subprotocol = "millrace.v1"
 
     private let expectedAccept: String
+    private let subprotocol: String?
     private var head: [UInt8] = []
 
-    /// Expects the answer to the request that carried `key`; `sha1` is the platform's digest.
-    package init(key: String, sha1: ([UInt8]) -> [UInt8]) {
+    /// Expects the answer to the request that carried `key` and offered `subprotocol`.
+    ///
+    /// `sha1` is the platform's digest.
+    package init(key: String, subprotocol: String?, sha1: ([UInt8]) -> [UInt8]) {
+        self.subprotocol = subprotocol
         let magic = key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
         expectedAccept = Base64.encode(sha1(Array(magic.utf8)))
     }
 
     /// The request for an upgrade at `target`.
-    package static func request(_ target: TargetURL, key: String) -> [UInt8] {
-        let lines = [
-            "GET \(target.path) HTTP/1.1", "Host: \(target.authority)", "Upgrade: websocket",
+    package static func request(
+        _ target: TargetURL, key: String, subprotocol: String?, extras: Extras
+    ) -> [UInt8] {
+        var path = target.path
+        if let query = extras.query { path += (path.contains("?") ? "&" : "?") + query }
+        var lines = [
+            "GET \(path) HTTP/1.1", "Host: \(target.authority)", "Upgrade: websocket",
             "Connection: Upgrade", "Sec-WebSocket-Key: \(key)", "Sec-WebSocket-Version: 13",
-            "Sec-WebSocket-Protocol: \(subprotocol)", "User-Agent: millrace-load",
+            "User-Agent: millrace-load",
         ]
+        if let subprotocol { lines.append("Sec-WebSocket-Protocol: \(subprotocol)") }
+        if let bearer = extras.bearer { lines.append("Authorization: Bearer \(bearer)") }
         return Array((lines.joined(separator: "\r\n") + "\r\n\r\n").utf8)
     }
 
@@ -84,7 +106,7 @@ package struct Handshake {
         guard headers["sec-websocket-extensions"] == nil else {
             throw .malformed("an extension that was not offered")
         }
-        if let answer = headers["sec-websocket-protocol"], answer != Self.subprotocol {
+        if let answer = headers["sec-websocket-protocol"], answer != subprotocol {
             throw .malformed("subprotocol '\(answer)' was not offered")
         }
     }

@@ -20,8 +20,8 @@ package struct TargetURL: Equatable, Sendable, CustomStringConvertible {
     /// Path and query, at least `/`.
     package let path: String
 
-    /// Reads `text`; a URL without a path gets the gateway's `/v1/chat`.
-    package init(_ text: String) throws(Failure) {
+    /// Reads `text`; a URL without a path gets `defaultPath`.
+    package init(_ text: String, defaultPath: String) throws(Failure) {
         let rest: Substring
         if text.hasPrefix("ws://") {
             isSecure = false
@@ -35,7 +35,7 @@ package struct TargetURL: Equatable, Sendable, CustomStringConvertible {
         let slash = rest.firstIndex { $0 == "/" || $0 == "?" } ?? rest.endIndex
         let authority = rest[..<slash]
         let tail = String(rest[slash...])
-        path = tail.isEmpty ? "/v1/chat" : tail.hasPrefix("?") ? "/" + tail : tail
+        path = tail.isEmpty ? defaultPath : tail.hasPrefix("?") ? "/" + tail : tail
         var name = authority
         var portText: Substring?
         if authority.hasPrefix("["), let end = authority.firstIndex(of: "]") {

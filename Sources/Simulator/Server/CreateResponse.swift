@@ -15,6 +15,8 @@ extension SimulatorCore {
     }
 
     func createResponse(_ exchange: HTTPExchange) {
+        // Before anything is read: what the simulator itself takes counts as its own.
+        let receivedAt = monotonic
         if requestLimit?.take(monotonic: monotonic) == false {
             let wait = String(requestLimit?.retryMilliseconds ?? 0)
             refuse(exchange, .typical(status: 429), extra: [("retry-after-ms", wait)])
@@ -23,7 +25,7 @@ extension SimulatorCore {
         do throws(APIError) {
             let request = try ResponseRequest(exchange.body)
             var creation = Creation(
-                exchange: exchange, request: request, random: nextRandom(), startedAt: monotonic)
+                exchange: exchange, request: request, random: nextRandom(), startedAt: receivedAt)
             creation.fault = try chooseFault(for: &creation)
             if let fault = creation.fault { statistics.noteFault(fault.kind) }
             if let fault = creation.fault, fault.isBeforeBody {
@@ -117,7 +119,8 @@ extension SimulatorCore {
         pacing.deltasPerSecond = options.deltasPerSecond
         let answer = Playwright.answer(
             to: request, history: history, pacing: pacing, random: random)
-        return ResponseStream(echo: echo, answer: answer, random: random)
+        return ResponseStream(
+            echo: echo, answer: answer, random: random, receivedAt: creation.startedAt)
     }
 
     func send(_ stream: ResponseStream, _ creation: Creation) -> StreamingExchange {

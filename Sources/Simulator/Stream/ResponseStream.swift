@@ -48,6 +48,8 @@ package struct ResponseStream: Sendable {
     private var completedAt: Int?
     private var random: SeededRandom
     private let stampsText: Bool
+    /// When the request was there, until the first stamp has said it.
+    private var receivedAt: UInt64?
 
     // The bytes around the deltas of the run that is streaming.
     private var head: [UInt8] = []
@@ -55,7 +57,11 @@ package struct ResponseStream: Sendable {
     private var tail: [UInt8] = []
     private var obfuscates = false
 
-    package init(echo: ResponseEcho, answer: Answer, random: SeededRandom) {
+    /// `receivedAt` is in nanoseconds of CLOCK_MONOTONIC, for the stamps of a request that wants some.
+    package init(
+        echo: ResponseEcho, answer: Answer, random: SeededRandom, receivedAt: UInt64? = nil
+    ) {
+        self.receivedAt = receivedAt
         self.echo = echo
         self.random = random
         let limited = echo.request.maximumOutputTokens.map { answer.limited(to: $0) }
@@ -130,7 +136,8 @@ package struct ResponseStream: Sendable {
     ) {
         if delta == 0 { prepare(item, run) }
         if stampsText, answer.items[item].runs[run].kind == .outputText {
-            answer.items[item].runs[run].stamp(now)
+            answer.items[item].runs[run].stamp(now, receivedAt: receivedAt)
+            receivedAt = nil
         }
         out.append(contentsOf: head)
         out.put(UInt(sequence))

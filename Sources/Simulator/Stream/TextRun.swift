@@ -22,6 +22,8 @@ package struct TextRun: Sendable {
     package var annotations: [JSONValue] = []
     /// When each delta was written (ns of CLOCK_MONOTONIC): they are part of the text when asked for.
     private(set) var stamps: [UInt64] = []
+    /// When the request was there (same clock): the first stamp of a response says it too.
+    private var receivedAt: UInt64?
 
     package init(_ kind: Kind, _ text: String) {
         self.init(kind, .pieces(TextPieces(text)))
@@ -49,13 +51,20 @@ package struct TextRun: Sendable {
         return copy
     }
 
-    mutating func stamp(_ nanoseconds: UInt64) { stamps.append(nanoseconds) }
+    mutating func stamp(_ nanoseconds: UInt64, receivedAt: UInt64?) {
+        if stamps.isEmpty { self.receivedAt = receivedAt }
+        stamps.append(nanoseconds)
+    }
 
     /// Appends delta `index`, escaped, with its stamp where it has one.
     func append(_ index: Int, to out: inout [UInt8]) {
         if index < stamps.count {
             out.put("⟦")
             out.put(UInt(stamps[index]))
+            if index == 0, let receivedAt {
+                out.put(";")
+                out.put(UInt(receivedAt))
+            }
             out.put("⟧")
         }
         switch source {

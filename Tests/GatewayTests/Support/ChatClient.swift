@@ -115,13 +115,31 @@ final class ChatClient {
         return frame
     }
 
-    /// It stands for everything up to its `through`, ends of responses among it.
+    /// It stands for everything up to its `through`, texts and ends of responses among it.
     private func keep(snapshot frame: Frame) {
         sequence = frame["through"] as? Int ?? sequence
         for response in frame["responses"] as? [Frame] ?? [] {
             guard let message = response["message"] as? String else { continue }
             ends[message] = response["complete"] as? Frame ?? ends[message]
+            if let name = response["response"] as? String { messages[name] = message }
+            texts[message] = Self.text(ofSnapshot: response)
         }
+    }
+
+    /// The items that are finished, and what has come of the others.
+    private static func text(ofSnapshot response: Frame) -> String {
+        var parts: [(index: Int, text: String)] = []
+        for entry in response["items"] as? [Frame] ?? [] {
+            for content in (entry["item"] as? Frame)?["content"] as? [Frame] ?? []
+            where content["type"] as? String == "output_text" {
+                parts.append((entry["index"] as? Int ?? 0, content["text"] as? String ?? ""))
+            }
+        }
+        for entry in response["partial"] as? [Frame] ?? [] where entry["kind"] as? String == "text"
+        {
+            parts.append((entry["index"] as? Int ?? 0, entry["text"] as? String ?? ""))
+        }
+        return parts.sorted { $0.index < $1.index }.map(\.text).joined()
     }
 
     private func keep(_ frame: Frame) throws {

@@ -1,9 +1,9 @@
 import LoadClient
 import Testing
 
-@Suite("What a stream promises")
-struct StreamCheckerTests {
-    private var checker = StreamChecker(maximumResponseBytes: 1_000, sha256: Digest.sha256)
+@Suite("What a stream of millrace.v1 promises")
+struct NativeStreamCheckerTests {
+    private var checker = NativeStreamChecker(maximumResponseBytes: 1_000, sha256: Digest.sha256)
 
     static let ready =
         #"{"type":"ready","session":"s","epoch":"e","seq":0,"resume_token":"t","recovered":false}"#
@@ -24,7 +24,7 @@ struct StreamCheckerTests {
             #"{"type":"complete","seq":\#(seq),"response":"r","message":"m1","status":"\#(status)","text_sha256":"\#(hash)","text_bytes":\#(text.utf8.count)}"#
     }
 
-    private mutating func feed(_ lines: [String]) -> [StreamChecker.Verdict] {
+    private mutating func feed(_ lines: [String]) -> [Verdict] {
         lines.map { checker.handle(Array($0.utf8).span) }
     }
 

@@ -1,0 +1,273 @@
+/// Checks a stream of `millrace.v1` against docs/protocol.md.
+///
+///     ready ──▶ events: seq dense, each response  running ──complete──▶ finished
+package struct NativeStreamChecker: StreamChecker {
+    /// One response between its `response` event and its `complete`.
+    fileprivate struct Response {
+        let id: [UInt8]
+        let message: String
+        /// Upstream deltas seen so far, merged ones counted in full.
+        var deltas = 0
+        var text = ResponseText()
+        /// Whether a snapshot stands for its beginning, so that its deltas were never seen.
+        var isFromSnapshot = false
+
+        var name: String { String(decoding: id, as: UTF8.self) }
+    }
+
+    package private(set) var completed = 0
+    private var position = LogPosition()
+    private var running: [Response] = []
+    /// The newest finished responses, to tell "after complete" from "never seen".
+    private var finished: [[UInt8]] = []
+    private var finishedMessages: [String] = []
+    private static let rememberedResponses = 32
+
+    private let maximumResponseBytes: Int
+    private let sha256: ([UInt8]) -> [UInt8]
+
+    /// `sha256` is the platform's digest; texts above the limit are a violation, not checked.
+    package init(maximumResponseBytes: Int, sha256: @escaping ([UInt8]) -> [UInt8]) {
+        self.maximumResponseBytes = maximumResponseBytes
+        self.sha256 = sha256
+    }
+
+    package var lastSeq: Int { position.lastSeq }
+    package var isIdle: Bool { running.isEmpty }
+
+    package mutating func connected() { position.connected() }
+
+    package mutating func handle(_ line: Span<UInt8>) -> Verdict {
+        guard let fields = FrameFields(scanning: line) else {
+            return .violation(Violation(.notJSON, "a line that is no JSON object"))
+        }
+        if position.awaitsReady {
+            switch fields.type {
+            case .ready, .error, .goingAway: break
+            default:
+                return .violation(
+                    Violation(.beforeReady, "\(line.string(fields.typeName)) before ready"))
+            }
+        }
+        guard let seq = fields.seq, fields.type.isLogged else { return notice(fields, line) }
+        if let violation = position.advance(to: seq, from: fields.from ?? seq) {
+            return .violation(violation)
+        }
+        return event(fields, line, seq: seq)
+    }
+
+    // MARK: - Frames without a place in the log
+
+    private mutating func notice(_ fields: FrameFields, _ line: Span<UInt8>) -> Verdict {
+        switch fields.type {
+        case .ready: return ready(fields, line)
+        case .token: return .token(line.string(fields.resumeToken))
+        case .goingAway:
+            return .goingAway(afterMilliseconds: fields.reconnectAfterMilliseconds ?? 0)
+        case .error:
+            let id = fields.messageID.isPresent ? line.string(fields.messageID) : nil
+            return .error(code: line.string(fields.code), message: id)
+        case .state where JSONMembers.equal(line, fields.state, "attached"):
+            return .attached(message: line.string(fields.message))
+        case .snapshot: return snapshot(line)
+        case .delta, .tool, .item, .complete, .response, .message, .upstreamEvent:
+            return .violation(Violation(.gap, "\(line.string(fields.typeName)) without a seq"))
+        case .state, .pong, .unknown: return .notice
+        }
+    }
+
+    private mutating func ready(_ fields: FrameFields, _ line: Span<UInt8>) -> Verdict {
+        let end = fields.seq ?? 0
+        let isRecovered = fields.recovered ?? false
+        let violation = position.ready(
+            session: line.bytes(fields.session), epoch: line.bytes(fields.epoch), end: end,
+            isRecovered: isRecovered)
+        if let violation { return .violation(violation) }
+        if !isRecovered { running = [] }
+        return .ready(
+            Verdict.Ready(
+                seq: end, isRecovered: isRecovered, reason: line.string(fields.reason),
+                resumeToken: line.string(fields.resumeToken)))
+    }
+
+    // MARK: - The log
+
+    private mutating func event(
+        _ fields: FrameFields, _ line: Span<UInt8>, seq: Int
+    ) -> Verdict {
+        switch fields.type {
+        case .message: return .message(id: line.string(fields.id))
+        case .response: return started(fields, line)
+        case .delta, .tool, .item, .upstreamEvent, .complete:
+            guard let slot = slot(of: fields.response, line) else {
+                return .violation(stray(fields, line))
+            }
+            switch fields.type {
+            case .delta:
+                return delta(fields, line, slot: slot, events: seq - (fields.from ?? seq) + 1)
+            case .complete: return complete(fields, line, slot: slot)
+            default: return .event
+            }
+        default: return .event
+        }
+    }
+
+    private mutating func started(_ fields: FrameFields, _ line: Span<UInt8>) -> Verdict {
+        if slot(of: fields.response, line) != nil { return .event }  // Its status changed.
+        let id = line.bytes(fields.response)
+        let message = line.string(fields.message)
+        if finished.contains(id) { return .violation(stray(fields, line)) }
+        if finishedMessages.contains(message) || running.contains(where: { $0.message == message })
+        {
+            return .violation(
+                Violation(.completedTwice, "a second response to message \(message)"))
+        }
+        running.append(Response(id: id, message: message))
+        return .started(message: message)
+    }
+
+    private mutating func delta(
+        _ fields: FrameFields, _ line: Span<UInt8>, slot: Int, events: Int
+    ) -> Verdict {
+        running[slot].deltas += events
+        let text = JSONMembers.equal(line, fields.kind, "text") ? fields.text.range : 0..<0
+        if !text.isEmpty {
+            running[slot].text.append(line.extracting(text), at: fields.index ?? 0)
+            guard running[slot].text.rawBytes <= maximumResponseBytes else {
+                return .violation(.textTooLong(maximumResponseBytes))
+            }
+        }
+        return .delta(
+            Verdict.Delta(
+                message: running[slot].message, total: running[slot].deltas, events: events,
+                text: text))
+    }
+
+    private mutating func complete(
+        _ fields: FrameFields, _ line: Span<UInt8>, slot: Int
+    ) -> Verdict {
+        let response = running.remove(at: slot)
+        remember(response.id, message: response.message)
+        completed += 1
+        let text = response.text.joined
+        if fields.textSHA256.isPresent {
+            let promised = line.string(fields.textSHA256)
+            let found = Hexadecimal.encode(sha256(text))
+            if promised != found || fields.textBytes.map({ $0 != text.count }) ?? false {
+                return .violation(
+                    Violation(
+                        .textHash,
+                        "\(response.name): \(text.count) bytes hash to \(found), complete says"
+                            + " \(fields.textBytes ?? -1) bytes and \(promised)"))
+            }
+        } else {
+            return .violation(
+                Violation(.textHash, "\(response.name): complete without text_sha256"))
+        }
+        return .completed(
+            Verdict.Completion(
+                message: response.message, status: line.string(fields.status),
+                reason: line.string(fields.reason), errorCode: errorCode(fields, line),
+                deltas: response.isFromSnapshot ? nil : response.deltas,
+                upstreamClosedMicroseconds: fields.upstreamClosedMicroseconds))
+    }
+
+    private func errorCode(_ fields: FrameFields, _ line: Span<UInt8>) -> String {
+        guard fields.error.isPresent else { return "" }
+        return JSONValue(parsing: line.extracting(fields.error.range))?["code"]?.string ?? ""
+    }
+
+    private func stray(_ fields: FrameFields, _ line: Span<UInt8>) -> Violation {
+        let name = line.string(fields.response)
+        let type = line.string(fields.typeName)
+        guard finished.contains(line.bytes(fields.response)) else {
+            return Violation(.unknownResponse, "\(type) of \(name), which never began")
+        }
+        return fields.type == .complete
+            ? Violation(.completedTwice, "\(name) completed twice")
+            : Violation(.afterComplete, "\(type) after the complete of \(name)")
+    }
+
+    private mutating func remember(_ id: [UInt8], message: String) {
+        if finished.count == Self.rememberedResponses {
+            finished.removeFirst()
+            finishedMessages.removeFirst()
+        }
+        finished.append(id)
+        finishedMessages.append(message)
+    }
+
+    private func slot(of name: FrameFields.Slice, _ line: Span<UInt8>) -> Int? {
+        let range = name.range
+        return running.firstIndex { response in
+            guard response.id.count == range.count else { return false }
+            for offset in 0..<range.count
+            where response.id[offset] != line[range.lowerBound + offset] {
+                return false
+            }
+            return true
+        }
+    }
+}
+
+extension NativeStreamChecker {
+    // MARK: - Snapshots
+
+    /// Takes the state that a snapshot stands for in the place of the events up to `through`.
+    private mutating func snapshot(_ line: Span<UInt8>) -> Verdict {
+        guard let frame = JSONValue(parsing: line, decodingStrings: false),
+            let through = frame["through"]?.integer
+        else {
+            return .violation(Violation(.notJSON, "a snapshot without `through`"))
+        }
+        if let violation = position.skip(through: through) { return .violation(violation) }
+        running = []
+        var completions: [Verdict.Completion] = []
+        for entry in frame["responses"]?.array ?? [] {
+            var response = Response(
+                id: Array((entry["response"]?.string ?? "").utf8),
+                message: entry["message"]?.string ?? "")
+            response.take(snapshot: entry)
+            guard let end = entry["complete"], end["type"] != nil else {
+                running.append(response)
+                continue
+            }
+            guard !finished.contains(response.id) else { continue }
+            remember(response.id, message: response.message)
+            completed += 1
+            let found = Hexadecimal.encode(sha256(response.text.joined))
+            if let promised = end["text_sha256"]?.string, promised != found {
+                return .violation(
+                    Violation(.textHash, "\(response.name) in a snapshot hashes to \(found)"))
+            }
+            completions.append(
+                Verdict.Completion(
+                    message: response.message, status: end["status"]?.string ?? "",
+                    reason: end["reason"]?.string ?? "",
+                    errorCode: end["error"]?["code"]?.string ?? "", deltas: nil,
+                    upstreamClosedMicroseconds: nil))
+        }
+        return .snapshot(completed: completions)
+    }
+}
+
+extension NativeStreamChecker.Response {
+    /// Takes what a snapshot says: finished items whole, then what has streamed of the others.
+    fileprivate mutating func take(snapshot entry: JSONValue) {
+        isFromSnapshot = true
+        for item in entry["items"]?.array ?? [] {
+            for content in item["item"]?["content"]?.array ?? []
+            where content["type"]?.string == "output_text" {
+                append(content["text"], index: item["index"])
+            }
+        }
+        for partial in entry["partial"]?.array ?? [] where partial["kind"]?.string == "text" {
+            append(partial["text"], index: partial["index"])
+        }
+    }
+
+    private mutating func append(_ piece: JSONValue?, index: JSONValue?) {
+        let bytes = Array((piece?.string ?? "").utf8)
+        text.append(bytes.span, at: index?.integer ?? 0)
+    }
+}
