@@ -314,6 +314,74 @@ def test_settings_offer_what_the_gateway_allows(chat_of):
 
 
 @pytest.mark.skipif(not REAL, reason="the stand-in has no configuration")
+def test_the_picker_shows_the_gateways_list_and_the_choice_is_sent(chat_of):
+    listed = ["sim-echo", "sim-hello", "sim-reasoning"]
+    own = Server(arguments=("--set", f"options.models=[{', '.join(listed)}]"), model="sim-hello")
+    try:
+        chat = chat_of(own).ready()
+        page = chat.page
+        expect(page.locator(".model")).to_contain_text("sim-hello")
+        page.get_by_role("button", name="Settings").click()
+        picker = page.get_by_role("combobox", name="Model")
+        assert picker.locator("option").evaluate_all("all => all.map((each) => each.value)") == listed
+        expect(picker).to_have_value("sim-hello")
+        expect(picker.locator("option:checked")).to_have_text("sim-hello (default)")
+        chat.shot("picker")
+        picker.select_option("sim-echo")
+        page.get_by_role("button", name="Done").click()
+        expect(page.locator(".model")).to_contain_text("sim-echo")
+        chat.ask("say it again")
+        expect(chat.answer()).to_contain_text("say it again")
+        expect(chat.answer().locator(".usage")).to_contain_text("sim-echo")
+        # Another answer is asked of the model that is chosen now.
+        page.get_by_role("button", name="Settings").click()
+        picker.select_option("sim-hello")
+        page.get_by_role("button", name="Done").click()
+        page.get_by_role("button", name="Another answer").click()
+        expect(chat.answer().locator(".usage")).to_contain_text("sim-hello")
+
+        # The chosen one is offered no more: the default goes along in its place, and nothing is refused.
+        page.get_by_role("button", name="Settings").click()
+        picker.select_option("sim-reasoning")
+        page.get_by_role("button", name="Done").click()
+        own.stop_gateway()
+        own.arguments = ("--set", "options.models=[sim-echo, sim-hello]")
+        own.model = None
+        own.start_gateway()
+        expect(page.locator(".model")).to_contain_text("sim-echo", timeout=30_000)
+        chat.ask("and once more")
+        expect(page.locator(".turn").last).to_have_attribute("data-status", "completed")
+        expect(chat.answer().locator(".usage")).to_contain_text("sim-echo")
+    finally:
+        own.close()
+
+
+@pytest.mark.skipif(not REAL, reason="the stand-in has no configuration")
+def test_a_model_that_is_not_offered_is_refused_with_a_word_and_can_be_sent_again(chat_of):
+    own = Server(arguments=("--set", "options.models=[sim-hello, sim-echo]"), model=None)
+    try:
+        chat = chat_of(own).ready()
+        page = chat.page
+        page.get_by_role("button", name="Settings").click()
+        page.get_by_role("combobox", name="Model").select_option("sim-echo")
+        page.get_by_role("button", name="Done").click()
+        # The list shrinks while a message waits that was written for the longer one.
+        own.stop_gateway()
+        chat.field.fill("to nobody")
+        chat.field.press("Enter")
+        own.arguments = ("--set", "options.models=[sim-hello]")
+        own.start_gateway()
+        refusal = page.locator(".delivery.danger")
+        expect(refusal).to_contain_text("sim-echo", timeout=30_000)
+        expect(refusal).to_contain_text("options.models")
+        refusal.get_by_role("button", name="Try again").click()
+        chat.settled()
+        expect(chat.answer().locator(".usage")).to_contain_text("sim-hello")
+    finally:
+        own.close()
+
+
+@pytest.mark.skipif(not REAL, reason="the stand-in has no configuration")
 def test_a_gateway_without_a_model_of_its_own_says_so(chat_of):
     own = Server(model=None)
     try:

@@ -1,4 +1,5 @@
 /// <reference lib="deno.ns" />
+import { allowedOptions } from "../src/core/allowed-options.ts";
 import { JsonStream } from "../src/core/partial-json.ts";
 import { sha256Hex } from "../src/core/sha256.ts";
 import { decodeFrames, FrameError } from "../src/core/protocol.ts";
@@ -126,6 +127,21 @@ Deno.test("catalogues: every message is used", () => {
     !composed.test(key) && !text.includes(`"${key}"`)
   );
   equal(unused, []);
+});
+
+Deno.test("options: what was chosen goes along as far as the gateway allows it", () => {
+  const chosen = { model: "a", temperature: 0.5, text: { verbosity: "low" } };
+  equal(allowedOptions(chosen, undefined), chosen);
+  equal(allowedOptions(chosen, {}), chosen);
+  equal(allowedOptions(chosen, { allow: ["model", "text"] }), {
+    model: "a",
+    text: { verbosity: "low" },
+  });
+  equal(allowedOptions(chosen, { allow: ["model"], models: ["b", "a"], model: "b" }), {
+    model: "a",
+  });
+  equal(allowedOptions(chosen, { allow: ["model"], models: ["b"], model: "b" }), {});
+  equal(allowedOptions({ model: "b" }, { allow: [], models: ["b"] }), {});
 });
 
 Deno.test("conversations: titles, search, and a round trip through a file", () => {

@@ -140,6 +140,7 @@ export const ar: Catalogue = {
   "settings.title": "الإعدادات",
   "settings.model": "النموذج",
   "settings.modelDefault": "النموذج الافتراضي",
+  "settings.modelOwn": "{model} (افتراضي)",
   "settings.instructions": "التعليمات",
   "settings.instructionsHint": "كيف ينبغي للنموذج أن يجيب في هذه المحادثة",
   "settings.effort": "جهد التفكير",

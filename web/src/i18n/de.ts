@@ -142,6 +142,7 @@ export const de: Catalogue = {
   "settings.title": "Einstellungen",
   "settings.model": "Modell",
   "settings.modelDefault": "Standardmodell",
+  "settings.modelOwn": "{model} (Standard)",
   "settings.instructions": "Anweisungen",
   "settings.instructionsHint": "Wie das Modell in diesem Chat antworten soll",
   "settings.effort": "Denkaufwand",

@@ -140,6 +140,7 @@ export const en = {
   "settings.title": "Settings",
   "settings.model": "Model",
   "settings.modelDefault": "Default model",
+  "settings.modelOwn": "{model} (default)",
   "settings.instructions": "Instructions",
   "settings.instructionsHint": "How the model should answer in this chat",
   "settings.effort": "Reasoning effort",

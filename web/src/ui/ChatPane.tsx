@@ -8,6 +8,7 @@ import {
   type VNodeChild,
   watch,
 } from "vue";
+import { allowedOptions } from "../core/allowed-options.ts";
 import type { Notice } from "../core/connection-state.ts";
 import { splitRetryId } from "../core/message-id.ts";
 import { type Conversation, titleOf } from "../core/conversations.ts";
@@ -131,17 +132,12 @@ export const ChatPane = defineComponent<ChatPaneProps>((props) => {
   });
 
   /** What was chosen for this conversation, as far as the gateway still allows it. */
-  const options = (): MessageOptions => {
-    const { allow } = chat.connection.value.options ?? {};
-    return Object.fromEntries(
-      Object.entries(props.conversation?.options ?? {})
-        .filter(([name]) => allow === undefined || allow.includes(name)),
-    );
-  };
-  /** What the gateway offers, its default, and what other conversations here were answered by. */
-  const models = () => {
-    const { models = [], model } = chat.connection.value.options ?? {};
-    return [...new Set([...models, ...(model === undefined ? [] : [model]), ...props.usedModels])];
+  const options = (): MessageOptions =>
+    allowedOptions(props.conversation?.options ?? {}, chat.connection.value.options);
+  /** To complete what is typed: the gateway's default, and what other conversations here were answered by. */
+  const knownModels = () => {
+    const { model } = chat.connection.value.options ?? {};
+    return [...new Set([...(model === undefined ? [] : [model]), ...props.usedModels])];
   };
   const send = (input: MessageInput) => {
     chat.send(input, options());
@@ -223,7 +219,13 @@ export const ChatPane = defineComponent<ChatPaneProps>((props) => {
               : turns.length === 0
               ? empty()
               : turns.map((view: TurnView, place: number) => (
-                <TurnItem key={view.id} view={view} chat={chat} last={place === turns.length - 1} />
+                <TurnItem
+                  key={view.id}
+                  view={view}
+                  chat={chat}
+                  last={place === turns.length - 1}
+                  options={options}
+                />
               ))}
           </div>
         </div>
@@ -261,7 +263,7 @@ export const ChatPane = defineComponent<ChatPaneProps>((props) => {
             <SettingsDialog
               options={props.conversation?.options ?? {}}
               gateway={connection.options}
-              models={models()}
+              knownModels={knownModels()}
               onChange={(next: MessageOptions) => props.onChange({ options: next })}
               onClose={() => {
                 settingsOpen.value = false;

@@ -1,5 +1,5 @@
 import { defineComponent, h, nextTick, shallowRef, type VNodeChild } from "vue";
-import type { UpstreamObject } from "../core/protocol.ts";
+import type { MessageOptions, UpstreamObject } from "../core/protocol.ts";
 import { inputAttachments, isSettled } from "../core/turn.ts";
 import { formatBytes } from "../i18n/translate.ts";
 import type { ChatStream, TurnView } from "../vue/useChatStream.ts";
@@ -10,7 +10,9 @@ import { icon } from "./Icon.tsx";
 import { useCopy } from "./useCopy.ts";
 
 /** One turn: what the user wrote, and the answer. */
-export const TurnItem = defineComponent<{ view: TurnView; chat: ChatStream; last: boolean }>(
+export const TurnItem = defineComponent<
+  { view: TurnView; chat: ChatStream; last: boolean; options: () => MessageOptions }
+>(
   (props) => {
     const ui = useUi();
     const editing = shallowRef<string | undefined>(undefined);
@@ -35,11 +37,12 @@ export const TurnItem = defineComponent<{ view: TurnView; chat: ChatStream; last
       if (text === undefined || text === "") return cancelEdit();
       editing.value = undefined;
       document.getElementById("composer")?.focus();
-      chat.edit(view.id, messageInput(text, inputAttachments(view.turn.input)));
+      chat.edit(view.id, messageInput(text, inputAttachments(view.turn.input)), props.options());
     };
+    // What is asked once more is asked as the settings are now, not as they were.
     const actions = {
-      retry: () => chat.retry(view.id),
-      regenerate: () => chat.regenerate(view.id),
+      retry: () => chat.retry(view.id, props.options()),
+      regenerate: () => chat.regenerate(view.id, props.options()),
     };
 
     const editForm = () => (
@@ -202,7 +205,7 @@ export const TurnItem = defineComponent<{ view: TurnView; chat: ChatStream; last
       );
     };
   },
-  { name: "TurnItem", props: ["view", "chat", "last"] },
+  { name: "TurnItem", props: ["view", "chat", "last", "options"] },
 );
 
 export function attachmentsView(parts: readonly UpstreamObject[]): VNodeChild {
