@@ -8,6 +8,7 @@ export const ar: Catalogue = {
   "list.new": "محادثة جديدة",
   "list.search": "البحث في المحادثات",
   "list.empty": "لا توجد محادثات بعد",
+  "list.searching": "جارٍ البحث…",
   "list.none": "لا نتائج",
   "list.rename": "إعادة التسمية",
   "list.delete": "حذف",

@@ -8,6 +8,7 @@ export const de: Catalogue = {
   "list.new": "Neuer Chat",
   "list.search": "Chats durchsuchen",
   "list.empty": "Noch keine Chats",
+  "list.searching": "Suche …",
   "list.none": "Nichts gefunden",
   "list.rename": "Umbenennen",
   "list.delete": "Löschen",

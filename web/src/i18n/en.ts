@@ -7,6 +7,7 @@ export const en = {
   "list.new": "New chat",
   "list.search": "Search chats",
   "list.empty": "No chats yet",
+  "list.searching": "Searching…",
   "list.none": "Nothing found",
   "list.rename": "Rename",
   "list.delete": "Delete",
