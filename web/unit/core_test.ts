@@ -116,7 +116,7 @@ Deno.test("catalogues: every message is used", () => {
   read(new URL("../src/ui/", import.meta.url));
   const text = sources.join();
   // Names that are put together when they are needed, from what the gateway says.
-  const composed = /^(state|tool|end\.\w+By|link)\./;
+  const composed = /^(state|problem|tool|end\.\w+By|link)\./;
   const unused = Object.keys(catalogues.en).filter((key) =>
     !composed.test(key) && !text.includes(`"${key}"`)
   );

@@ -60,7 +60,7 @@ Deno.test("search: a word is found in titles and in what was said, and marked wh
   equal(mills!.snippet, undefined);
   equal(bread!.snippet!.turn, "2");
   equal(marks(bread!.snippet!.parts), ["mill", "MILL"]);
-  equal(text(bread!.snippet!.parts), "From the mill: rye , said the MILLER.");
+  equal(text(bread!.snippet!.parts), "From the mill: rye, said the MILLER.");
   // A phrase is shown as a phrase where there is one.
   equal(marks(search.find(list, "the wheel")[0]!.snippet!.parts).slice(0, 2), ["The", "the"]);
 

@@ -82,7 +82,7 @@ function isTrail(text: string, at: number): boolean {
 
 function plain(text: string): string {
   return text
-    .replace(/\]\([^)\s]*\)?/g, "")
-    .replace(/^#{1,6}\s|^>\s|^[-*+]\s(\[[ x]\]\s)?|[*`|[]|-{3,}/gm, " ")
+    .replace(/\]\([^)\s]*\)?|[*`[]/g, "")
+    .replace(/^#{1,6}\s|^>\s|^-\s( \]\s|x\]\s)?|\||:?-{3,}:?/gm, " ")
     .replace(/\s+/g, " ");
 }

@@ -60,6 +60,15 @@ export const en = {
   "turn.seam": "It broke off here, and another server went on: words may be missing or come twice.",
   "turn.attachment": "Attachment",
   "turn.large": "Message of {size}",
+  "problem.model_not_allowed":
+    "The gateway no longer offers the model that was chosen. Trying again takes the one that is set now.",
+  "problem.input_too_large": "This message is larger than the gateway takes.",
+  "problem.message_too_big": "This message is larger than the gateway takes.",
+  "problem.conversation_too_large":
+    "This chat has become too long for the gateway. Start a new one.",
+  "problem.too_many_responses": "Too many answers are running. Try again when one has ended.",
+  "problem.overloaded": "The gateway has no room right now. Try again in a moment.",
+  "problem.rate_limited": "That was too fast for the gateway. Try again in a moment.",
   "state.thinking": "Waiting for the model",
   "state.queued": "Waiting for a free place at the model",
   "state.connecting": "Connecting to the model",
@@ -128,6 +137,7 @@ export const en = {
   "link.draining": "The gateway restarts; answers go on",
   "link.why.refused":
     "The gateway runs but refuses this page. It may have no room, or a proxy in between does not pass WebSockets or the page’s address.",
+  "link.why.silent": "The gateway does not answer.",
   "link.why.draining": "It is about to restart and takes no new connections.",
   "link.now": "Reconnect now",
   "link.key": "Access key",
