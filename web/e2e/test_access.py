@@ -55,6 +55,13 @@ def test_other_languages(fake, chat_of, locale, direction, word):
     expect(chat.page.locator("html")).to_have_attribute("dir", direction)
     expect(chat.page.locator("html")).to_have_attribute("lang", locale)
     expect(chat.field).to_have_attribute("placeholder", __import__("re").compile(word))
+    # What nothing is written in goes the way of the page; what is written goes its own.
+    way = "element => getComputedStyle(element).direction"
+    for field in (chat.field, chat.page.get_by_role("searchbox")):
+        assert field.evaluate(way) == direction
+        field.fill("mill")
+        assert field.evaluate(way) == "ltr"
+        field.fill("")
     chat.ask("[sim:rtl rate=400]")
     chat.ask("[sim:mcp rate=400]")
     box = lambda selector: chat.page.locator(selector).first.bounding_box()
