@@ -73,10 +73,50 @@ def test_marks_come_while_the_text_streams_and_stand_where_they_belong(fake, cha
     expect(mark).to_have_text(["1", "2", "2", "1", "3", "2", "3"])
 
 
+def test_pictures_come_blurred_first_and_then_whole(fake, chat_of):
+    chat = chat_of(fake)
+    chat.page.evaluate("""() => {
+        window.pictures = new Set();
+        new MutationObserver(() => document.querySelectorAll('.image').forEach((figure) =>
+            window.pictures.add(figure.className + ' ' + figure.querySelector('img').src.length)))
+            .observe(document.querySelector('.log'), { childList: true, subtree: true, attributes: true });
+    }""")
+    chat.ask("[sim:image rate=100]")
+    image = chat.answer().locator(".image img")
+    expect(image).to_have_attribute("src", re.compile("^data:image/"))
+    expect(chat.answer().get_by_role("link", name="Save image")).to_have_attribute("download", "image.png")
+    seen = chat.page.evaluate("[...window.pictures].map((each) => each.replace(/ [0-9]+$/, ''))")
+    assert seen == ["image partial", "image"]
+
+
 def test_pictures(chat):
     chat.ask("[sim:image rate=100]")
     image = chat.answer().locator(".image img")
     expect(image).to_have_attribute("src", re.compile("^data:image/"))
+
+
+def test_a_prompt_of_the_first_page_starts_a_chat_and_the_answer_says_what_it_took(chat):
+    prompt = chat.page.locator(".prompts button").first
+    words = prompt.inner_text()
+    prompt.click()
+    expect(chat.page.locator(".bubble")).to_contain_text(words)
+    chat.settled()
+    usage = chat.answer().locator(".usage")
+    for fact in (r"\d+ in", r"\d+ out", r"first text [\d.]+ s", r"\d+ tokens/s", "verified"):
+        expect(usage).to_contain_text(re.compile(fact))
+    expect(chat.page.locator("h1")).to_contain_text(words[:30])
+
+
+def test_nothing_moves_for_those_who_asked_for_that(fake, chat_of):
+    moving = "document.getAnimations().filter((each) => each.effect.getTiming().iterations === Infinity).length"
+    for wish, moves in (("no-preference", True), ("reduce", False)):
+        chat = chat_of(fake, reduced_motion=wish)
+        chat.ask("[sim:hello ttft=600000]", wait=False)
+        expect(chat.answer().locator(".activity")).to_be_visible()
+        chat.page.wait_for_timeout(300)
+        assert (chat.page.evaluate(moving) > 0) == moves
+        chat.page.keyboard.press("Escape")
+        chat.settled()
 
 
 def test_structured_output_is_a_tree(fake, chat_of):
