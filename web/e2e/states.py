@@ -93,9 +93,9 @@ def walk(chat, server, look):
     fresh()
 
     # What answers hold.
-    for scenario, steady in [("reasoning", ".reasoning.active .md"), ("mcp", ".tool.active .fold-body"),
-                             ("structured", ".json-key")]:
-        chat.ask(f"What does the miller do at dawn? [sim:{scenario} rate=12]", wait=False)
+    for scenario, rate, steady in [("reasoning", 12, ".reasoning.active .md"), ("mcp", 2, ".tool.active .fold-body"),
+                                   ("structured", 12, ".json-key")]:
+        chat.ask(f"What does the miller do at dawn? [sim:{scenario} rate={rate}]", wait=False)
         page.locator(".answer").last.locator(steady).first.wait_for()
         look(f"{scenario}-streaming")
         stop()
