@@ -268,7 +268,7 @@ def test_conversations_search_rename_delete(chat):
     page.get_by_role("button", name="Delete").click()
     page.get_by_role("button", name="Really delete?").click()
     expect(rows).to_have_count(1)
-    assert not any("Alder" in json.dumps(each) for each in chat.sessions())
+    chat.eventually(lambda: not any("Alder" in json.dumps(each) for each in chat.sessions()))
 
 
 def test_export_and_import(chat, tmp_path):

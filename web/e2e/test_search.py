@@ -114,11 +114,13 @@ def test_what_was_just_said_is_found_and_marked(chat):
     page.get_by_role("button", name="Delete").click()
     page.get_by_role("button", name="Really delete?").click()
     expect(rows).to_have_count(0)
-    left = page.evaluate("""() => new Promise((resolve) => {
+    texts = """() => new Promise((resolve) => {
         const open = indexedDB.open('millrace');
         open.onsuccess = () => {
             const all = open.result.transaction('texts').objectStore('texts').getAll();
             all.onsuccess = () => { open.result.close(); resolve(JSON.stringify(all.result)); };
         };
-    })""")
-    assert "alder" not in left and "Birch" in left
+    })"""
+    # The row goes at once, what is stored a moment later.
+    chat.eventually(lambda: "alder" not in page.evaluate(texts))
+    assert "Birch" in page.evaluate(texts)
