@@ -13,6 +13,7 @@ struct ConfigurationRules {
         checkSizes()
         checkTimes()
         checkNames()
+        checkModels()
         checkFallback()
         checkAccess()
     }
@@ -86,6 +87,24 @@ struct ConfigurationRules {
             refuse(
                 "upstream.store",
                 "expected auto or true: conversation.state is upstream, which stores responses")
+        }
+    }
+
+    private mutating func checkModels() {
+        let options = configuration.options
+        guard !options.models.isEmpty else { return }
+        if let name = firstRepeated(options.models) {
+            refuse("options.models", "\(quoted(name)) is listed twice")
+        }
+        if let model = options.defaultModel, !options.models.contains(model) {
+            refuse(
+                "options.default_model", "\(quoted(model)) is none of options.models",
+                or: "options.models")
+        }
+        if options.defaults.contains(where: { $0.name == "model" }) {
+            refuse(
+                "options.defaults",
+                "with options.models the default for \"model\" is options.default_model")
         }
     }
 

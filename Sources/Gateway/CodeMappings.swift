@@ -53,6 +53,7 @@ extension MessageResult {
         case .attached: self = .attached
         case .conflict: self = .conflict
         case .limited: self = .limited
+        case .refused: self = .refused
         }
     }
 }

@@ -272,6 +272,8 @@ final class Connection: WebSocketHandler, SessionClient {
 
     private func sendReady(_ attached: AttachedSession, recovered: Bool) {
         let configuration = shard.context.configuration
+        // Who may not name a model has no choice among them.
+        let mayChoose = configuration.options.allow.contains("model")
         session = (
             attached.session, shard.context.epoch, attached.lastUpstreamResponse, attached.running
         )
@@ -292,7 +294,8 @@ final class Connection: WebSocketHandler, SessionClient {
                     ],
                     heartbeatSeconds: Int(configuration.server.heartbeat.seconds),
                     allowedOptions: configuration.options.allow,
-                    defaultModel: configuration.options.defaultModel)))
+                    defaultModel: configuration.options.defaultModel,
+                    models: mayChoose ? shard.context.requests.models : OfferedModels())))
     }
 
     // MARK: Tokens

@@ -75,6 +75,7 @@ extension UpstreamRequestBuilder {
         defaults = configuration.options.defaults.map {
             RequestOption(name: $0.name, value: Array($0.value.utf8))
         }
+        models = OfferedModels(configuration.options.models)
         if let model = configuration.options.defaultModel {
             defaults.append(RequestOption(name: "model", text: model))
         }

@@ -172,7 +172,7 @@ final class HostedSession {
         case .accepted, .attached: break
         case .conflict:
             shard.metrics.errors[GatewayErrorCode.messageIDConflict.rawValue].increment()
-        case .limited(let code): shard.metrics.errors[code.rawValue].increment()
+        case .limited(let code), .refused(let code): shard.metrics.errors[code.rawValue].increment()
         }
     }
 

@@ -17,6 +17,7 @@ package enum GatewayErrorCode: String, CaseIterable, Sendable {
     case messageIDConflict = "message_id_conflict"
     case inputTooLarge = "input_too_large"
     case optionNotAllowed = "option_not_allowed"
+    case modelNotAllowed = "model_not_allowed"
     case tooManyResponses = "too_many_responses"
     case responseNotFound = "response_not_found"
     case toolOutputUnsupported = "tool_output_unsupported"
@@ -48,8 +49,9 @@ package enum GatewayErrorCode: String, CaseIterable, Sendable {
             true
         case .invalidJSON, .invalidFrame, .unknownType, .helloRequired, .helloRepeated,
             .unauthorized, .tooManyErrors, .invalidMessageID, .messageIDConflict, .inputTooLarge,
-            .optionNotAllowed, .responseNotFound, .toolOutputUnsupported, .tokenMalformed,
-            .tokenVersion, .tokenKeyUnknown, .tokenSignature, .tokenExpired, .tokenSubject,
+            .optionNotAllowed, .modelNotAllowed, .responseNotFound, .toolOutputUnsupported,
+            .tokenMalformed, .tokenVersion, .tokenKeyUnknown, .tokenSignature, .tokenExpired,
+            .tokenSubject,
             .sessionNotFound, .epochMismatch, .positionInFuture, .conversationTooLarge,
             .responseTooLarge:
             false
@@ -73,6 +75,8 @@ package enum GatewayErrorCode: String, CaseIterable, Sendable {
         case .inputTooLarge:
             "`error`: `input` exceeds `limits.input_bytes`, or `options` `limits.options_bytes`"
         case .optionNotAllowed: "`error`: `options` has a key that `options.allow` does not list"
+        case .modelNotAllowed:
+            "`error`: `options.model` is none of `ready.options.models` (`options.models`)"
         case .tooManyResponses:
             "`error`: `limits.responses_per_connection` or `limits.responses_per_session` are running"
         case .responseNotFound: "`error`: `cancel` names a response this session does not have"

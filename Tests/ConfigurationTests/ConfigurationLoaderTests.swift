@@ -347,6 +347,52 @@ struct ConfigurationLoaderTests {
         #expect(issues("", settings: [setting]).first == message)
     }
 
+    @Test("models are offered by name; one of them is the default")
+    func offeredModels() throws {
+        let options = try ConfigurationLoader.resolve(settings: ["options.models=[b, a/c:1]"])
+            .values.options
+        #expect(options.models == ["b", "a/c:1"])
+        #expect(options.defaultModel == "b")
+        let named = try ConfigurationLoader.resolve(
+            environment: ["MILLRACE_OPTIONS_MODELS": "b,a", "MILLRACE_MODEL": "a"])
+        #expect(named.values.options.defaultModel == "a")
+        #expect(try ConfigurationLoader.resolve().values.options.defaultModel == nil)
+        let full = (1...64).map { "m\($0)" }
+        #expect(
+            try ConfigurationLoader.resolve(
+                settings: ["options.models=[\(full.joined(separator: ","))]"]
+            ).values.options.models == full)
+        let longest = String(repeating: "m", count: 256)
+        #expect(issues("", settings: ["options.models=[\(longest)]"]).isEmpty)
+    }
+
+    @Test(
+        "a list of models that says two things is refused",
+        arguments: [
+            (["options.models=[a, b, a]"], "options.models: 'a' is listed twice"),
+            (
+                ["options.models=[a]", "options.default_model=b"],
+                "options.default_model: 'b' is none of options.models"
+            ),
+            (
+                ["options.models=[a]", "options.defaults={model: '\"b\"'}"],
+                "options.defaults: with options.models the default for \"model\" is "
+                    + "options.default_model"
+            ),
+            (
+                ["options.models=[two words]"],
+                "options.models: expected a model's name without spaces, at most 256 bytes, found "
+                    + "'two words'"
+            ),
+            (
+                ["options.models=[\(String(repeating: "m,", count: 64))m]"],
+                "options.models: expected at most 64 entries, found 65"
+            ),
+        ])
+    func wrongModels(settings: [String], message: String) {
+        #expect(issues("", settings: settings) == ["option --set: " + message])
+    }
+
     @Test("the echo endpoint is refused beyond loopback")
     func debugEcho() throws {
         #expect(

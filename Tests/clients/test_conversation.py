@@ -110,6 +110,21 @@ def test_options_as_configured(start_gateway, sim):
         assert client.expect("error")["code"] == "option_not_allowed"
 
 
+def test_models_that_are_offered(start_gateway, sim):
+    gateway = start_gateway(options__models="[sim-hello, sim-echo]", model="sim-echo")
+    with gateway.connect() as client:
+        assert client.ready["options"]["models"] == ["sim-hello", "sim-echo"]
+        assert client.ready["options"]["model"] == "sim-echo"
+        client.message("m1", "x", model="sim-markdown")
+        error = client.expect("error")
+        assert (error["code"], error["message_id"]) == ("model_not_allowed", "m1")
+        assert "sim-markdown" in error["message"] and "options.models" in error["message"]
+        client.ask("m2", "x", model="sim-hello")
+        assert bodies(sim, 1)[0]["model"] == "sim-hello"
+        client.ask("m3", "x")
+        assert bodies(sim, 1)[0]["model"] == "sim-echo"
+
+
 def test_the_model_is_what_upstream_says(gateway):
     with gateway.connect() as client:
         client.ask("m1", "[sim:hello]", model="sim-hello")

@@ -1,8 +1,12 @@
 """Everyone can use it: assistive technology, keyboards, small screens, other directions and colours."""
 
+import os
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from conftest import Server
 from playwright.sync_api import expect
+from states import walk
 
 axe = Axe()
 
@@ -17,52 +21,32 @@ def assert_accessible(chat, state):
     assert serious == []
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_in_every_state(fake, chat_of, scheme):
-    chat = chat_of(fake, color_scheme=scheme, reduced_motion="reduce")
-    chat.ready()
-    page = chat.page
+# Each scheme and each size once; for people to look at (`make shots`) each with each.
+LOOKS = [("light", "desktop"), ("dark", "phone")]
+if os.environ.get("E2E_SHOTS"):
+    LOOKS += [("dark", "desktop"), ("light", "phone")]
+SIZES = {"desktop": {"viewport": {"width": 1280, "height": 800}},
+         "phone": {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}}
 
-    def look(state):
-        chat.shot(f"{state}-{scheme}")
-        assert_accessible(chat, state)
 
-    look("empty")
-    chat.ask("A story [sim:long deltas=900 rate=100]", wait=False)
-    chat.text_grows()
-    look("streaming")
-    page.keyboard.press("Escape")
-    chat.settled()
-    look("stopped")
-    chat.ask("[sim:reasoning rate=25]", wait=False)
-    page.locator(".reasoning.active .md").wait_for()
-    look("reasoning")
-    chat.settled()
-    for scenario in ("markdown", "mcp", "code", "web-search", "structured", "image", "refusal", "incomplete", "failed"):
-        chat.ask(f"[sim:{scenario} rate=600]")
-        heads = page.locator(".answer").last.locator(".fold-head[aria-expanded=false]")
-        if heads.count():
-            heads.first.click()
-        look(scenario)
-    page.get_by_role("button", name="Settings").click()
-    look("settings")
-    page.keyboard.press("Escape")
-    page.locator(".sidebar li .more").first.click()
-    look("menu")
-    page.keyboard.press("Escape")
-    page.context.set_offline(True)
-    fake.proxy.cut()
-    expect(page.locator(".bar")).to_contain_text("You are offline", timeout=20_000)
-    chat.field.fill("later")
-    chat.field.press("Enter")
-    look("offline")
-    page.context.set_offline(False)
-    chat.ready()
-    chat.settled()
-    fake.proxy.refusing = True
-    fake.proxy.cut()
-    expect(page.locator(".bar")).to_contain_text("Reconnecting", timeout=20_000)
-    look("retry")
+@pytest.mark.parametrize("scheme,size", LOOKS)
+def test_every_state_is_accessible(chat_of, scheme, size):
+    own = Server(fake=True)
+    try:
+        chat = chat_of(own, color_scheme=scheme, reduced_motion="reduce", **SIZES[size])
+        seen = []
+
+        def look(state):
+            seen.append(state)
+            chat.shot(f"{len(seen):02}-{state}-{size}-{scheme}")
+            assert_accessible(chat, f"{state} {size} {scheme}")
+            width = chat.page.evaluate("document.documentElement.scrollWidth")
+            assert width <= SIZES[size]["viewport"]["width"], f"{state} is {width} wide"
+
+        walk(chat, own, look)
+        print(f"{len(seen)} states")
+    finally:
+        own.close()
 
 
 @pytest.mark.parametrize("locale,direction,word", [("ar", "rtl", "اسأل"), ("de", "ltr", "Fragen")])
@@ -71,6 +55,13 @@ def test_other_languages(fake, chat_of, locale, direction, word):
     expect(chat.page.locator("html")).to_have_attribute("dir", direction)
     expect(chat.page.locator("html")).to_have_attribute("lang", locale)
     expect(chat.field).to_have_attribute("placeholder", __import__("re").compile(word))
+    # What nothing is written in goes the way of the page; what is written goes its own.
+    way = "element => getComputedStyle(element).direction"
+    for field in (chat.field, chat.page.get_by_role("searchbox")):
+        assert field.evaluate(way) == direction
+        field.fill("mill")
+        assert field.evaluate(way) == "ltr"
+        field.fill("")
     chat.ask("[sim:rtl rate=400]")
     chat.ask("[sim:mcp rate=400]")
     box = lambda selector: chat.page.locator(selector).first.bounding_box()

@@ -73,10 +73,50 @@ def test_marks_come_while_the_text_streams_and_stand_where_they_belong(fake, cha
     expect(mark).to_have_text(["1", "2", "2", "1", "3", "2", "3"])
 
 
+def test_pictures_come_blurred_first_and_then_whole(fake, chat_of):
+    chat = chat_of(fake)
+    chat.page.evaluate("""() => {
+        window.pictures = new Set();
+        new MutationObserver(() => document.querySelectorAll('.image').forEach((figure) =>
+            window.pictures.add(figure.className + ' ' + figure.querySelector('img').src.length)))
+            .observe(document.querySelector('.log'), { childList: true, subtree: true, attributes: true });
+    }""")
+    chat.ask("[sim:image rate=100]")
+    image = chat.answer().locator(".image img")
+    expect(image).to_have_attribute("src", re.compile("^data:image/"))
+    expect(chat.answer().get_by_role("link", name="Save image")).to_have_attribute("download", "image.png")
+    seen = chat.page.evaluate("[...window.pictures].map((each) => each.replace(/ [0-9]+$/, ''))")
+    assert seen == ["image partial", "image"]
+
+
 def test_pictures(chat):
     chat.ask("[sim:image rate=100]")
     image = chat.answer().locator(".image img")
     expect(image).to_have_attribute("src", re.compile("^data:image/"))
+
+
+def test_a_prompt_of_the_first_page_starts_a_chat_and_the_answer_says_what_it_took(chat):
+    prompt = chat.page.locator(".prompts button").first
+    words = prompt.inner_text()
+    prompt.click()
+    expect(chat.page.locator(".bubble")).to_contain_text(words)
+    chat.settled()
+    usage = chat.answer().locator(".usage")
+    for fact in (r"\d+ in", r"\d+ out", r"first text [\d.]+ s", r"\d+ tokens/s", "verified"):
+        expect(usage).to_contain_text(re.compile(fact))
+    expect(chat.page.locator("h1")).to_contain_text(words[:30])
+
+
+def test_nothing_moves_for_those_who_asked_for_that(fake, chat_of):
+    moving = "document.getAnimations().filter((each) => each.effect.getTiming().iterations === Infinity).length"
+    for wish, moves in (("no-preference", True), ("reduce", False)):
+        chat = chat_of(fake, reduced_motion=wish)
+        chat.ask("[sim:hello ttft=600000]", wait=False)
+        expect(chat.answer().locator(".activity")).to_be_visible()
+        chat.page.wait_for_timeout(300)
+        assert (chat.page.evaluate(moving) > 0) == moves
+        chat.page.keyboard.press("Escape")
+        chat.settled()
 
 
 def test_structured_output_is_a_tree(fake, chat_of):
@@ -228,7 +268,7 @@ def test_conversations_search_rename_delete(chat):
     page.get_by_role("button", name="Delete").click()
     page.get_by_role("button", name="Really delete?").click()
     expect(rows).to_have_count(1)
-    assert not any("Alder" in json.dumps(each) for each in chat.sessions())
+    chat.eventually(lambda: not any("Alder" in json.dumps(each) for each in chat.sessions()))
 
 
 def test_export_and_import(chat, tmp_path):
@@ -309,6 +349,74 @@ def test_settings_offer_what_the_gateway_allows(chat_of):
         chat.ask("hi again")
         expect(page.locator(".turn").last).to_have_attribute("data-status", "completed")
         expect(chat.answer().locator(".usage")).to_contain_text("sim-markdown")
+    finally:
+        own.close()
+
+
+@pytest.mark.skipif(not REAL, reason="the stand-in has no configuration")
+def test_the_picker_shows_the_gateways_list_and_the_choice_is_sent(chat_of):
+    listed = ["sim-echo", "sim-hello", "sim-reasoning"]
+    own = Server(arguments=("--set", f"options.models=[{', '.join(listed)}]"), model="sim-hello")
+    try:
+        chat = chat_of(own).ready()
+        page = chat.page
+        expect(page.locator(".model")).to_contain_text("sim-hello")
+        page.get_by_role("button", name="Settings").click()
+        picker = page.get_by_role("combobox", name="Model")
+        assert picker.locator("option").evaluate_all("all => all.map((each) => each.value)") == listed
+        expect(picker).to_have_value("sim-hello")
+        expect(picker.locator("option:checked")).to_have_text("sim-hello (default)")
+        chat.shot("picker")
+        picker.select_option("sim-echo")
+        page.get_by_role("button", name="Done").click()
+        expect(page.locator(".model")).to_contain_text("sim-echo")
+        chat.ask("say it again")
+        expect(chat.answer()).to_contain_text("say it again")
+        expect(chat.answer().locator(".usage")).to_contain_text("sim-echo")
+        # Another answer is asked of the model that is chosen now.
+        page.get_by_role("button", name="Settings").click()
+        picker.select_option("sim-hello")
+        page.get_by_role("button", name="Done").click()
+        page.get_by_role("button", name="Another answer").click()
+        expect(chat.answer().locator(".usage")).to_contain_text("sim-hello")
+
+        # The chosen one is offered no more: the default goes along in its place, and nothing is refused.
+        page.get_by_role("button", name="Settings").click()
+        picker.select_option("sim-reasoning")
+        page.get_by_role("button", name="Done").click()
+        own.stop_gateway()
+        own.arguments = ("--set", "options.models=[sim-echo, sim-hello]")
+        own.model = None
+        own.start_gateway()
+        expect(page.locator(".model")).to_contain_text("sim-echo", timeout=30_000)
+        chat.ask("and once more")
+        expect(page.locator(".turn").last).to_have_attribute("data-status", "completed")
+        expect(chat.answer().locator(".usage")).to_contain_text("sim-echo")
+    finally:
+        own.close()
+
+
+@pytest.mark.skipif(not REAL, reason="the stand-in has no configuration")
+def test_a_model_that_is_not_offered_is_refused_with_a_word_and_can_be_sent_again(chat_of):
+    own = Server(arguments=("--set", "options.models=[sim-hello, sim-echo]"), model=None)
+    try:
+        chat = chat_of(own).ready()
+        page = chat.page
+        page.get_by_role("button", name="Settings").click()
+        page.get_by_role("combobox", name="Model").select_option("sim-echo")
+        page.get_by_role("button", name="Done").click()
+        # The list shrinks while a message waits that was written for the longer one.
+        own.stop_gateway()
+        chat.field.fill("to nobody")
+        chat.field.press("Enter")
+        own.arguments = ("--set", "options.models=[sim-hello]")
+        own.start_gateway()
+        refusal = page.locator(".delivery.danger")
+        expect(refusal).to_contain_text("no longer offers the model", timeout=30_000)
+        expect(refusal.locator("[title]")).to_have_attribute("title", re.compile(r'"sim-echo" .*options\.models'))
+        refusal.get_by_role("button", name="Try again").click()
+        chat.settled()
+        expect(chat.answer().locator(".usage")).to_contain_text("sim-hello")
     finally:
         own.close()
 

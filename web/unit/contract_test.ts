@@ -1,5 +1,7 @@
 /// <reference lib="deno.ns" />
 import { ChatStreamClient } from "../src/core/client.ts";
+import { MemoryStore } from "../src/core/store.ts";
+import { answerText } from "../src/core/turn.ts";
 import { decodeFrames, reconnectRule } from "../src/core/protocol.ts";
 import { en } from "../src/i18n/en.ts";
 import { equal, ok } from "./assert.ts";
@@ -52,6 +54,82 @@ Deno.test("contract: what both sides say fits the gateway's schemas", () => {
     FakeSocket.prototype.sayText = sayText;
   }
   ok(sent > 4 && received > 25, `${sent} sent, ${received} received`);
+});
+
+function golden(name: string): string[] {
+  return Deno.readTextFileSync(new URL(`schema/golden/${name}.jsonl`, DOCS)).trim().split("\n");
+}
+
+Deno.test("contract: the gateway's own frames fit its schemas, and every type is among them", () => {
+  const server = schemaOf("server") as ReturnType<typeof schemaOf> & {
+    properties: { type: { enum: string[] } };
+  };
+  const seen = new Set<string>();
+  for (const line of ["live", "replay", "snapshot"].flatMap(golden)) {
+    const frame = JSON.parse(line);
+    seen.add(frame.type);
+    equal(firstProblem(server, frame, server), undefined, line);
+    // As it was written, with nothing left out and nothing unknown.
+    equal(decodeFrames(line) as unknown, [frame]);
+  }
+  equal([...seen].sort(), [...server.properties.type.enum].sort());
+});
+
+Deno.test("contract: as it happens, replayed or as a snapshot, the gateway's story is the same", () => {
+  const told = ["live", "replay", "snapshot"].map((name) => {
+    const lines = golden(name);
+    // Each in a frame of its own, and all at once.
+    return [lines, [lines.join("\n")]].map((texts) => {
+      const world = new FakeWorld(1);
+      world.connect = (socket) => world.later(1, () => socket.accept());
+      const store = new MemoryStore();
+      if (name !== "live") {
+        // A recovered session is one that was known: from its beginning.
+        store.save("key", {
+          version: 1,
+          generation: 0,
+          session: JSON.parse(lines[0]!).session,
+          epoch: "e_golden",
+          token: "golden.token",
+          seq: 0,
+          turns: [],
+          unknown_turns: 0,
+          saved: 1,
+        });
+      }
+      const chat = new ChatStreamClient({
+        url: "ws://gateway",
+        environment: world,
+        store,
+        key: "key",
+      });
+      chat.start();
+      world.run(10);
+      const socket = world.sockets[0]!;
+      for (const text of texts) socket.sayText(text);
+      equal(world.sockets.length, 1, "nothing was taken as a fault");
+      equal(chat.connection.options?.models, ["gpt-5.5", "gpt-5.5-mini"]);
+      equal(chat.position, { epoch: "e_golden", seq: 43 });
+      return chat.turns.map(({ id, answer }) => ({
+        id,
+        model: answer?.model,
+        status: answer?.status,
+        text: answerText(answer),
+        tools: answer?.items.flatMap(({ tool }) => tool === undefined ? [] : [tool.arguments]),
+        reason: answer?.complete?.reason ?? answer?.complete?.error?.code,
+        sound: answer?.integrity !== "mismatch",
+        verified: name === "snapshot" || answer?.integrity === "verified",
+      }));
+    });
+  }).flat();
+  for (const other of told) equal(other, told[0]);
+  equal(told[0]!.map(({ id, status, text, verified }) => [id, status, text, verified]), [
+    ["m1", "completed", "The mill 🌊 turns.", true],
+    ["m2", "cancelled", "Half of ", true],
+    ["m3", "failed", "Cut ", true],
+    ["m4", "completed", "Hello, world", true],
+    ["m5", "incomplete", "Too long", true],
+  ]);
 });
 
 Deno.test("contract: every type of the schema is known here, and no other", () => {

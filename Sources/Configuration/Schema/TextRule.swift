@@ -48,6 +48,9 @@ package struct TextRule: Sendable {
         return isLine(text) && isUpstreamName(String(name))
             && text.utf8.count > name.utf8.count + 1
     }
+    static let model = TextRule("a model's name without spaces, at most 256 bytes") { text in
+        (1...256).contains(text.utf8.count) && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7f }
+    }
     static let weight = TextRule("a number from 1 to 1000") { text in
         Int(text).map { (1...1000).contains($0) } ?? false
     }

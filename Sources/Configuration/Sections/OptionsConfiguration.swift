@@ -2,7 +2,9 @@
 package struct OptionsConfiguration: Sendable {
     /// Parameters that a client may set, by name.
     package let allow: [String]
-    /// For messages that name none.
+    /// Models that a client may name, without repetition; none: any.
+    package let models: [String]
+    /// For messages that name none; one of `models`, where there are any.
     package let defaultModel: String?
     /// Parameters for messages that do not set them; each value is JSON text, sorted by name.
     package let defaults: [ConfigurationValue.Pair]
@@ -24,10 +26,16 @@ package struct OptionsConfiguration: Sendable {
                 "top_p", "top_logprobs", "include", "truncation",
             ],
             "Request parameters that a client may set in message.options. Others are refused.")
-        defaultModel = keys.optionalText(
+        models = keys.list(
+            "models", .model, atMost: 64,
+            "Models that a client may name; ready.options and GET /v1/models list them. Others are "
+                + "refused. Empty: any.")
+        let named = keys.optionalText(
             "default_model", .line,
-            "Model for messages that name none. Unset: upstream decides, or refuses.",
+            "Model for messages that name none. Unset: the first of options.models, else upstream "
+                + "decides, or refuses.",
             .flag("model", environment: "MILLRACE_MODEL"))
+        defaultModel = named ?? models.first
         defaults = keys.map(
             "defaults", .parameter, .json, atMost: 64,
             "Request parameters for messages that do not set them; each value is JSON text.")

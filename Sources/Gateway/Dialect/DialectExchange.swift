@@ -88,12 +88,19 @@ final class DialectExchange: HTTPExchangeObserver, LogReader {
         passOn()
     }
 
-    /// Lets upstream answer what goes on from a response; its owner may ask.
+    /// Lets upstream answer what goes on from a response, with a model that may be asked for; its owner may ask.
     func passOnAfterPrevious() {
         let body = exchange.body
         let root = try? JSONReader(
             maximumDepth: shard.context.configuration.limits.jsonDepth
         ).read(body.span)
+        let models = shard.context.requests.models
+        if root == nil, !models.isEmpty { return take(.refused(.unreadable)) }
+        if let value = root?.member("model", in: body.span),
+            let model = models.refused(Array(body[value.range]))
+        {
+            return take(.refused(.noModel(model)))
+        }
         if let value = root?.member("previous_response_id", in: body.span) {
             let previous = Array(body[value.range])
             let owner = shard.context.responses.owner(ofValue: previous)

@@ -110,10 +110,25 @@ struct DialectRoutes {
         case (.delete, "responses", 2): exchange.ask(.delete, about: parts[1])
         case (.post, "responses", _): exchange.ask(.cancel, about: parts[1])
         case (_, "responses", _): exchange.passOn(about: parts[1])
+        case (_, "models", _) where !shard.context.requests.models.isEmpty:
+            answer(exchange, modelAt: parts.dropFirst())
         case (_, "models", _): exchange.passOn()
         // What is made at one upstream is there only.
         default: exchange.passOn(to: 0)
         }
+    }
+
+    /// Names the models that `options.models` lists.
+    ///
+    /// Upstream is not asked: it may know others, or these by other names (`fallback.models`).
+    private func answer(_ exchange: DialectExchange, modelAt path: ArraySlice<String>) {
+        let models = shard.context.requests.models
+        guard !path.isEmpty else { return exchange.respond(200, [], models.listDocument) }
+        let name = path.joined(separator: "/")
+        guard let document = models.document(of: name) else {
+            return exchange.take(.refused(.unknownModel(name)))
+        }
+        exchange.respond(200, [], document)
     }
 
     private func retrieve(_ exchange: DialectExchange, _ request: HTTPRequest, _ name: String) {
@@ -163,6 +178,8 @@ extension DialectError {
         400, "invalid_value", "A query has at most 32 arguments.")
     static let notMultipart = DialectError(
         415, "unsupported_media_type", "A file comes as multipart/form-data.")
+    static let unreadable = DialectError(
+        400, nil, "We could not parse the JSON body of your request.")
     static let compressed = DialectError(
         415, "unsupported_media_type", "A body comes as it is, without a content-encoding.")
 
@@ -177,6 +194,14 @@ extension DialectError {
             400, "previous_response_not_found",
             "Previous response with id \(String(decoding: name.prefix(200), as: UTF8.self)) not found.",
             param: "previous_response_id")
+    }
+
+    /// The service's answer to a question about a model that is not there.
+    static func unknownModel(_ name: String) -> DialectError {
+        DialectError(
+            404, "model_not_found",
+            "The model '\(name.prefix(200))' does not exist or you do not have access to it.",
+            param: "model")
     }
 
     static func notFound(_ path: String) -> DialectError {

@@ -45,6 +45,12 @@ package struct DialectError: Error, Equatable, Sendable {
         if JSONText.isErrorObject(answer.body) { body = answer.body }
     }
 
+    /// The service's answer to a request that names a model which is not there.
+    package static func noModel(_ name: String) -> DialectError {
+        DialectError(
+            400, "model_not_found", "The requested model '\(name)' does not exist.", param: "model")
+    }
+
     /// Codes of what was not even tried.
     private static func isFull(_ code: String) -> Bool {
         code == GatewayErrorCode.overloaded.rawValue

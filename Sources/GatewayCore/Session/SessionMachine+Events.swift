@@ -7,6 +7,9 @@ extension SessionMachine {
         _ request: DialectRequest, from connection: ConnectionID, responseID: String, now: Instant,
         actions: inout [SessionAction]
     ) throws(DialectError) {
+        if let model = requests.models.refused(request.model ?? requests.defaultModel) {
+            throw .noModel(model)
+        }
         if let lane = request.lane, !dialect.lanes.contains(lane) {
             guard dialect.lanes.count < settings.namedLanes else {
                 throw DialectError(
@@ -78,7 +81,7 @@ extension SessionMachine {
         var record = ResponseRecord(
             number: number, id: waiting.responseID, messageID: "", connection: waiting.connection,
             acceptedAt: now, firstSequence: log.lastSequence + 1, lastSequence: log.lastSequence)
-        record.model = request.model ?? requests.defaults.first { $0.name == "model" }?.value
+        record.model = request.model ?? requests.defaultModel
         let turn = request.previous.flatMap { id in
             dialect.turns.first { $0.id == id }?.turn
         }

@@ -9,6 +9,8 @@ extension SessionMachine {
         case conflict
         /// A limit is reached; the code that the client was told.
         case limited(GatewayErrorCode)
+        /// It asks for what nobody here may ask for; the code that the client was told.
+        case refused(GatewayErrorCode)
     }
 
     /// Takes a user's message: opens its response, or attaches to the one it has opened before.
@@ -23,6 +25,13 @@ extension SessionMachine {
             actions.append(.send(connection, frame: repeated(message.id, known, hash)))
             return known.hasInput(hash) ? .attached : .conflict
         }
+        if let model = requests.models.refused(requests.model(of: message)) {
+            let reason =
+                "`options.model` \"\(model)\" is not offered here: one of ready.options.models is (options.models)"
+            let frame = ServerFrames.error(.modelNotAllowed, reason, messageID: message.id)
+            actions.append(.send(connection, frame: frame))
+            return .refused(.modelNotAllowed)
+        }
         if let refusal = refusal(of: message, from: connection) {
             let frame = ServerFrames.error(
                 refusal.code, refusal.reason, messageID: message.id)
@@ -35,8 +44,8 @@ extension SessionMachine {
             number: number, id: responseID, messageID: message.id, connection: connection,
             acceptedAt: now, firstSequence: log.lastSequence + 1,
             lastSequence: log.lastSequence + 1)
-        record.model = (message.options + requests.defaults).first { $0.name == "model" }
-            .flatMap { $0.value.first == UInt8(ascii: "\"") ? $0.value : nil }
+        record.model = requests.model(of: message)
+            .flatMap { $0.first == UInt8(ascii: "\"") ? $0 : nil }
         remember(message.id, as: number, responseID, hash)
         appendMessageEvent(message, number)
         let context = context(of: message)

@@ -52,6 +52,8 @@ package struct UpstreamRequestBody: Equatable, Sendable {
 package struct UpstreamRequestBuilder: Sendable {
     /// Parameters for requests that do not name them, in order.
     package var defaults: [RequestOption] = []
+    /// The models that a request may name, or get by default.
+    package var models = OfferedModels()
     /// Whether upstream keeps responses; `previous_response_id` needs it.
     package var storesResponses = false
     package var conversation = SessionSettings.ConversationState.upstream
@@ -68,6 +70,14 @@ package struct UpstreamRequestBuilder: Sendable {
             $0.name == "previous_response_id" || $0.name == "conversation"
         }
     }
+
+    /// The model that is asked for, as raw JSON: the message's own, else the default; nil when upstream is to choose.
+    func model(of message: ClientCommand.Message) -> [UInt8]? {
+        message.options.first { $0.name == "model" }?.value ?? defaultModel
+    }
+
+    /// The model of requests that name none, as raw JSON.
+    var defaultModel: [UInt8]? { defaults.first { $0.name == "model" }?.value }
 
     /// Builds a request from the message's own input items, the kept ones before them, and options.
     func build(

@@ -17,13 +17,16 @@ package enum ServerFrames {
         package var allowedOptions: [String]
         /// The model of messages that name none.
         package var defaultModel: String?
+        /// The models that a message may name; none: any.
+        package var models: OfferedModels
 
         /// States a greeting.
         package init(
             session: String, epoch: String, sequence: Int, resumeToken: String,
             expiresInSeconds: Int, recovered: Bool, reason: GatewayErrorCode?,
             limits: [(name: String, value: Int)], heartbeatSeconds: Int,
-            allowedOptions: [String] = [], defaultModel: String? = nil
+            allowedOptions: [String] = [], defaultModel: String? = nil,
+            models: OfferedModels = OfferedModels()
         ) {
             self.session = session
             self.epoch = epoch
@@ -36,6 +39,7 @@ package enum ServerFrames {
             self.heartbeatSeconds = heartbeatSeconds
             self.allowedOptions = allowedOptions
             self.defaultModel = defaultModel
+            self.models = models
         }
     }
 
@@ -57,12 +61,12 @@ package enum ServerFrames {
                 frame.append(UInt8(ascii: ":"))
                 frame.append(decimal: limit.value)
             }
-            frame.append(literal: "},\"options\":{\"allow\":[")
-            for (position, name) in ready.allowedOptions.enumerated() {
-                if position > 0 { frame.append(UInt8(ascii: ",")) }
-                frame.append(jsonString: name)
+            frame.append(literal: "},\"options\":{\"allow\":")
+            frame.append(jsonStrings: ready.allowedOptions)
+            if !ready.models.isEmpty {
+                frame.append(literal: ",\"models\":")
+                frame.append(jsonStrings: ready.models.names)
             }
-            frame.append(UInt8(ascii: "]"))
             if let model = ready.defaultModel { frame.field("model", model) }
             frame.append(UInt8(ascii: "}"))
         }
@@ -125,6 +129,16 @@ extension [UInt8] {
         append(literal: ",\"")
         append(literal: name)
         append(literal: "\":")
+    }
+
+    /// Appends an array of strings.
+    fileprivate mutating func append(jsonStrings texts: [String]) {
+        append(UInt8(ascii: "["))
+        for (position, text) in texts.enumerated() {
+            if position > 0 { append(UInt8(ascii: ",")) }
+            append(jsonString: text)
+        }
+        append(UInt8(ascii: "]"))
     }
 
     /// Appends `,"name":"value"`.

@@ -8,14 +8,17 @@ struct DialectFixture {
     let connection = ConnectionID(shard: 0, counter: 1)
     private var reducers: [Int: ResponsesReducer] = [:]
 
-    init(_ adjust: (inout SessionSettings) -> Void = { _ in }) {
+    init(
+        requests: UpstreamRequestBuilder = UpstreamRequestBuilder(),
+        _ adjust: (inout SessionSettings) -> Void = { _ in }
+    ) {
         var settings = SessionSettings { _ in [] }
         settings.fidelity = .full
         settings.conversation = .none
         adjust(&settings)
         machine = SessionMachine(
             id: SessionID(node: 0, shard: 0, random: Array(repeating: 7, count: 10)),
-            epoch: "e_1", settings: settings, requests: UpstreamRequestBuilder(), now: now)
+            epoch: "e_1", settings: settings, requests: requests, now: now)
         machine.attach(connection, now: now, actions: &actions)
         actions = []
     }

@@ -45,6 +45,36 @@ struct SessionMessageTests {
         #expect(script.machine.runningResponses.isEmpty)
     }
 
+    @Test(
+        "of offered models one is taken; another, or none that is a name, is refused and changes nothing"
+    )
+    func offeredModels() throws {
+        var requests = UpstreamRequestBuilder()
+        requests.models = OfferedModels(["gpt", "o/1"])
+        requests.defaults = [RequestOption(name: "model", value: Array("\"gpt\"".utf8))]
+        var script = SessionScript(requests: requests)
+        for (number, model) in ["\"gpt-5\"", "\"\"", "null", "7", "[\"gpt\"]"].enumerated() {
+            script.message("x\(number)", options: [("model", model)])
+            #expect(script.took() == ["c1: error model_not_allowed x\(number)"])
+        }
+        #expect(script.machine.log.lastSequence == 0)
+        script.message("m1")
+        #expect(script.took()[1] == "2 response r0 queued model=gpt")
+        script.ends(0)
+        // An id that was refused is free; escapes are read before names are compared.
+        script.message("x0", options: [("model", "\"o\\/\\u0031\"")])
+        #expect(script.requests[1]?.contains("\"model\":\"o\\/\\u0031\"") == true)
+        // A repetition attaches, whatever its options say.
+        script.ends(1)
+        _ = script.took()
+        script.message("m1", options: [("model", "\"gpt-5\"")])
+        #expect(script.took().allSatisfy { !$0.contains("model_not_allowed") })
+        #expect(OfferedModels().refused(Array("\"any\"".utf8)) == nil)
+        #expect(
+            requests.models.refused(Array("\"\(String(repeating: "é", count: 99))\"".utf8))?.count
+                == 64)
+    }
+
     @Test("nothing follows a complete, whatever upstream goes on to say or the client to ask")
     func nothingFollows() {
         var script = SessionScript()

@@ -19,14 +19,20 @@ struct SessionScript {
     private var cursor = 0
     private var responseCount = 0
 
+    /// Every frame that a connection gets, as it is sent, events unmerged.
+    private(set) var frames: [String] = []
+    /// Names the responses by their number.
+    var responseName: (Int) -> String = { "r\($0)" }
+
     init(
-        requests: UpstreamRequestBuilder = UpstreamRequestBuilder(),
+        requests: UpstreamRequestBuilder = UpstreamRequestBuilder(), epoch: String = "e",
         continuing: String? = nil, _ configure: (inout SessionSettings) -> Void = { _ in }
     ) {
         var settings = SessionSettings { text in Array(SHA256.hex(text).utf8.prefix(8)) }
         configure(&settings)
         machine = SessionMachine(
-            id: SessionID(node: 1, shard: 0, random: [UInt8](repeating: 7, count: 10)), epoch: "e",
+            id: SessionID(node: 1, shard: 0, random: [UInt8](repeating: 7, count: 10)),
+            epoch: epoch,
             settings: settings, requests: requests, continuing: continuing.map { Array($0.utf8) },
             now: now)
         attach(1)
@@ -73,7 +79,7 @@ struct SessionScript {
         let message = ClientCommand.Message(
             id: id, input: Array(input.utf8),
             options: options.map { RequestOption(name: $0.0, value: Array($0.1.utf8)) })
-        let responseID = "r\(responseCount)"
+        let responseID = responseName(responseCount)
         let before = machine.log.lastSequence
         perform {
             _ = $0.receive(
@@ -226,7 +232,10 @@ struct SessionScript {
 
     private mutating func noteEvents() {
         cursor = max(cursor, machine.log.compactedThrough)
-        for event in events(after: cursor) { transcript.append(Self.describe(event)) }
+        for event in events(after: cursor) {
+            transcript.append(Self.describe(event))
+            frames.append(event.line)
+        }
         cursor = machine.log.lastSequence
     }
 
@@ -285,9 +294,11 @@ struct SessionScript {
         case .pauseUpstream: transcript.append("pause")
         case .resumeUpstream: transcript.append("resume")
         case .send(let connection, let frame):
+            frames.append(String(decoding: frame, as: UTF8.self))
             transcript.append(
                 "c\(connection.rawValue & 0xFFFF): \(Self.describe(unnumbered: frame))")
         case .broadcast(let frame):
+            frames.append(String(decoding: frame, as: UTF8.self))
             transcript.append("all: \(Self.describe(unnumbered: frame))")
         case .responseEnded(let summary):
             summaries.append(summary)

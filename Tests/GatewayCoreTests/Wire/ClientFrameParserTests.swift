@@ -319,6 +319,13 @@ struct ServerFramesTests {
             text(ServerFrames.ready(ready))
                 == #"{"type":"ready","session":"s","epoch":"e","seq":4,"resume_token":"t","expires_in_s":60,"recovered":false,"reason":"token_expired","heartbeat_s":25,"limits":{"a":1,"b":2},"options":{"allow":[]}}"#
         )
+        var choosing = ready
+        choosing.allowedOptions = ["model", "text"]
+        choosing.models = OfferedModels(["a", "b\"c"])
+        choosing.defaultModel = "a"
+        #expect(
+            text(ServerFrames.ready(choosing)).hasSuffix(
+                #""options":{"allow":["model","text"],"models":["a","b\"c"],"model":"a"}}"#))
         #expect(text(ServerFrames.pong(id: nil)) == #"{"type":"pong"}"#)
         #expect(text(ServerFrames.pong(id: "\"\u{0}\n")) == #"{"type":"pong","id":"\"\u0000\n"}"#)
         #expect(

@@ -1,10 +1,13 @@
 /** Sessions in IndexedDB: large enough for images, shared by the tabs of one origin, atomic per record. */
 
+import { type TextPiece, textPieces } from "../core/text-pieces.ts";
 import { mayReplace, type SessionStore, type StoredSession } from "../core/store.ts";
 
 const DATABASE = "millrace";
-const VERSION = 1;
+const VERSION = 2;
 export const SESSIONS = "sessions";
+/** What the sessions say, so that a search need not read their pictures; written with each of them. */
+const TEXTS = "texts";
 export const CONVERSATIONS = "conversations";
 
 let opened: Promise<IDBDatabase> | undefined;
@@ -13,30 +16,61 @@ let opened: Promise<IDBDatabase> | undefined;
 export function openDatabase(): Promise<IDBDatabase> {
   opened ??= new Promise<IDBDatabase>((resolve, reject) => {
     const request = indexedDB.open(DATABASE, VERSION);
-    request.onupgradeneeded = () => {
-      request.result.createObjectStore(SESSIONS);
-      request.result.createObjectStore(CONVERSATIONS, { keyPath: "id" });
+    request.onupgradeneeded = ({ oldVersion }) => {
+      const database = request.result;
+      if (oldVersion < 1) {
+        database.createObjectStore(SESSIONS);
+        database.createObjectStore(CONVERSATIONS, { keyPath: "id" });
+      }
+      if (oldVersion < 2) {
+        database.createObjectStore(TEXTS);
+        if (oldVersion > 0) fillTexts(request.transaction!);
+      }
     };
-    request.onsuccess = () => resolve(request.result);
+    request.onsuccess = () => {
+      // A page of a later version waits until this one lets go.
+      request.result.onversionchange = () => {
+        request.result.close();
+        opened = undefined;
+      };
+      resolve(request.result);
+    };
     request.onerror = () => reject(request.error);
   });
   opened.catch(() => opened = undefined);
   return opened;
 }
 
+/** Reads the texts of sessions that an earlier version has kept without them. */
+function fillTexts(transaction: IDBTransaction): void {
+  const request = transaction.objectStore(SESSIONS).openCursor();
+  request.onsuccess = () => {
+    const cursor = request.result;
+    if (cursor === null) return;
+    const { turns } = cursor.value as StoredSession;
+    transaction.objectStore(TEXTS).put(textPieces(turns), cursor.key);
+    cursor.continue();
+  };
+}
+
 /** Runs one transaction and answers with what `work` asked for, once it is durable. */
 export async function transact<T>(
   store: string,
   mode: IDBTransactionMode,
-  work: (objects: IDBObjectStore, answer: (value: T) => void) => void,
+  work: (objects: IDBObjectStore, answer: (value: T) => void, beside: IDBObjectStore) => void,
+  besides: string = store,
 ): Promise<T | undefined> {
   const database = await openDatabase();
   return new Promise((resolve, reject) => {
     let result: T | undefined;
-    const transaction = database.transaction(store, mode);
+    const transaction = database.transaction([...new Set([store, besides])], mode);
     transaction.oncomplete = () => resolve(result);
     transaction.onabort = () => reject(transaction.error);
-    work(transaction.objectStore(store), (value) => result = value);
+    work(
+      transaction.objectStore(store),
+      (value) => result = value,
+      transaction.objectStore(besides),
+    );
   });
 }
 
@@ -51,20 +85,38 @@ export class IndexedSessionStore implements SessionStore {
   async save(key: string, record: StoredSession): Promise<boolean> {
     // The turns go on changing while the transaction waits: what is stored must stand at one position.
     const copy = structuredClone(record);
-    const kept = await transact<boolean>(SESSIONS, "readwrite", (objects, answer) => {
+    const pieces = textPieces(copy.turns);
+    const kept = await transact<boolean>(SESSIONS, "readwrite", (objects, answer, texts) => {
       const request = objects.get(key);
       request.onsuccess = () => {
         const may = mayReplace(request.result, copy);
-        if (may) objects.put(copy, key);
+        if (may) {
+          objects.put(copy, key);
+          texts.put(pieces, key);
+        }
         answer(may);
       };
-    });
+    }, TEXTS);
     return kept ?? false;
   }
 
   async remove(key: string): Promise<void> {
-    await transact<void>(SESSIONS, "readwrite", (objects) => {
+    await transact<void>(SESSIONS, "readwrite", (objects, _, texts) => {
       objects.delete(key);
+      texts.delete(key);
+    }, TEXTS);
+  }
+
+  async texts(keys: readonly string[]): Promise<ReadonlyMap<string, readonly TextPiece[]>> {
+    const found = new Map<string, readonly TextPiece[]>();
+    await transact<void>(TEXTS, "readonly", (objects) => {
+      for (const key of keys) {
+        const request = objects.get(key);
+        request.onsuccess = () => {
+          if (request.result !== undefined) found.set(key, request.result);
+        };
+      }
     });
+    return found;
   }
 }

@@ -272,12 +272,13 @@ export class ChatStreamClient {
    * Sends a message again whose response failed, was cut short, or never started.
    *
    * The repeat is a message of its own, named after the first (`ID:2`), so every page knows which one it replaces.
+   * It has the first one's options unless others are given.
    */
-  retry(message: string): Turn | undefined {
+  retry(message: string, options?: MessageOptions): Turn | undefined {
     const turn = this.#transcript.turn(message);
     if (turn?.input === undefined || !isSettled(turn)) return undefined;
     if (turn.answer === undefined) this.#remove(turn);
-    return this.send(turn.input, turn.options, nextRetryId(message));
+    return this.send(turn.input, options ?? turn.options, nextRetryId(message));
   }
 
   /** Forgets a message that never started a response. */

@@ -48,14 +48,6 @@ export function titleOf(turns: readonly Turn[]): string {
   return `${cut.slice(0, Math.max(30, cut.lastIndexOf(" ")))}…`;
 }
 
-export function searchConversations(list: readonly Conversation[], query: string): Conversation[] {
-  const words = query.toLocaleLowerCase().split(/\s+/).filter((word) => word !== "");
-  return list.filter(({ title }) => {
-    const text = title.toLocaleLowerCase();
-    return words.every((word) => text.includes(word));
-  });
-}
-
 // MARK: export and import
 
 /** A conversation in one file. It holds no token: whoever gets it may read the text, not the session. */

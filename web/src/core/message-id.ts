@@ -10,6 +10,19 @@ export function nextRetryId(id: string): string {
   return `${base}:${count + 1}`;
 }
 
+/** The turns without those that were tried again since: of each message its last attempt. */
+export function lastAttempts<T extends { readonly id: string }>(turns: readonly T[]): T[] {
+  const attempts = new Map<string, number>();
+  for (const { id } of turns) {
+    const [base, count] = splitRetryId(id);
+    attempts.set(base, Math.max(count, attempts.get(base) ?? 0));
+  }
+  return turns.filter(({ id }) => {
+    const [base, count] = splitRetryId(id);
+    return attempts.get(base) === count;
+  });
+}
+
 /** An id that nobody has used: 16 characters from `random` behind `prefix`. */
 export function newRandomId(prefix: string, random: () => number): string {
   let id = prefix;

@@ -1,4 +1,5 @@
 /** The framework-free client of a Millrace gateway. No DOM, no Vue. */
+export { allowedOptions } from "./allowed-options.ts";
 export * from "./backoff.ts";
 export { type CitationMark, CitationMarks, type Source, sourcesOf } from "./citations.ts";
 export * from "./client.ts";

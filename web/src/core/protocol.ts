@@ -194,7 +194,9 @@ export interface ReadyFrame {
   /** What `message.options` may hold, where the gateway tells. */
   readonly options?: {
     readonly allow?: readonly string[];
+    /** What `model` may be, in the order in which to offer it; absent: anything. */
     readonly models?: readonly string[];
+    /** Of messages that name none. */
     readonly model?: string;
   };
 }

@@ -1,5 +1,6 @@
 /** Where a session is kept between two lives of the page. Replaceable: pass your own `SessionStore`. */
 
+import type { TextPiece } from "./text-pieces.ts";
 import type { Turn } from "./turn.ts";
 
 /**
@@ -29,6 +30,12 @@ export interface SessionStore {
   /** Keeps the record, unless a newer generation is there: then it answers `false`. */
   save(key: string, record: StoredSession): Awaitable<boolean>;
   remove(key: string): Awaitable<void>;
+  /**
+   * What these sessions say, for a search; those that are not kept are left out.
+   *
+   * A store that can tell without reading whole sessions, pictures and all, should. Without it they are loaded.
+   */
+  texts?(keys: readonly string[]): Awaitable<ReadonlyMap<string, readonly TextPiece[]>>;
 }
 
 /**

@@ -8,6 +8,7 @@ export const de: Catalogue = {
   "list.new": "Neuer Chat",
   "list.search": "Chats durchsuchen",
   "list.empty": "Noch keine Chats",
+  "list.searching": "Suche …",
   "list.none": "Nichts gefunden",
   "list.rename": "Umbenennen",
   "list.delete": "Löschen",
@@ -61,6 +62,16 @@ export const de: Catalogue = {
     "Hier brach die Antwort ab, ein anderer Server fuhr fort: Wörter können fehlen oder doppelt sein.",
   "turn.attachment": "Anhang",
   "turn.large": "Nachricht mit {size}",
+  "problem.model_not_allowed":
+    "Das Gateway bietet das gewählte Modell nicht mehr an. Ein neuer Versuch nimmt das jetzt eingestellte.",
+  "problem.input_too_large": "Diese Nachricht ist größer, als das Gateway annimmt.",
+  "problem.message_too_big": "Diese Nachricht ist größer, als das Gateway annimmt.",
+  "problem.conversation_too_large":
+    "Dieser Chat ist für das Gateway zu lang geworden. Beginne einen neuen.",
+  "problem.too_many_responses":
+    "Zu viele Antworten laufen. Versuche es erneut, wenn eine beendet ist.",
+  "problem.overloaded": "Das Gateway hat gerade keinen Platz. Versuche es gleich noch einmal.",
+  "problem.rate_limited": "Das war dem Gateway zu schnell. Versuche es gleich noch einmal.",
   "state.thinking": "Warten auf das Modell",
   "state.queued": "Wartet auf einen freien Platz beim Modell",
   "state.connecting": "Verbindung zum Modell wird aufgebaut",
@@ -129,6 +140,7 @@ export const de: Catalogue = {
   "link.draining": "Das Gateway startet neu; Antworten laufen weiter",
   "link.why.refused":
     "Das Gateway läuft, weist diese Seite aber ab. Vielleicht ist es voll, oder ein Proxy dazwischen lässt WebSockets oder die Adresse der Seite nicht durch.",
+  "link.why.silent": "Das Gateway antwortet nicht.",
   "link.why.draining": "Es startet gleich neu und nimmt keine neuen Verbindungen an.",
   "link.now": "Jetzt verbinden",
   "link.key": "Zugangsschlüssel",
@@ -142,6 +154,7 @@ export const de: Catalogue = {
   "settings.title": "Einstellungen",
   "settings.model": "Modell",
   "settings.modelDefault": "Standardmodell",
+  "settings.modelOwn": "{model} (Standard)",
   "settings.instructions": "Anweisungen",
   "settings.instructionsHint": "Wie das Modell in diesem Chat antworten soll",
   "settings.effort": "Denkaufwand",

@@ -1,7 +1,8 @@
-import { defineComponent, h, type VNodeChild } from "vue";
+import { computed, defineComponent, h, type VNodeChild } from "vue";
 import type { MessageKey } from "../i18n/en.ts";
 import { isMessageKey } from "../i18n/translate.ts";
 import { imageData } from "../core/image-data.ts";
+import type { StateFrame } from "../core/protocol.ts";
 import { type Answer, answerText, isRunning, type OutputItem, seamBetween } from "../core/turn.ts";
 import type { TurnView } from "../vue/useChatStream.ts";
 import { type Ui, useUi } from "./context.ts";
@@ -12,6 +13,7 @@ import { ReasoningCard } from "./ReasoningCard.tsx";
 import { citationMark, sourcesView } from "./Sources.tsx";
 import { ToolCard } from "./ToolCard.tsx";
 import { useCopy } from "./useCopy.ts";
+import { useCountdown } from "./useCountdown.ts";
 
 export interface AnswerActions {
   retry(): void;
@@ -185,22 +187,25 @@ const ImageOutput = defineComponent<{ source: string; done: boolean }>((props) =
   );
 }, { name: "ImageOutput", props: ["source", "done"] });
 
+/** When the gateway asks the model again. */
+const RetryView = defineComponent<{ activity: StateFrame }>((props) => {
+  const ui = useUi();
+  const due = computed(() => ui.environment.now() + (props.activity.retry_in_ms ?? 0));
+  const seconds = useCountdown(ui.environment, () => due.value);
+  return () => (
+    <p class="activity warn">
+      {ui.t("state.retrying", { seconds: seconds.value, attempt: props.activity.attempt ?? 1 })}
+    </p>
+  );
+}, { name: "RetryView", props: ["activity"] });
+
 /** Why nothing comes; while text comes, nothing. */
 function activityView(ui: Ui, view: TurnView, answer: Answer, empty: boolean): VNodeChild {
   if (view.turn.stopping === true) return <p class="activity">{ui.t("state.stopping")}</p>;
   const activity = answer.activity;
   if (activity !== undefined) {
     const key = `state.${activity.state}`;
-    if (activity.state === "retrying") {
-      return (
-        <p class="activity warn">
-          {ui.t("state.retrying", {
-            seconds: Math.ceil((activity.retry_in_ms ?? 0) / 1_000),
-            attempt: activity.attempt ?? 1,
-          })}
-        </p>
-      );
-    }
+    if (activity.state === "retrying") return <RetryView activity={activity} />;
     if (isMessageKey(key)) return <p class="activity">{ui.t(key)}</p>;
   }
   return empty ? <p class="activity">{ui.t("state.thinking")}</p> : null;

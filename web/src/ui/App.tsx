@@ -4,7 +4,7 @@ import { IndexedSessionStore } from "../browser/indexed-store.ts";
 import type { Environment } from "../core/environment.ts";
 import { type Conversation, exportJson, exportMarkdown } from "../core/conversations.ts";
 import { useConversations } from "../vue/useConversations.ts";
-import { ChatPane } from "./ChatPane.tsx";
+import { ChatPane, type Sought } from "./ChatPane.tsx";
 import { download, provideUi } from "./context.ts";
 import { icon } from "./Icon.tsx";
 import { Sidebar } from "./Sidebar.tsx";
@@ -28,10 +28,12 @@ export const App = defineComponent<{ environment?: Environment }>((props) => {
     menuOpen.value = false;
     nextTick(() => document.querySelector<HTMLElement>(".chat-head button")?.focus());
   };
-  const choose = (id: string) => {
+  const sought = shallowRef<Sought | undefined>(undefined);
+  const choose = (id: string, turn?: string) => {
+    sought.value = turn === undefined ? undefined : { id, turn };
     current.value = id;
     menuOpen.value = false;
-    history.pushState(null, "", `#/c/${id}`);
+    if (fromAddress() !== id) history.pushState(null, "", `#/c/${id}`);
   };
   const startNew = () => {
     current.value = conversations.newId();
@@ -90,6 +92,7 @@ export const App = defineComponent<{ environment?: Environment }>((props) => {
         covered={menuOpen.value}
         conversation={conversations.get(current.value)}
         usedModels={conversations.list.value.flatMap(({ options }) => options?.model ?? [])}
+        sought={sought.value?.id === current.value ? sought.value : undefined}
         onChange={change}
         onMenu={() => menuOpen.value = true}
       />

@@ -8,8 +8,9 @@ import {
   type VNodeChild,
   watch,
 } from "vue";
+import { allowedOptions } from "../core/allowed-options.ts";
 import type { Notice } from "../core/connection-state.ts";
-import { splitRetryId } from "../core/message-id.ts";
+import { lastAttempts } from "../core/message-id.ts";
 import { type Conversation, titleOf } from "../core/conversations.ts";
 import type { MessageInput, MessageOptions } from "../core/protocol.ts";
 import { IndexedSessionStore } from "../browser/indexed-store.ts";
@@ -23,7 +24,14 @@ import { SettingsDialog } from "./SettingsDialog.tsx";
 import { TurnItem } from "./TurnItem.tsx";
 
 const PROMPTS = ["empty.p1", "empty.p2", "empty.p3", "empty.p4"] as const;
+const SOUGHT_SHINES_MS = 1_600;
 const ACCESS_KEY = "millrace.access-key";
+
+/** A turn that is to be shown, where a search has found it. */
+export interface Sought {
+  readonly id: string;
+  readonly turn: string;
+}
 
 interface ChatPaneProps {
   id: string;
@@ -32,6 +40,7 @@ interface ChatPaneProps {
   isNew: boolean;
   /** Models that conversations of this browser have asked for. */
   usedModels: readonly string[];
+  sought: Sought | undefined;
   /** The list of conversations lies over it. */
   covered: boolean;
   onChange: (change: Partial<Omit<Conversation, "id">>) => void;
@@ -93,17 +102,18 @@ export const ChatPane = defineComponent<ChatPaneProps>((props) => {
   });
 
   /** A message that was tried again is shown in its last attempt only. */
-  const shown = computed(() => {
-    const attempts = new Map<string, number>();
-    for (const { id } of chat.turns.value) {
-      const [base, count] = splitRetryId(id);
-      attempts.set(base, Math.max(count, attempts.get(base) ?? 0));
-    }
-    return chat.turns.value.filter(({ id }) => {
-      const [base, count] = splitRetryId(id);
-      return attempts.get(base) === count;
-    });
-  });
+  const shown = computed(() => lastAttempts(chat.turns.value));
+
+  // Once for each choice, as soon as the turn is there.
+  let shownSought: Sought | undefined;
+  watch(() => [props.sought, shown.value.length] as const, ([sought]) => {
+    if (sought === undefined || sought === shownSought || shown.value.length === 0) return;
+    shownSought = sought;
+    const turn = stick.content.value?.querySelector(`[data-turn="${CSS.escape(sought.turn)}"]`);
+    if (turn === null || turn === undefined) return;
+    stick.show(turn);
+    turn.animate([{ backgroundColor: "var(--accent-soft)" }, {}], SOUGHT_SHINES_MS);
+  }, { flush: "post", immediate: true });
 
   watch(() => chat.turns.value.length, () => {
     const turns = chat.client.turns;
@@ -131,17 +141,12 @@ export const ChatPane = defineComponent<ChatPaneProps>((props) => {
   });
 
   /** What was chosen for this conversation, as far as the gateway still allows it. */
-  const options = (): MessageOptions => {
-    const { allow } = chat.connection.value.options ?? {};
-    return Object.fromEntries(
-      Object.entries(props.conversation?.options ?? {})
-        .filter(([name]) => allow === undefined || allow.includes(name)),
-    );
-  };
-  /** What the gateway offers, its default, and what other conversations here were answered by. */
-  const models = () => {
-    const { models = [], model } = chat.connection.value.options ?? {};
-    return [...new Set([...models, ...(model === undefined ? [] : [model]), ...props.usedModels])];
+  const options = (): MessageOptions =>
+    allowedOptions(props.conversation?.options ?? {}, chat.connection.value.options);
+  /** To complete what is typed: the gateway's default, and what other conversations here were answered by. */
+  const knownModels = () => {
+    const { model } = chat.connection.value.options ?? {};
+    return [...new Set([...(model === undefined ? [] : [model]), ...props.usedModels])];
   };
   const send = (input: MessageInput) => {
     chat.send(input, options());
@@ -223,7 +228,13 @@ export const ChatPane = defineComponent<ChatPaneProps>((props) => {
               : turns.length === 0
               ? empty()
               : turns.map((view: TurnView, place: number) => (
-                <TurnItem key={view.id} view={view} chat={chat} last={place === turns.length - 1} />
+                <TurnItem
+                  key={view.id}
+                  view={view}
+                  chat={chat}
+                  last={place === turns.length - 1}
+                  options={options}
+                />
               ))}
           </div>
         </div>
@@ -261,7 +272,7 @@ export const ChatPane = defineComponent<ChatPaneProps>((props) => {
             <SettingsDialog
               options={props.conversation?.options ?? {}}
               gateway={connection.options}
-              models={models()}
+              knownModels={knownModels()}
               onChange={(next: MessageOptions) => props.onChange({ options: next })}
               onClose={() => {
                 settingsOpen.value = false;
@@ -275,5 +286,5 @@ export const ChatPane = defineComponent<ChatPaneProps>((props) => {
   };
 }, {
   name: "ChatPane",
-  props: ["id", "conversation", "isNew", "usedModels", "covered", "onChange", "onMenu"],
+  props: ["id", "conversation", "isNew", "usedModels", "sought", "covered", "onChange", "onMenu"],
 });

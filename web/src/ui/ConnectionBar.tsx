@@ -1,9 +1,9 @@
-import { defineComponent, h, onBeforeUnmount, shallowRef, type VNodeChild, watch } from "vue";
-import { Alarm } from "../core/alarm.ts";
+import { defineComponent, h, shallowRef, type VNodeChild } from "vue";
 import type { ConnectionState } from "../core/connection-state.ts";
 import { isMessageKey } from "../i18n/translate.ts";
 import { useUi } from "./context.ts";
 import { icon } from "./Icon.tsx";
+import { useCountdown } from "./useCountdown.ts";
 
 /** A dot and a word in the header: how the connection is. */
 export const StatusPill = defineComponent<{ connection: ConnectionState }>((props) => {
@@ -12,7 +12,7 @@ export const StatusPill = defineComponent<{ connection: ConnectionState }>((prop
     const { phase, draining } = props.connection;
     const tone = phase === "ready" && !draining
       ? "good"
-      : phase === "connecting" || phase === "waiting" || draining
+      : phase === "idle" || phase === "connecting" || phase === "waiting" || draining
       ? "busy"
       : "bad";
     const key = phase === "waiting" || phase === "connecting"
@@ -32,8 +32,8 @@ export const StatusPill = defineComponent<{ connection: ConnectionState }>((prop
   };
 }, { name: "StatusPill", props: ["connection"] });
 
-/** Half a second, so that no second is left out. */
-const COUNT_MS = 500;
+/** From this attempt on it is said that nobody answers. */
+const SILENT_ATTEMPTS = 3;
 
 interface BarProps {
   connection: ConnectionState;
@@ -44,17 +44,10 @@ interface BarProps {
 /** Above the composer, only when there is something to say: retry countdown, offline, refused, restart. */
 export const ConnectionBar = defineComponent<BarProps>((props) => {
   const ui = useUi();
-  const second = shallowRef(0);
-  const alarm = new Alarm(ui.environment);
-  const count = () => {
-    second.value++;
-    alarm.set(COUNT_MS, count);
-  };
-  watch(() => props.connection.phase, (phase) => {
-    if (phase === "waiting") alarm.set(COUNT_MS, count);
-    else alarm.clear();
-  }, { immediate: true });
-  onBeforeUnmount(() => alarm.clear());
+  const seconds = useCountdown(
+    ui.environment,
+    () => props.connection.phase === "waiting" ? props.connection.retry_at ?? 0 : undefined,
+  );
   const key = shallowRef("");
 
   const again = () => (
@@ -74,17 +67,19 @@ export const ConnectionBar = defineComponent<BarProps>((props) => {
       {tone === "calm" ? null : again()}
     </div>
   );
+  /** Why there is no connection, as far as that is known. */
+  const reasonOf = (problem: ConnectionState["problem"], attempt: number): string => {
+    if (problem === undefined) return "";
+    if (problem.code === "close_1006") {
+      return attempt < SILENT_ATTEMPTS ? "" : ui.t("link.why.silent");
+    }
+    const known = `link.why.${problem.code}`;
+    return isMessageKey(known) ? ui.t(known) : problem.message;
+  };
   return (): VNodeChild => {
-    void second.value;
-    const { phase, retry_at, problem, draining, attempt } = props.connection;
-    const known = `link.why.${problem?.code}`;
-    const why = problem === undefined || problem.message === "" || problem.code === "close_1006"
-      ? null
-      : (
-        <span class="muted" dir="auto">
-          {isMessageKey(known) ? ui.t(known) : problem.message}
-        </span>
-      );
+    const { phase, problem, draining, attempt } = props.connection;
+    const reason = reasonOf(problem, attempt);
+    const why = reason === "" ? null : <span class="muted" dir="auto">{reason}</span>;
     switch (phase) {
       case "ready":
         return draining ? bar("calm", "again", ui.t("link.draining")) : null;
@@ -96,9 +91,8 @@ export const ConnectionBar = defineComponent<BarProps>((props) => {
       case "waiting": {
         // The first quick attempts are not worth a word.
         if (attempt <= 1 && why === null) return null;
-        const left_ms = (retry_at ?? 0) - ui.environment.now();
-        const seconds = Math.max(0, Math.ceil(left_ms / 1_000));
-        return bar("warn", "again", <span>{ui.t("link.waiting", { seconds })}</span>, why);
+        const words = ui.t("link.waiting", { seconds: seconds.value });
+        return bar("warn", "again", <span>{words}</span>, why);
       }
       case "offline":
         return bar(

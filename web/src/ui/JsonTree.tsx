@@ -63,6 +63,15 @@ const JsonView = defineComponent<{ node: JsonNode; name: string; depth: number }
       // The whole needs no name and no count of its own.
       return <div class={`json-root${state}`}>{children()}</div>;
     }
+    if (isList && node.children.length === 0 && !node.complete) {
+      // Nothing is in it yet, and nobody knows how much will be.
+      return (
+        <div class="json-leaf growing">
+          {name()}
+          <span class="json-value" />
+        </div>
+      );
+    }
     if (isList) {
       return (
         <details class={`json-node${state}`} open={props.depth < 4}>

@@ -7,8 +7,8 @@ import { type Theme, useUi } from "./context.ts";
 interface SettingsProps {
   options: MessageOptions;
   gateway: ReadyFrame["options"];
-  /** Models to offer. */
-  models: readonly string[];
+  /** Names to complete what is typed, where the gateway names no models. */
+  knownModels: readonly string[];
   onChange: (options: MessageOptions) => void;
   onClose: () => void;
 }
@@ -62,6 +62,39 @@ export const SettingsDialog = defineComponent<SettingsProps>((props) => {
     </select>
   );
 
+  /** The gateway's list, where it has one; else a field that takes any name. */
+  const modelControl = (): VNodeChild => {
+    const { models, model: own } = props.gateway ?? {};
+    const { model } = props.options;
+    if (models === undefined) {
+      return [
+        <input
+          key="field"
+          id="s-model"
+          list="s-models"
+          dir="ltr"
+          autocomplete="off"
+          spellcheck="false"
+          placeholder={own ?? ui.t("settings.modelDefault")}
+          value={model ?? ""}
+          onInput={(event: Event) => set("model", valueOf(event).trim())}
+        />,
+        <datalist key="names" id="s-models">
+          {props.knownModels.map((name) => <option key={name} value={name} />)}
+        </datalist>,
+      ];
+    }
+    const chosen = model !== undefined && models.includes(model) ? model : own ?? models[0]!;
+    return choice(
+      "s-model",
+      chosen,
+      models.map((name) =>
+        [name, name === own ? ui.t("settings.modelOwn", { model: name }) : name] as const
+      ),
+      (name) => set("model", name),
+    );
+  };
+
   return () => {
     const options = props.options;
     return (
@@ -78,25 +111,7 @@ export const SettingsDialog = defineComponent<SettingsProps>((props) => {
           <h2 id="settings-title">{ui.t("settings.title")}</h2>
           <fieldset hidden={!PARAMETERS.some(allows)}>
             <legend>{ui.t("settings.answers")}</legend>
-            {allows("model")
-              ? field(
-                "settings.model",
-                "s-model",
-                <input
-                  id="s-model"
-                  list="s-models"
-                  dir="ltr"
-                  autocomplete="off"
-                  spellcheck="false"
-                  placeholder={props.gateway?.model ?? ui.t("settings.modelDefault")}
-                  value={options.model ?? ""}
-                  onInput={(event: Event) => set("model", valueOf(event).trim())}
-                />,
-              )
-              : null}
-            <datalist id="s-models">
-              {props.models.map((model) => <option key={model} value={model} />)}
-            </datalist>
+            {allows("model") ? field("settings.model", "s-model", modelControl()) : null}
             {allows("instructions")
               ? field(
                 "settings.instructions",
@@ -215,4 +230,4 @@ export const SettingsDialog = defineComponent<SettingsProps>((props) => {
       </dialog>
     );
   };
-}, { name: "SettingsDialog", props: ["options", "gateway", "models", "onChange", "onClose"] });
+}, { name: "SettingsDialog", props: ["options", "gateway", "knownModels", "onChange", "onClose"] });

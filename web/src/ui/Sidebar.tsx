@@ -8,7 +8,9 @@ import {
   type VNodeChild,
   watch,
 } from "vue";
+import type { FoundConversation } from "../core/conversation-search.ts";
 import type { Conversation } from "../core/conversations.ts";
+import type { MarkedPart } from "../core/marked-text.ts";
 import type { Conversations } from "../vue/useConversations.ts";
 import { useUi } from "./context.ts";
 import { icon } from "./Icon.tsx";
@@ -17,13 +19,19 @@ interface SidebarProps {
   conversations: Conversations;
   current: string;
   open: boolean;
-  onChoose: (id: string) => void;
+  /** `turn`: the one to show, where a search found it. */
+  onChoose: (id: string, turn?: string) => void;
   onNew: () => void;
   onClose: () => void;
   onExport: (conversation: Conversation, format: "markdown" | "json") => void;
 }
 
 const DAY_MS = 86_400_000;
+
+/** A text with the words of a search marked in it. */
+function marked(parts: readonly MarkedPart[]): VNodeChild {
+  return parts.map(({ text, match }, place) => match ? <mark key={place}>{text}</mark> : text);
+}
 
 /** The list of conversations: search, open, rename, export, delete, import. */
 export const Sidebar = defineComponent<SidebarProps>((props) => {
@@ -118,7 +126,7 @@ export const Sidebar = defineComponent<SidebarProps>((props) => {
     );
   };
 
-  const itemView = (each: Conversation): VNodeChild => {
+  const itemView = ({ conversation: each, ...found }: FoundConversation): VNodeChild => {
     const title = each.title || ui.t("list.untitled");
     if (renaming.value === each.id) {
       return (
@@ -162,9 +170,12 @@ export const Sidebar = defineComponent<SidebarProps>((props) => {
           type="button"
           class="chat-link"
           aria-current={each.id === props.current ? "page" : undefined}
-          onClick={() => props.onChoose(each.id)}
+          onClick={() => props.onChoose(each.id, found.snippet?.turn)}
         >
-          <span dir="auto">{title}</span>
+          <span class="title" dir="auto">{each.title === "" ? title : marked(found.title)}</span>
+          {found.snippet === undefined
+            ? null
+            : <span class="snippet" dir="auto">{marked(found.snippet.parts)}</span>}
         </button>
         <button
           type="button"
@@ -183,19 +194,24 @@ export const Sidebar = defineComponent<SidebarProps>((props) => {
   const groups = () => {
     const now = ui.environment.date();
     const midnight = new Date(now).setHours(0, 0, 0, 0);
-    const found = conversations.found.value;
+    const since = (from: number, to: number) =>
+      conversations.found.value.filter(({ conversation: { updated } }) =>
+        updated >= from && updated < to
+      );
+    const week = Math.min(midnight, now - 7 * DAY_MS);
     return [
-      ["list.today", found.filter((each) => each.updated >= midnight)],
-      [
-        "list.week",
-        found.filter((each) => each.updated < midnight && each.updated > now - 7 * DAY_MS),
-      ],
-      [
-        "list.older",
-        found.filter((each) => each.updated <= now - 7 * DAY_MS && each.updated < midnight),
-      ],
+      ["list.today", since(midnight, Infinity)],
+      ["list.week", since(week, midnight)],
+      ["list.older", since(-Infinity, week)],
     ] as const;
   };
+
+  const nothing = () =>
+    conversations.query.value.trim() === ""
+      ? "list.empty"
+      : conversations.searching.value
+      ? "list.searching"
+      : "list.none";
 
   return () => (
     <aside
@@ -239,6 +255,13 @@ export const Sidebar = defineComponent<SidebarProps>((props) => {
           value={conversations.query.value}
           onInput={(event: Event) =>
             conversations.query.value = (event.target as HTMLInputElement).value}
+          onKeydown={(event: KeyboardEvent) => {
+            // The first Escape empties the field; the next one closes the list.
+            if (event.key !== "Escape" || conversations.query.value === "") return;
+            event.preventDefault();
+            event.stopPropagation();
+            conversations.query.value = "";
+          }}
         />
       </div>
       <nav aria-label={ui.t("app.menu")}>
@@ -251,11 +274,7 @@ export const Sidebar = defineComponent<SidebarProps>((props) => {
           )
         )}
         {conversations.loaded.value && conversations.found.value.length === 0
-          ? (
-            <p class="muted none">
-              {ui.t(conversations.query.value === "" ? "list.empty" : "list.none")}
-            </p>
-          )
+          ? <p class="muted none" role="status">{ui.t(nothing())}</p>
           : null}
       </nav>
       <div class="sidebar-foot">

@@ -1,7 +1,8 @@
 import { defineComponent, h, nextTick, shallowRef, type VNodeChild } from "vue";
-import type { UpstreamObject } from "../core/protocol.ts";
-import { inputAttachments, isSettled } from "../core/turn.ts";
-import { formatBytes } from "../i18n/translate.ts";
+import type { MessageOptions, ResponseError, UpstreamObject } from "../core/protocol.ts";
+import { type Delivery, inputAttachments, isSettled } from "../core/turn.ts";
+import type { MessageKey } from "../i18n/en.ts";
+import { formatBytes, isMessageKey } from "../i18n/translate.ts";
 import type { ChatStream, TurnView } from "../vue/useChatStream.ts";
 import { AnswerView } from "./AnswerView.tsx";
 import { messageInput } from "./attachments.ts";
@@ -10,7 +11,9 @@ import { icon } from "./Icon.tsx";
 import { useCopy } from "./useCopy.ts";
 
 /** One turn: what the user wrote, and the answer. */
-export const TurnItem = defineComponent<{ view: TurnView; chat: ChatStream; last: boolean }>(
+export const TurnItem = defineComponent<
+  { view: TurnView; chat: ChatStream; last: boolean; options: () => MessageOptions }
+>(
   (props) => {
     const ui = useUi();
     const editing = shallowRef<string | undefined>(undefined);
@@ -19,6 +22,10 @@ export const TurnItem = defineComponent<{ view: TurnView; chat: ChatStream; last
     const editButton = shallowRef<HTMLButtonElement | undefined>(undefined);
     const { view, chat } = props;
 
+    // What had the focus goes away. On a touch screen the keyboard would cover what is to be read.
+    const toComposer = () => {
+      if (matchMedia("(hover: hover)").matches) document.getElementById("composer")?.focus();
+    };
     const startEdit = () => {
       editing.value = view.question;
       nextTick(() => {
@@ -34,12 +41,13 @@ export const TurnItem = defineComponent<{ view: TurnView; chat: ChatStream; last
       const text = editing.value?.trim();
       if (text === undefined || text === "") return cancelEdit();
       editing.value = undefined;
-      document.getElementById("composer")?.focus();
-      chat.edit(view.id, messageInput(text, inputAttachments(view.turn.input)));
+      toComposer();
+      chat.edit(view.id, messageInput(text, inputAttachments(view.turn.input)), props.options());
     };
+    // What is asked once more is asked as the settings are now, not as they were.
     const actions = {
-      retry: () => chat.retry(view.id),
-      regenerate: () => chat.regenerate(view.id),
+      retry: () => chat.retry(view.id, props.options()),
+      regenerate: () => chat.regenerate(view.id, props.options()),
     };
 
     const editForm = () => (
@@ -101,7 +109,25 @@ export const TurnItem = defineComponent<{ view: TurnView; chat: ChatStream; last
       );
     };
 
+    /** Why a message did not get through: in the reader's language, where there are words for the code. */
+    const whyNot = (delivery: Delivery, problem: ResponseError | undefined): string => {
+      if (delivery === "unconfirmed") return ui.t("turn.unconfirmed");
+      const known = `problem.${problem?.code}`;
+      return isMessageKey(known) ? ui.t(known) : problem?.message ?? ui.t("turn.withdrawn");
+    };
     const deliveryView = (): VNodeChild => {
+      const step = (label: MessageKey, run: () => void) => (
+        <button
+          type="button"
+          class="link"
+          onClick={() => {
+            run();
+            toComposer();
+          }}
+        >
+          {ui.t(label)}
+        </button>
+      );
       const { delivery, problem } = view.turn;
       switch (delivery) {
         case "queued":
@@ -110,9 +136,7 @@ export const TurnItem = defineComponent<{ view: TurnView; chat: ChatStream; last
               {ui.t(
                 chat.connection.value.phase === "ready" ? "composer.queue" : "turn.waitingOffline",
               )}
-              <button type="button" class="link" onClick={() => chat.stop(view.id)}>
-                {ui.t("turn.cancel")}
-              </button>
+              {step("turn.cancel", () => chat.stop(view.id))}
             </p>
           );
         case "withdrawn":
@@ -120,22 +144,10 @@ export const TurnItem = defineComponent<{ view: TurnView; chat: ChatStream; last
         case "unconfirmed":
           return (
             <div class={delivery === "withdrawn" ? "delivery" : "delivery danger"} role="alert">
-              <span dir="auto">
-                {delivery === "unconfirmed"
-                  ? ui.t("turn.unconfirmed")
-                  : problem?.message ?? ui.t("turn.withdrawn")}
-              </span>
-              <button type="button" class="link" onClick={actions.retry}>
-                {ui.t("turn.retry")}
-              </button>
-              <button
-                type="button"
-                class="link"
-                onClick={() =>
-                  chat.discard(view.id)}
-              >
-                {ui.t("turn.discard")}
-              </button>
+              <span dir="auto" title={problem?.message}>{whyNot(delivery, problem)}</span>
+              {step("turn.retry", actions.retry)}
+              {step("turn.discard", () =>
+                chat.discard(view.id))}
             </div>
           );
         default:
@@ -202,7 +214,7 @@ export const TurnItem = defineComponent<{ view: TurnView; chat: ChatStream; last
       );
     };
   },
-  { name: "TurnItem", props: ["view", "chat", "last"] },
+  { name: "TurnItem", props: ["view", "chat", "last", "options"] },
 );
 
 export function attachmentsView(parts: readonly UpstreamObject[]): VNodeChild {

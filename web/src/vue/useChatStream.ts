@@ -88,7 +88,7 @@ export interface ChatStream {
   send(input: MessageInput, options?: MessageOptions): Turn;
   stop(message?: string): void;
   /** Sends a failed message again. */
-  retry(message: string): void;
+  retry(message: string, options?: MessageOptions): void;
   /** Asks for another answer to the same message. */
   regenerate(message: string, options?: MessageOptions): void;
   /** Goes on from an earlier message with another wording. */
@@ -179,7 +179,7 @@ export function useChatStream(options: UseChatStreamOptions = {}): ChatStream {
     start,
     send: (input, messageOptions) => client.send(input, messageOptions),
     stop: (message) => client.stop(message),
-    retry: (message) => void client.retry(message),
+    retry: (message, messageOptions) => void client.retry(message, messageOptions),
     regenerate: (message, messageOptions) => void client.branch(message, undefined, messageOptions),
     edit: (message, input, messageOptions) => void client.branch(message, input, messageOptions),
     switchTo: (message, version) => client.switchTo(message, version),

@@ -7,6 +7,7 @@ import {
   ref,
   type ShallowRef,
   shallowRef,
+  watch,
 } from "vue";
 import { BrowserEnvironment } from "../browser/environment.ts";
 import {
@@ -14,11 +15,13 @@ import {
   type ConversationStore,
   importJson,
   MemoryConversationStore,
-  searchConversations,
 } from "../core/conversations.ts";
+import { ConversationSearch, type FoundConversation } from "../core/conversation-search.ts";
 import type { Environment } from "../core/environment.ts";
+import { searchWords } from "../core/marked-text.ts";
 import { newRandomId } from "../core/message-id.ts";
 import { MemoryStore, type SessionStore } from "../core/store.ts";
+import { type TextPiece, textPieces } from "../core/text-pieces.ts";
 
 export interface UseConversationsOptions {
   readonly store?: ConversationStore;
@@ -34,8 +37,10 @@ export interface Conversations {
   /** Newest first. */
   readonly list: ShallowRef<readonly Conversation[]>;
   readonly query: Ref<string>;
-  /** Those that match `query`. */
-  readonly found: ComputedRef<readonly Conversation[]>;
+  /** Those whose title or text has each word of `query`, with the words marked. The newest texts come first. */
+  readonly found: ComputedRef<readonly FoundConversation[]>;
+  /** Texts are still being read: more may be found. */
+  readonly searching: ShallowRef<boolean>;
   readonly loaded: ShallowRef<boolean>;
   newId(): string;
   get(id: string): Conversation | undefined;
@@ -47,10 +52,13 @@ export interface Conversations {
   reload(): Promise<void>;
 }
 
+/** Texts that are read at once while a search begins; in between the page may do something else. */
+const TEXTS_AT_ONCE = 50;
+
 /** The list of conversations as refs, the same in all tabs. */
 export function useConversations(options: UseConversationsOptions = {}): Conversations {
   const store = options.store ?? new MemoryConversationStore();
-  const sessions = options.sessions ?? new MemoryStore();
+  const sessions: SessionStore = options.sessions ?? new MemoryStore();
   const environment = options.environment ?? new BrowserEnvironment();
   const newId = () => newRandomId("c_", () => environment.random());
   const list = shallowRef<readonly Conversation[]>([]);
@@ -68,6 +76,48 @@ export function useConversations(options: UseConversationsOptions = {}): Convers
     loaded.value = true;
   };
   channel?.addEventListener("message", () => void reload());
+
+  const search = new ConversationSearch();
+  /** Counts what came into the index, and searches that were begun. */
+  const indexed = shallowRef(0);
+  const searching = shallowRef(false);
+  let round = 0;
+  const readTexts = async (ids: readonly string[]) => {
+    if (sessions.texts !== undefined) return await sessions.texts(ids);
+    const texts = new Map<string, readonly TextPiece[]>();
+    for (const id of ids) {
+      const session = await sessions.load(id);
+      if (session !== undefined) texts.set(id, textPieces(session.turns));
+    }
+    return texts;
+  };
+  const index = async () => {
+    const current = ++round;
+    searching.value = true;
+    const wanted = list.value.map(({ id }) => id).filter((id) => !search.has(id));
+    try {
+      for (let place = 0; place < wanted.length; place += TEXTS_AT_ONCE) {
+        const texts = await readTexts(wanted.slice(place, place + TEXTS_AT_ONCE));
+        if (current !== round) return;
+        let hasRoom = true;
+        for (const [id, pieces] of texts) hasRoom = search.add(id, pieces) && hasRoom;
+        indexed.value++;
+        if (!hasRoom) break;
+      }
+    } catch {
+      // What cannot be read is not found.
+    }
+    if (current === round) searching.value = false;
+  };
+  watch(() => searchWords(query.value).length > 0, (isSearching) => {
+    round++;
+    search.clear();
+    searching.value = false;
+    if (isSearching) void index();
+  });
+  watch(list, () => {
+    if (searchWords(query.value).length > 0) void index();
+  });
   if (getCurrentScope() !== undefined) onScopeDispose(() => channel?.close());
   const tellOthers = () => channel?.postMessage("changed");
 
@@ -80,6 +130,7 @@ export function useConversations(options: UseConversationsOptions = {}): Convers
       ...change,
       id,
     };
+    search.remove(id); // Its text may have changed with it.
     list.value = sorted([...list.value.filter((each) => each.id !== id), next]);
     Promise.resolve(store.put(next)).then(tellOthers, () => {});
   };
@@ -88,11 +139,16 @@ export function useConversations(options: UseConversationsOptions = {}): Convers
     list,
     query,
     loaded,
-    found: computed(() => searchConversations(list.value, query.value)),
+    found: computed(() => {
+      void indexed.value;
+      return search.find(list.value, query.value);
+    }),
+    searching,
     newId,
     get,
     update,
     async remove(id) {
+      search.remove(id);
       list.value = list.value.filter((each) => each.id !== id);
       await store.remove(id);
       await sessions.remove(id);

@@ -9,6 +9,8 @@ export interface StickToBottom {
   /** The reader is at the end, and stays there while it grows. */
   readonly pinned: ShallowRef<boolean>;
   toBottom(smooth?: boolean): void;
+  /** Goes to some part of the content, and stays there while it is laid out, until the reader moves. */
+  show(element: Element): void;
 }
 
 /**
@@ -23,10 +25,17 @@ export function useStickToBottom(): StickToBottom {
   const pinned = shallowRef(true);
   let lastTop = 0;
   let following = false;
+  let anchor: Element | undefined;
 
+  const isAtEnd = () => {
+    const element = scroller.value;
+    return element === undefined ||
+      element.scrollHeight - element.scrollTop - element.clientHeight < NEAR_PX;
+  };
   const toBottom = (smooth = false) => {
     const element = scroller.value;
     if (element === undefined) return;
+    letGo();
     pinned.value = true;
     const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
     element.scrollTo({
@@ -36,11 +45,20 @@ export function useStickToBottom(): StickToBottom {
     following = smooth && !calm;
     lastTop = element.scrollTop;
   };
+  const show = (element: Element) => {
+    anchor = element;
+    following = false;
+    toAnchor();
+  };
+  const toAnchor = () => {
+    anchor?.scrollIntoView({ block: "start", behavior: "instant" });
+    pinned.value = isAtEnd();
+    lastTop = scroller.value?.scrollTop ?? 0;
+  };
+  const letGo = () => anchor = undefined;
   const onScroll = () => {
-    const element = scroller.value!;
-    const top = element.scrollTop;
-    const atEnd = element.scrollHeight - top - element.clientHeight < NEAR_PX;
-    if (atEnd) {
+    const top = scroller.value!.scrollTop;
+    if (isAtEnd()) {
       pinned.value = true;
       following = false;
     } else if (top < lastTop - 1 && !following) {
@@ -49,6 +67,7 @@ export function useStickToBottom(): StickToBottom {
     lastTop = top;
   };
   const observer = typeof ResizeObserver === "undefined" ? undefined : new ResizeObserver(() => {
+    if (anchor !== undefined) return toAnchor();
     const element = scroller.value;
     if (!pinned.value || element === undefined || following) return;
     element.scrollTop = element.scrollHeight;
@@ -58,10 +77,13 @@ export function useStickToBottom(): StickToBottom {
     const element = scroller.value;
     if (element === undefined || content.value === undefined) return;
     element.addEventListener("scroll", onScroll, { passive: true });
+    for (const type of ["wheel", "touchmove", "pointerdown", "keydown"]) {
+      element.addEventListener(type, letGo, { passive: true });
+    }
     observer?.observe(content.value);
     observer?.observe(element);
     toBottom();
   });
   onBeforeUnmount(() => observer?.disconnect());
-  return { scroller, content, pinned, toBottom };
+  return { scroller, content, pinned, toBottom, show };
 }
