@@ -455,10 +455,14 @@ final class HostedSession {
 
     private func updateFlow() {
         var best = -1
-        for reader in readers { best = max(best, reader.cursor) }
+        var lowest = Int.max
+        for reader in readers {
+            best = max(best, reader.cursor)
+            lowest = min(lowest, reader.cursor)
+        }
         if best >= 0 { bestCursor = best }
         let before = actions.count
-        machine.updateFlow(bestCursor: bestCursor, actions: &actions)
+        machine.updateFlow(bestCursor: bestCursor, lowestCursor: lowest, actions: &actions)
         if actions.count > before, !isCommitting {
             isCommitting = true
             let flow = actions

@@ -80,6 +80,7 @@ extension UpstreamRun {
 
     private func send(_ mode: UpstreamAttempt.Mode, _ request: UpstreamRequest) {
         let now = shard.loop.now
+        shownKind = nil
         let attempt = UpstreamAttempt(
             mode, parser: makeParser(), deadlines: makeDeadlines(mode, now), now: now)
         self.attempt = attempt

@@ -54,7 +54,7 @@ final class UpstreamRun {
     /// Where a background response is at upstream.
     var position: BackgroundPosition
     var lastDelta: Instant?
-    /// The kind of the last delta that was shown: another one of it is news to the session alone.
+    /// The kind of the attempt's last delta that was shown: another one of it is news to the session alone.
     var shownKind: DeltaKind?
     /// Deltas of the bytes that are being fed.
     var deltaCount = 0

@@ -110,6 +110,8 @@ struct ResponseRecord {
 /// What is kept of a finished response once its events are gone.
 struct ArchivedResponse {
     let number: Int
+    /// The number of its last event.
+    let lastSequence: Int
     /// The response's object in a `snapshot`, ready to send; upstream's own in the OpenAI dialect.
     let snapshot: [UInt8]
     /// Upstream's id as raw JSON, in the OpenAI dialect.

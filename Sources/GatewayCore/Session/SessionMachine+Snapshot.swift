@@ -60,7 +60,8 @@ extension SessionMachine {
             let snapshot = isFull ? responseObject(of: record) ?? [] : snapshotObject(of: record)
             // Exactly: what it grew in advance would be kept as long.
             var archived = ArchivedResponse(
-                number: record.number, snapshot: Array(snapshot[...]))
+                number: record.number, lastSequence: record.lastSequence,
+                snapshot: Array(snapshot[...]))
             if isFull {
                 archived.upstreamID = record.upstreamID
                 dialect.records[record.number] = nil
@@ -71,7 +72,10 @@ extension SessionMachine {
         archive.sort { $0.number < $1.number }
         responses.removeAll { numbers.contains($0.number) }
         log.dropEvents(ofResponses: numbers)
-        forgetOldest(excess: archivedBytes - settings.summaryBytes, sparing: 1)
+        // What a reader has not come to yet it gets from a summary only.
+        let unread = archive.firstIndex { $0.lastSequence > lowestCursor } ?? archive.count
+        forgetOldest(
+            excess: archivedBytes - settings.summaryBytes, of: min(unread, archive.count - 1))
         return true
     }
 
@@ -89,7 +93,9 @@ extension SessionMachine {
             if let through = compactionPoint {
                 compact { $0.lastSequence <= through }
             } else if !archive.isEmpty {
-                forgetOldest(excess: log.storedBytes + archivedBytes - settings.sessionBytes)
+                forgetOldest(
+                    excess: log.storedBytes + archivedBytes - settings.sessionBytes,
+                    of: archive.count)
             } else if !compactFinished() {
                 return
             }
@@ -102,7 +108,9 @@ extension SessionMachine {
             if let group = Self.firstGroup(of: responses[...]), group.count < responses.count {
                 _ = archive(Set(group.map(\.number)))
             } else if !archive.isEmpty {
-                forgetOldest(excess: log.storedBytes + archivedBytes - settings.sessionBytes)
+                forgetOldest(
+                    excess: log.storedBytes + archivedBytes - settings.sessionBytes,
+                    of: archive.count)
             } else {
                 return
             }
@@ -121,11 +129,11 @@ extension SessionMachine {
         return through
     }
 
-    /// Forgets the oldest summaries until `excess` bytes are free; the newest `spared` ones stay.
-    private mutating func forgetOldest(excess: Int, sparing spared: Int = 0) {
+    /// Forgets the oldest summaries, at most `most` of them, until `excess` bytes are free.
+    private mutating func forgetOldest(excess: Int, of most: Int) {
         var freed = 0
         var count = 0
-        while freed < excess, count < archive.count - spared {
+        while freed < excess, count < most {
             freed += archive[count].storedBytes
             count += 1
         }

@@ -20,6 +20,8 @@ package struct SessionMachine {
     /// Older ones, oldest first.
     var archive: [ArchivedResponse] = []
     var archivedBytes = 0
+    /// The lowest cursor of all readers, as last told; `.max` without any.
+    private(set) var lowestCursor = Int.max
     /// True when even summaries were dropped.
     var isTruncated = false
     var nextNumber = 0
@@ -204,7 +206,11 @@ package struct SessionMachine {
     ///
     /// `bestCursor` is the highest cursor of all readers. Without any the responses go on under the
     /// policy to proceed, and count as unread from `bestCursor` on under the policy to cancel.
-    package mutating func updateFlow(bestCursor: Int, actions: inout [SessionAction]) {
+    /// `lowestCursor` is the lowest one, `.max` without readers: no summary above it is forgotten.
+    package mutating func updateFlow(
+        bestCursor: Int, lowestCursor: Int = .max, actions: inout [SessionAction]
+    ) {
+        self.lowestCursor = lowestCursor
         let isExempt = connections.isEmpty && settings.abandonPolicy == .proceed
         let unread = isExempt ? 0 : log.bytes(after: bestCursor)
         if isPaused {

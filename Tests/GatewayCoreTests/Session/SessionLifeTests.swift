@@ -575,6 +575,27 @@ struct SessionSnapshotTests {
             "whoever was away for the last answer gets it")
     }
 
+    @Test("no summary is forgotten that a reader has not come to", arguments: [-1, 0, 1])
+    func unreadSummaries(difference: Int) {
+        var script = SessionScript {
+            $0.retention = .zero
+            $0.summaryBytes = 0
+        }
+        func answer(_ number: Int) {
+            script.message("m\(number)")
+            script.said(number, "x")
+            script.ends(number)
+            script.pass(.seconds(1))
+        }
+        script.flow(0, lowest: 0)
+        for number in 0..<3 { answer(number) }
+        #expect(script.machine.archive.count == 3)
+        let first = script.machine.archive[0].lastSequence
+        script.flow(first, lowest: first + difference)
+        answer(3)
+        #expect(script.machine.archive.first?.number == (difference < 0 ? 0 : 1))
+    }
+
     @Test("the oldest are forgotten when even snapshots are too much, and the snapshot says so")
     func truncated() {
         var script = SessionScript { $0.sessionBytes = 5000 }

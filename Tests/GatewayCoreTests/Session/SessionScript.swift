@@ -97,9 +97,9 @@ struct SessionScript {
         perform { $0.cancelAll(reason, now: $1, actions: &$2) }
     }
 
-    mutating func flow(_ bestCursor: Int) {
+    mutating func flow(_ bestCursor: Int, lowest: Int = .max) {
         perform { machine, _, actions in
-            machine.updateFlow(bestCursor: bestCursor, actions: &actions)
+            machine.updateFlow(bestCursor: bestCursor, lowestCursor: lowest, actions: &actions)
         }
     }
 

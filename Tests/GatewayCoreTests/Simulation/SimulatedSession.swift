@@ -208,7 +208,9 @@ struct SimulatedSession {
                 next += 1
             }
             bestCursor = cursors.values.max() ?? bestCursor
-            machine.updateFlow(bestCursor: bestCursor, actions: &actions)
+            machine.updateFlow(
+                bestCursor: bestCursor, lowestCursor: cursors.values.min() ?? .max,
+                actions: &actions)
             if next == actions.count { return }
         }
     }
