@@ -2,18 +2,18 @@ internal import CLibuv
 internal import GatewayCore
 internal import Glibc
 
-/// Spaces the turns of a loaded loop, so that one wake-up serves what came meanwhile; loop's thread only.
+/// Ends the turns of a loop and, with a budget, spaces those of a loaded one; loop's thread only.
 ///
-/// Works like a network card that holds its interrupts back: while at least two pieces of work come
+/// Spacing works like a network card that holds its interrupts back: while at least two pieces of work come
 /// within a budget, the loop sleeps until one budget after it last woke, then polls. Nothing waits for
 /// longer than the budget, and a loop with less to do never sleeps here (decision 0050).
 package final class TurnPacer {
-    private var handle: UnsafeMutablePointer<uv_prepare_t>?
+    private var handle: LoopHandle<uv_prepare_t>?
+    /// Zero never sleeps.
     private let budget: Duration
     /// Called at the end of each turn, before the loop may sleep.
     private let turnEnded: () -> Void
-    /// True while the loop is paced: what one turn collects had better go on at its end.
-    package private(set) var isLoaded = false
+    private var isLoaded = false
     private var windowBegan: Instant
     private var workInWindow = 0
     private var lastWoke: Instant
@@ -23,41 +23,31 @@ package final class TurnPacer {
     /// Pieces of work a budget from which waiting for company is worth it.
     private static let loadedFrom = 2
 
-    /// Paces `loop` until `close`.
-    package init(loop: EventLoop, budget: Duration, turnEnded: @escaping () -> Void) {
+    /// Ends and paces the turns of `loop` until `close`.
+    package init(
+        loop: EventLoop, budget: Duration, turnEnded: @escaping () -> Void
+    ) throws(EventLoopError) {
         loop.assertOnLoop()
         self.budget = budget
         self.turnEnded = turnEnded
         windowBegan = loop.now
         lastWoke = loop.now
-        let handle = UnsafeMutablePointer<uv_prepare_t>.allocate(capacity: 1)
-        uv_prepare_init(loop.raw, handle)
-        // `close` clears the field before this object may go.
-        handle.pointee.data = Unmanaged.passUnretained(self).toOpaque()
-        uv_prepare_start(handle, loopWillPoll)
-        uv_unref(UnsafeMutableRawPointer(handle).assumingMemoryBound(to: uv_handle_t.self))
-        self.handle = handle
+        let handle = try LoopHandle(of: self, "uv_prepare_init") { uv_prepare_init(loop.raw, $0) }
+        uv_prepare_start(handle.raw, loopWillPoll)
+        // It waits for nothing: the loop may end while it is there.
+        handle.unreference()
+        self.handle = consume handle
     }
-
-    deinit { close() }
 
     /// Counts one piece of work that would have woken an idle loop.
     package func noteWork() { workInWindow += 1 }
 
     /// Lets the loop run free.
-    package func close() {
-        guard let handle else { return }
-        self.handle = nil
-        handle.pointee.data = nil
-        uv_close(UnsafeMutableRawPointer(handle).assumingMemoryBound(to: uv_handle_t.self)) {
-            handle in
-            guard let handle else { return }
-            UnsafeMutableRawPointer(handle).assumingMemoryBound(to: uv_prepare_t.self).deallocate()
-        }
-    }
+    package func close() { handle = nil }
 
     fileprivate func willPoll() {
         turnEnded()
+        guard budget > .zero else { return }
         let now = Instant.monotonicNow()
         let passed = now - windowBegan
         if passed >= budget * Self.windowBudgets {
@@ -81,6 +71,5 @@ package final class TurnPacer {
 }
 
 private func loopWillPoll(_ handle: UnsafeMutablePointer<uv_prepare_t>?) {
-    guard let data = handle?.pointee.data else { return }
-    Unmanaged<TurnPacer>.fromOpaque(data).takeUnretainedValue().willPoll()
+    LoopHandle.owner(of: handle, as: TurnPacer.self)?.willPoll()
 }

@@ -2,6 +2,7 @@ import Configuration
 import EventLoop
 import GatewayCore
 import Telemetry
+import Upstream
 import WebSocketServer
 
 /// A session on its home shard: the machine that decides, its readers, and the runs that feed it.
@@ -316,6 +317,8 @@ final class HostedSession {
         runs[response] = run
         run.start()
         if machine.isPaused { run.pause() }
+        // Upstream gets the request before the clients hear of it: each write that wakes a reader takes its time.
+        shard.worker.startWaiting()
     }
 
     /// The upstream that has what a response goes on from.

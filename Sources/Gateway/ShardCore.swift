@@ -17,9 +17,8 @@ final class ShardCore: ServerHandler {
     let logger: Logger
     let metrics: GatewayMetrics
     private(set) var worker: UpstreamWorker
-    /// Only with `delivery.latency_budget_ms`.
     private var pacer: TurnPacer?
-    /// What was read in this turn of a paced loop and goes on at its end, all sockets in a row.
+    /// What was read in this turn of the loop and goes on at its end, all sockets in a row.
     private var waiting: [UpstreamRun] = []
     private var server: WebSocketServer?
     private var connections: [ConnectionID: any SessionClient] = [:]
@@ -58,10 +57,9 @@ final class ShardCore: ServerHandler {
         options.maximumTransfers = context.share(of: context.configuration.upstream.connections)
         options.maximumConnections = options.maximumTransfers
         worker = try UpstreamWorker(loop: loop, options: options)
-        let budget = context.configuration.delivery.latencyBudget
-        if budget > .zero {
-            pacer = TurnPacer(loop: loop, budget: budget) { [unowned self] in handOnWaiting() }
-        }
+        pacer = try TurnPacer(
+            loop: loop, budget: context.configuration.delivery.latencyBudget
+        ) { [unowned self] in handOnWaiting() }
     }
 
     /// Opens the shard's listener and returns its port.
@@ -468,13 +466,10 @@ final class ShardCore: ServerHandler {
 
     func stopWaiting(_ ticket: UpstreamPoolState.Ticket) { waitingRuns[ticket] = nil }
 
-    /// True when what `run` has read may wait for the turn's end, where `handOn` follows.
-    func defers(_ run: UpstreamRun) -> Bool {
-        guard let pacer else { return false }
-        pacer.noteWork()
-        guard pacer.isLoaded else { return false }
+    /// Calls `handOn` of a run at the turn's end (decision 56).
+    func handOnAtTurnEnd(_ run: UpstreamRun) {
+        pacer?.noteWork()
         waiting.append(run)
-        return true
     }
 
     private func handOnWaiting() {

@@ -84,7 +84,8 @@ package final class UpstreamWorker {
     /// Connections that libcurl wants watched now: in use, or being made.
     package var watchedSocketCount: Int { sockets.count }
 
-    /// Begins an exchange; the delegate hears from it from the loop's next turn on, and is kept until its end.
+    /// Begins an exchange; the delegate hears from it from the loop's next turn on, or from `startWaiting` on,
+    /// and is kept until its end.
     package func start(
         _ request: UpstreamRequest, delegate: any UpstreamTransferDelegate
     ) throws(UpstreamError) -> UpstreamTransfer {
@@ -108,6 +109,15 @@ package final class UpstreamWorker {
         starting.append(transfer)
         nextTurn?.request()
         return transfer
+    }
+
+    /// Starts now what would start in the loop's next turn; does nothing inside a delegate's call.
+    ///
+    /// A request on a connection that stands is written before this returns.
+    package func startWaiting() {
+        guard !isInsideCurl, !isSweeping, !starting.isEmpty else { return }
+        addStarting()
+        if isTimeoutDue { act(on: MILLRACE_SOCKET_TIMEOUT, 0) }
     }
 
     /// Ends all transfers without a word to their delegates and gives everything back to loop and system.

@@ -60,7 +60,7 @@ extension UpstreamRun: UpstreamTransferDelegate {
     }
 
     func transferWasRead(_ transfer: UpstreamTransfer) {
-        if unsentBytes > 0, !shard.defers(self) { handOn() }
+        if unsentBytes > 0 { shard.handOnAtTurnEnd(self) }
     }
 
     /// Offers what was logged to the readers: what one turn brings a session leaves as one frame.
