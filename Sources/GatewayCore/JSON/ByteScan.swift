@@ -21,7 +21,9 @@ enum ByteScan {
     /// The load is checked against the span's bounds. "Unsafe" is that some types have bits without a meaning;
     /// integers and vectors of them have none.
     @inline(__always)
-    private static func load<Integers: BitwiseCopyable>(_ bytes: Span<UInt8>, _ index: Int) -> Integers {
+    private static func load<Integers: BitwiseCopyable>(
+        _ bytes: Span<UInt8>, _ index: Int
+    ) -> Integers {
         unsafe bytes.bytes.unsafeLoadUnaligned(fromByteOffset: index, as: Integers.self)
     }
 

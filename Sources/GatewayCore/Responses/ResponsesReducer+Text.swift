@@ -70,7 +70,9 @@ extension ResponsesReducer {
         guard let type else { return nil }
         if type.equals("output_text", in: data) { return text?.contents.map { (.text, $0) } }
         if type.equals("refusal", in: data) { return refusal?.contents.map { (.refusal, $0) } }
-        if type.equals("reasoning_text", in: data) { return text?.contents.map { (.reasoning, $0) } }
+        if type.equals("reasoning_text", in: data) {
+            return text?.contents.map { (.reasoning, $0) }
+        }
         return nil
     }
 

@@ -65,7 +65,8 @@ struct ByteScanTests {
     @Test("every byte is told from every other")
     func everyByte() {
         for byte in UInt8.min ... .max {
-            let text = Array(repeating: UInt8(ascii: "x"), count: 16) + [byte]
+            let text =
+                Array(repeating: UInt8(ascii: "x"), count: 16) + [byte]
                 + Array(repeating: UInt8(ascii: "x"), count: 16)
             #expect(
                 Self.lineEnd(text, 8) == ([0x0A, 0x0D].contains(byte) ? 16 : nil))

@@ -544,7 +544,9 @@ struct SessionSnapshotTests {
         #expect(closed.map { $0.frame("tool")?.text("status") } == ["incomplete", "incomplete"])
     }
 
-    @Test("summaries up to their limit are kept, and the newest one beyond it", arguments: [-1, 0, 1])
+    @Test(
+        "summaries up to their limit are kept, and the newest one beyond it",
+        arguments: [-1, 0, 1])
     func summaries(difference: Int) {
         func script(_ summaryBytes: Int) -> SessionScript {
             var script = SessionScript {
