@@ -21,6 +21,23 @@ struct DeadlineTests {
         world.expectNothingLeft()
     }
 
+    @Test("a connection that is not made ends at its own deadline")
+    func connect() throws {
+        let upstream = try FullListener()
+        let world = try FaultyWorld(
+            primary: "http://127.0.0.1:\(upstream.port)/v1",
+            upstream: [
+                "connect_timeout_ms: 100", "response_header_timeout_ms: 60000", "attempts: 2",
+            ])
+        defer { world.stop() }
+        let client = try ChatClient(port: world.port)
+        let end = try client.ask("m", "Hi")
+        #expect(end.status == "failed" && end.isRetryable, "\(client.story)")
+        #expect(end.code == "upstream_connect_timeout")
+        #expect(world.metric("gateway_upstream_retries_total{reason=\"unreachable\"}") == 1)
+        world.expectNothingLeft()
+    }
+
     /// A deadline's key with a short time, what upstream does, and what the client is told.
     private static let deadlines: [(key: String, answer: ScriptedUpstream.Answer, code: String)] = [
         ("response_header_timeout_ms: 200", .silence, "upstream_header_timeout"),
