@@ -1,4 +1,4 @@
-/// Looks at 16 or 32 bytes at a time through bounds-checked loads.
+/// Looks at 16 or 64 bytes at a time through bounds-checked loads.
 ///
 /// SSE2 is all that the compiler may count on, and enough: a block is compared in one instruction, so that
 /// strings are skipped at less than an instruction a byte (decision 55).

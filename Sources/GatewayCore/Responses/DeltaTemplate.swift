@@ -2,7 +2,7 @@
 ///
 /// A server writes the deltas of one text from one template: the number and the text differ, every other byte
 /// is the same. An event that has the same bytes around lawful values in the same places is lawful JSON and
-/// means the same, so it is compared, 32 bytes at a time, and not read member by member (decision 52).
+/// means the same, so it is compared, 16 bytes at a time, and not read member by member (decision 52).
 struct DeltaTemplate: Sendable {
     /// What may differ.
     private enum Hole {
