@@ -5,6 +5,8 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -56,6 +58,16 @@ static inline int millrace_accept(int listener) {
 static inline void millrace_reset_connection(int descriptor) {
     struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
     connect(descriptor, &nowhere, sizeof nowhere);
+}
+
+/* The socket counts as readable from that many bytes on, or at the peer's end. */
+static inline void millrace_readable_from(int descriptor, int bytes) {
+    setsockopt(descriptor, SOL_SOCKET, SO_RCVLOWAT, &bytes, sizeof bytes);
+}
+
+static inline bool millrace_is_readable(int descriptor) {
+    struct pollfd socket = {.fd = descriptor, .events = POLLIN};
+    return poll(&socket, 1, 0) > 0;
 }
 
 /* The peer's numeric address without its port; empty where there is none. */

@@ -1,7 +1,8 @@
-/// Text from outside for a one-line message: in quotes, cut to 80 characters, without control characters.
+/// Text from outside for a one-line message: in quotes, cut to 80 characters, without control characters and without a
+/// URL's user and password.
 package func quoted(_ text: String) -> String {
     var result = "'"
-    for (count, scalar) in text.unicodeScalars.enumerated() {
+    for (count, scalar) in withoutCredentials(text).unicodeScalars.enumerated() {
         guard count < 80 else {
             result += "…"
             break
@@ -14,4 +15,18 @@ package func quoted(_ text: String) -> String {
         }
     }
     return result + "'"
+}
+
+/// `https://***@host` for `https://user:password@host` (RFC 3986, section 3.2.1): what is quoted ends up in logs.
+private func withoutCredentials(_ text: String) -> Substring {
+    let scalars = text.unicodeScalars
+    var start = scalars.startIndex
+    while start != scalars.endIndex, !scalars[start...].starts(with: "://".unicodeScalars) {
+        start = scalars.index(after: start)
+    }
+    guard start != scalars.endIndex else { return text[...] }
+    start = scalars.index(start, offsetBy: 3)
+    // Up to the last one: a password that is not escaped may hold anything.
+    guard let at = scalars[start...].lastIndex(of: "@") else { return text[...] }
+    return text[..<start] + "***" + text[at...]
 }

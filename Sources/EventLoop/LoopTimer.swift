@@ -123,7 +123,15 @@ final class TimerQueue {
         armedTick = nil
         isFiring = true
         wheel.advance(to: currentTick, due: &due)
-        for entry in due { entry.key = nil }
+        var isOrdered = true
+        for entry in due {
+            entry.key = nil
+            if let deadline = entry.deadline, tick(of: deadline) > entry.keyTick {
+                isOrdered = false
+            }
+        }
+        // One that was pushed back and is due all the same, in a late turn, stands where it was before.
+        if !isOrdered { due.sort { ($0.deadline ?? start) < ($1.deadline ?? start) } }
         var index = 0
         // An action may arm, cancel or drop any timer, itself included.
         while index < due.count, !isClosed {

@@ -1,4 +1,5 @@
 internal import CLibuv
+internal import Glibc
 
 /// Calls an action on the loop when the process gets a signal; belongs to the loop's thread.
 package final class SignalWatcher {
@@ -15,6 +16,14 @@ package final class SignalWatcher {
         let status = uv_signal_start(handle.raw, signalCame, signal)
         guard status == 0 else { throw EventLoopError(call: "uv_signal_start", status: status) }
         self.handle = consume handle
+    }
+
+    /// True when whoever started the process wants `signal` to do nothing.
+    package static func isIgnored(_ signal: Int32) -> Bool {
+        var action = sigaction()
+        guard sigaction(signal, nil, &action) == 0 else { return false }
+        return unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self)
+            == unsafeBitCast(SIG_IGN, to: Int.self)
     }
 
     /// Gives the signal its default action back.

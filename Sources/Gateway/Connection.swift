@@ -11,26 +11,9 @@ import WebSocketServer
 ///         └──────────────────────hello timeout, faults────────────────────────────────────▲
 ///
 /// Log events are written straight to the socket from the session's cursor. Only frames that are not in
-/// the log, and deliveries from other shards, wait here, in an outbox with a limit.
+/// the log, what precedes them, and deliveries from other shards wait here, in an outbox with a limit: for the end
+/// of the turn, so that they leave in one write, or for a socket that takes no more.
 final class Connection: WebSocketHandler, SessionClient {
-    private enum Phase {
-        case greeting
-        /// The home shard was asked; commands that come meanwhile wait.
-        case attaching(AttachRequest, waiting: [ClientCommand])
-        case attachedHere(HostedSession)
-        case attachedThere(SessionID, shard: Int)
-        case closed
-    }
-
-    /// One frame that waits.
-    private struct Outgoing {
-        let frame: [UInt8]
-        /// True for what a session elsewhere has sent, and waits to hear of.
-        let isDelivery: Bool
-    }
-
-    /// Unnumbered frames that may wait for a reader; beyond it the reader is not reading at all.
-    static let maximumOutboxBytes = 256 << 10
     /// Commands that may wait for a home shard's answer.
     private static let maximumWaitingCommands = 16
 
@@ -39,19 +22,17 @@ final class Connection: WebSocketHandler, SessionClient {
     var place: Admission.Place?
     private let shard: ShardCore
     private var socket: WebSocket?
-    private var phase = Phase.greeting
+    private var attachment = Attachment<ClientCommand>.none
     private var subject: String
     private var isAuthorized: Bool
     private var bucket: TokenBucket
     private var faults = 0
     private var timer: LoopTimer?
     /// What waits to be sent before any log event.
-    private var outbox: [Outgoing] = []
-    /// Bytes in it that are no deliveries.
-    private var ownOutboxBytes = 0
-    private var tokenRefreshAt = Instant(nanoseconds: .max)
-    private var session:
-        (id: SessionID, epoch: String, last: String?, running: ResumeClaims.Running?)?
+    private var outbox = Outbox()
+    /// `turnEnds` will be called.
+    private var waitsForTurnEnd = false
+    private var tokens = ResumeTokenIssuer()
     private let resumeInURL: ClientCommand.Resume?
     /// While the gateway drains: when this connection is to go, if nothing runs on it.
     private var leavesAt: Instant?
@@ -69,10 +50,7 @@ final class Connection: WebSocketHandler, SessionClient {
         let name = keys.subject(of: request)
         isAuthorized = name != nil
         subject = name ?? AccessKeys.anonymous
-        resumeInURL = request.queryValue("resume").map { token in
-            ClientCommand.Resume(
-                token: token, after: request.queryValue("after").flatMap { Int($0) } ?? 0)
-        }
+        resumeInURL = ClientCommand.Resume(of: request)
     }
 
     var maximumMessageBytes: Int { shard.context.configuration.limits.messageBytes }
@@ -128,24 +106,16 @@ final class Connection: WebSocketHandler, SessionClient {
     }
 
     func webSocketIsClear(_ socket: WebSocket) {
-        guard flushOutbox() else { return }
-        if case .attachedHere(let session) = phase { session.readerIsClear(id) }
+        if flushOutbox() { attachment.readerIsClear(id) }
     }
 
     func webSocketClosed(_ socket: WebSocket) {
-        let left = phase
-        phase = .closed
+        let left = attachment
+        attachment = .closed
         timer?.cancel()
         timer = nil
         self.socket = nil
-        switch left {
-        case .attachedHere(let session): session.detach(id)
-        case .attachedThere(let session, let other): shard.send(.detach(session, id), to: other)
-        case .attaching(let request, _):
-            // The home shard may have attached it already; it finds nobody to detach otherwise.
-            shard.send(.detach(request.session, id), to: request.session.shard)
-        case .greeting, .closed: break
-        }
+        left.detach(id, from: shard)
         shard.connectionClosed(self, code: socket.closeCode)
     }
 
@@ -153,27 +123,25 @@ final class Connection: WebSocketHandler, SessionClient {
 
     private func handle(_ command: ClientCommand) {
         if case .ping(let pingID) = command { return send(ServerFrames.pong(id: pingID)) }
-        switch phase {
-        case .greeting:
+        switch attachment {
+        case .none:
             guard case .hello(let hello) = command else {
                 send(ServerFrames.error(.helloRequired, "the first frame must be a hello"))
                 return close(CloseCode(4400), "hello required", code: .helloRequired)
             }
             if let auth = hello.auth { authorize(auth) }
             greet(hello)
-        case .attaching(let request, var waiting):
+        case .attaching:
             if case .hello = command { return refuse(.helloRepeated, "one hello a connection") }
-            guard waiting.count < Self.maximumWaitingCommands else {
+            guard attachment.keep(command, limit: Self.maximumWaitingCommands) else {
                 return refuse(
                     .rateLimited, "too many commands before ready", retryAfter: .seconds(1),
                     messageID: command.messageID)
             }
-            waiting.append(command)
-            phase = .attaching(request, waiting: waiting)
-        case .attachedHere(let session):
+        case .here(let session):
             guard admits(command) else { return }
             session.receive(command, from: id)
-        case .attachedThere(let session, let other):
+        case .there(let session, let other):
             guard admits(command) else { return }
             shard.send(.command(session, id, command), to: other)
         case .closed: break
@@ -218,19 +186,13 @@ final class Connection: WebSocketHandler, SessionClient {
                 connection: id, session: claims.session, epoch: claims.epoch, after: resume.after,
                 lastUpstreamResponse: claims.lastUpstreamResponse, running: claims.running,
                 subject: subject)
-            phase = .attaching(request, waiting: [])
-            if claims.session.shard == shard.index {
-                shard.attach(request, from: shard.index)
-            } else {
-                shard.send(.attach(request), to: claims.session.shard)
-            }
+            attachment = .attaching(request, waiting: [])
+            shard.askToAttach(request)
         }
     }
 
     /// Goes on with a session of its own shard.
     func beginFresh(reason: GatewayErrorCode?, continuing: String?) {
-        var waiting: [ClientCommand] = []
-        if case .attaching(_, let commands) = phase { waiting = commands }
         guard let session = shard.makeSession(subject: subject, continuing: continuing) else {
             send(
                 ServerFrames.error(
@@ -244,16 +206,14 @@ final class Connection: WebSocketHandler, SessionClient {
                 session: session.machine.id, sequence: 0, reason: reason,
                 lastUpstreamResponse: continuing),
             isResume: false, after: 0)
-        for command in waiting { handle(command) }
     }
 
     /// Goes on with a session of this shard.
     func attachHere(
         to session: HostedSession, _ attached: AttachedSession, isResume: Bool, after: Int
     ) {
-        var waiting: [ClientCommand] = []
-        if case .attaching(_, let commands) = phase { waiting = commands }
-        phase = .attachedHere(session)
+        let waiting = attachment.waiting
+        attachment = .here(session)
         isSessionIdle = false
         session.attach(id, .here(self), after: after) {
             sendReady(attached, recovered: isResume)
@@ -263,73 +223,51 @@ final class Connection: WebSocketHandler, SessionClient {
 
     /// The home shard has attached this connection: deliveries follow.
     func attachedThere(_ attached: AttachedSession) {
-        guard case .attaching(let request, let waiting) = phase else { return }
-        phase = .attachedThere(request.session, shard: request.session.shard)
+        guard case .attaching(let request, let waiting) = attachment else { return }
+        attachment = .there(request.session, shard: request.session.shard)
         isSessionIdle = false
         sendReady(attached, recovered: attached.reason == nil)
         for command in waiting { handle(command) }
     }
 
     private func sendReady(_ attached: AttachedSession, recovered: Bool) {
-        let configuration = shard.context.configuration
-        // Who may not name a model has no choice among them.
-        let mayChoose = configuration.options.allow.contains("model")
-        session = (
-            attached.session, shard.context.epoch, attached.lastUpstreamResponse, attached.running
-        )
-        let (token, expires) = makeToken()
+        tokens.begin(
+            attached.session, lastUpstreamResponse: attached.lastUpstreamResponse,
+            running: attached.running)
         send(
             ServerFrames.ready(
                 ServerFrames.Ready(
-                    session: attached.session.text, epoch: shard.context.epoch,
-                    sequence: attached.sequence, resumeToken: token, expiresInSeconds: expires,
-                    recovered: recovered, reason: attached.reason,
-                    limits: [
-                        ("message_bytes", configuration.limits.messageBytes),
-                        ("input_bytes", configuration.limits.inputBytes),
-                        ("frames_per_s", configuration.limits.framesPerSecond),
-                        ("responses_per_connection", configuration.limits.responsesPerConnection),
-                        ("responses_per_session", configuration.limits.responsesPerSession),
-                        ("resume_window_s", Int(configuration.resume.window.seconds)),
-                    ],
-                    heartbeatSeconds: Int(configuration.server.heartbeat.seconds),
-                    allowedOptions: configuration.options.allow,
-                    defaultModel: configuration.options.defaultModel,
-                    models: mayChoose ? shard.context.requests.models : OfferedModels())))
+                    attached, recovered: recovered, token: makeToken(), of: shard.context)))
     }
 
     // MARK: Tokens
 
-    private func makeToken() -> (token: String, expiresIn: Int) {
-        guard let session else { return ("", 0) }
-        let lifetime = shard.context.configuration.resume.tokenLifetime
-        // Refreshed well before it expires, also for a client that is away when it would be.
-        tokenRefreshAt = shard.loop.now + lifetime / 2
+    private func makeToken() -> ResumeTokenIssuer.Token {
+        let token = tokens.issue(to: subject, of: shard.context, now: shard.loop.now)
         armTimer()
-        let token = shard.context.tokens.sign(
-            session: session.id, epoch: session.epoch, subject: subject, last: session.last,
-            running: session.running, lifetime: lifetime)
-        return (token, Int(lifetime.seconds))
+        return token
     }
 
     /// The conversation goes on from another upstream response: the token is to say so.
     func refreshToken(lastUpstreamResponse: String?, running: ResumeClaims.Running?) {
-        guard let session, session.last != lastUpstreamResponse || session.running != running
-        else { return }
-        self.session?.last = lastUpstreamResponse
-        self.session?.running = running
+        guard tokens.note(lastUpstreamResponse: lastUpstreamResponse, running: running) else {
+            return
+        }
         sendToken()
     }
 
     private func sendToken() {
-        let (token, expires) = makeToken()
-        send(ServerFrames.token(token, expiresInSeconds: expires))
+        let token = makeToken()
+        send(ServerFrames.token(token.text, expiresInSeconds: token.expiresInSeconds))
     }
 
     // MARK: Sending
 
     /// True when log events can be written now: the socket is clear and nothing waits before them.
     var isReadyForLog: Bool { outbox.isEmpty && socket?.isClear == true }
+
+    /// True when the outbox waits for nothing but the end of the turn.
+    var isGathering: Bool { (outbox.isEmpty || waitsForTurnEnd) && socket?.isClear == true }
 
     /// Writes log events; only when `isReadyForLog`.
     func sendLog(_ frame: inout OutgoingFrame) {
@@ -343,19 +281,37 @@ final class Connection: WebSocketHandler, SessionClient {
     /// Sends a frame that is not in the log, after those that wait.
     func send(_ frame: [UInt8]) {
         guard socket?.isOpen == true else { return }
-        guard ownOutboxBytes <= Self.maximumOutboxBytes else {
+        guard !outbox.isOverfull else {
             return close(CloseCode(4410), "reads too slowly", code: .slowReader)
         }
-        outbox.append(Outgoing(frame: frame, isDelivery: false))
-        ownOutboxBytes += frame.count
-        _ = flushOutbox()
+        put(frame, .unnumbered)
     }
+
+    /// Sends log events after the frames that wait; only when `isGathering`.
+    func gather(_ events: [UInt8]) { put(events, .events) }
 
     /// Frames of a session elsewhere; they are bounded by the credit that its shard keeps.
     func deliver(_ frame: [UInt8]) {
         guard socket?.isOpen == true else { return }
-        outbox.append(Outgoing(frame: frame, isDelivery: true))
-        _ = flushOutbox()
+        put(frame, .delivery)
+    }
+
+    /// Keeps a frame for the end of the turn, unless there is enough for one that goes at once.
+    private func put(_ frame: [UInt8], _ kind: Outbox.Kind) {
+        outbox.put(frame, kind)
+        // Also where the frames go at once: what the log has behind them follows then.
+        if !waitsForTurnEnd {
+            waitsForTurnEnd = true
+            shard.turnEnd.flushLater(self)
+        }
+        let limit = shard.context.configuration.delivery.frameBytes
+        if outbox.bytes >= limit || outbox.isOverfull { _ = flushOutbox() }
+    }
+
+    /// Writes what this turn has brought, then what came to the log behind it.
+    func turnEnds() {
+        waitsForTurnEnd = false
+        if flushOutbox() { attachment.readerIsClear(id) }
     }
 
     /// Writes what waits, several frames in one; false when the socket will not take more.
@@ -368,37 +324,17 @@ final class Connection: WebSocketHandler, SessionClient {
             }
             let limit = shard.context.configuration.delivery.frameBytes
             var count = 0
-            let sent = shard.withScratch { frame in
-                repeat {
-                    if count > 0 { frame.bytes.append(UInt8(ascii: "\n")) }
-                    frame.bytes.append(contentsOf: outbox[count].frame)
-                    count += 1
-                } while count < outbox.count && frame.count + outbox[count].frame.count < limit
+            let sent = shard.scratch.lend { frame in
+                count = outbox.gather(into: &frame, limit: limit)
                 guard socket.send(&frame) == .sent else { return false }
                 shard.metrics.framesSent.increment()
                 shard.metrics.sentBytes.increment(by: frame.count)
                 return true
             }
             guard sent else { return false }
-            var delivered = 0
-            for sent in outbox[..<count] {
-                if sent.isDelivery {
-                    delivered += sent.frame.count
-                } else {
-                    ownOutboxBytes -= sent.frame.count
-                }
-            }
-            // Without its storage: nearly always nothing waits.
-            if count == outbox.count { outbox = [] } else { outbox.removeFirst(count) }
-            if delivered > 0 { acknowledge(delivered) }
+            attachment.acknowledge(outbox.removeFirst(count), of: id, from: shard)
         }
         return true
-    }
-
-    /// Gives credit back to a session elsewhere.
-    private func acknowledge(_ bytes: Int) {
-        guard case .attachedThere(let session, let other) = phase else { return }
-        shard.send(.delivered(session, id, bytes: bytes), to: other)
     }
 
     // MARK: Faults
@@ -426,6 +362,8 @@ final class Connection: WebSocketHandler, SessionClient {
     }
 
     func close(_ closeCode: CloseCode, _ reason: String) {
+        // The client reads first why.
+        if waitsForTurnEnd { _ = flushOutbox() }
         socket?.close(closeCode, reason)
     }
 
@@ -436,7 +374,7 @@ final class Connection: WebSocketHandler, SessionClient {
         let now = shard.loop.now
         let beat = Heartbeat.next(
             after: now, every: shard.context.configuration.server.heartbeat)
-        var next = min(beat, tokenRefreshAt)
+        var next = min(beat, tokens.refreshAt)
         if let leavesAt, leavesAt > now { next = min(next, leavesAt) }
         timer?.arm(at: next)
     }
@@ -445,16 +383,17 @@ final class Connection: WebSocketHandler, SessionClient {
         let now = shard.loop.now
         leaveIfIdle()
         guard let socket, socket.isOpen else { return }
-        if case .greeting = phase {
+        if case .none = attachment {
             return close(CloseCode(4408), "no hello in time", code: .helloTimeout)
         }
-        let heartbeat = shard.context.configuration.server.heartbeat
-        if now >= socket.lastHeard + heartbeat + heartbeat {
+        if Heartbeat.isMissed(
+            by: now, since: socket.lastHeard, every: shard.context.configuration.server.heartbeat)
+        {
             // No close frame would be read by a peer that is gone: cut when it does not answer.
             return close(CloseCode(4409), "nothing heard for two heartbeats")
         }
         socket.ping()
-        if now >= tokenRefreshAt { sendToken() }
+        if now >= tokens.refreshAt { sendToken() }
         armTimer()
     }
 
@@ -464,7 +403,7 @@ final class Connection: WebSocketHandler, SessionClient {
     func drain(after delay: Duration) {
         send(ServerFrames.goingAway(reconnectAfter: delay))
         leavesAt = shard.loop.now + delay
-        if case .greeting = phase { isSessionIdle = true }
+        if case .none = attachment { isSessionIdle = true }
         armTimer()
         leaveIfIdle()
     }

@@ -172,3 +172,11 @@ extension UpstreamServer.Options {
         tlsTimeout = upstream.tlsTimeout
     }
 }
+
+extension GatewayConfiguration {
+    /// Upstream's bytes of one answer that go on to the readers together at most.
+    ///
+    /// As many as surely fit into one frame, since an event is shorter for a client than it came; and a quarter of
+    /// the high watermark, because that is looked at when bytes go on.
+    var handOnBytes: Int { max(1, min(delivery.frameBytes, replay.highWatermarkBytes / 4)) }
+}

@@ -31,10 +31,11 @@ package final class GatewayProcess {
         self.logger = logger
         signal(SIGPIPE, SIG_IGN)
         EventLoop.returnLargeBlocks()
-        try ProcessLimits.raiseOpenFiles(configuration.server)
+        let count = configuration.server.shards ?? EventLoop.availableProcessors
+        try ProcessLimits.raiseOpenFiles(configuration.server, shards: count)
+        try ProcessLimits.requireRandomDevice()
         try CurlGlobal.initialize()
         loop = try EventLoop()
-        let count = configuration.server.shards ?? EventLoop.availableProcessors
         shardLoops = try (0..<count).map { _ in try EventLoop() }
         context = try GatewayContext(
             configuration: configuration, logger: logger,
@@ -71,14 +72,20 @@ package final class GatewayProcess {
     package var stopper: GatewayStopper { GatewayStopper(context: context) }
 
     private func watchSignals() throws {
-        for number in [SIGTERM, SIGINT] {
+        // A terminal that closes is no reason to cut streams off; `nohup` has it ignored.
+        let hangUp = SignalWatcher.isIgnored(SIGHUP) ? [] : [SIGHUP]
+        for number in [SIGTERM, SIGINT] + hangUp {
             signals.append(
-                try SignalWatcher(loop: loop, signal: number) { [unowned self] in signalled() })
+                try SignalWatcher(loop: loop, signal: number) { [unowned self] in
+                    signalled(isHangUp: number == SIGHUP)
+                })
         }
     }
 
-    private func signalled() {
+    private func signalled(isHangUp: Bool) {
         if isDraining {
+            // Of a terminal that closes its shell and the kernel tell us one each.
+            guard !isHangUp else { return }
             logger.warn("second signal: stopping at once")
             context.tellAll(.stop)
         } else {
@@ -153,7 +160,7 @@ package final class GatewayProcess {
             for watcher in signals { watcher.close() }
             signals = []
             // All is done but for the threads' last steps: an impatient signal is not to spoil the exit code.
-            for number in [SIGTERM, SIGINT] { signal(number, SIG_IGN) }
+            for number in [SIGTERM, SIGINT, SIGHUP] { signal(number, SIG_IGN) }
         }
         loop.close()
     }

@@ -16,4 +16,11 @@ enum Heartbeat {
         let (sum, overflow) = due.addingReportingOverflow(slot - 1)
         return Instant(nanoseconds: overflow ? due : sum / slot * slot)
     }
+
+    /// Nothing was heard since `lastHeard`, for so long that a ping must have gone without its answer.
+    static func isMissed(by now: Instant, since lastHeard: Instant, every interval: Duration)
+        -> Bool
+    {
+        now >= lastHeard + interval + interval
+    }
 }

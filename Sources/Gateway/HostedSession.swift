@@ -1,4 +1,3 @@
-import Configuration
 import EventLoop
 import GatewayCore
 import Telemetry
@@ -16,22 +15,16 @@ final class HostedSession {
     private(set) var readers: [SessionReader] = []
     /// Names of the session's responses in the process's index.
     private var names: [String] = []
-    private var runs: [Int: UpstreamRun] = [:]
-    /// What became of runs that ended before their response was told to have.
-    private var stories: [Int: UpstreamStory] = [:]
-    /// Background responses that go on at upstream, whatever becomes of this process.
-    private var running: [Int: ResumeClaims.Running] = [:]
-    /// The upstream that knows the conversation, where upstream keeps it.
-    private var conversationMember: Int?
+    var runs: SessionRuns
     private var actions: [SessionAction] = []
     private var isCommitting = false
+    /// One of the actions that are carried out has opened a run.
+    private var hasOpened = false
     private var timer: LoopTimer?
     /// What the shard has counted of this session's bytes.
     private var countedBytes = 0
     /// The highest cursor of all readers; while nobody is there, what it was last.
     private var bestCursor = 0
-    /// Responses that were opened and have not ended.
-    private var inFlight: Set<Int> = []
     private var hasEnded = false
 
     /// Whose session it is.
@@ -50,6 +43,7 @@ final class HostedSession {
         self.machine = machine
         self.subject = subject
         self.shard = shard
+        runs = SessionRuns(metrics: shard.metrics)
         let timer = shard.loop.makeTimer { [unowned self] in tick() }
         self.timer = timer
         armTimer()
@@ -107,20 +101,6 @@ final class HostedSession {
         if shard.isDraining { tellIdleReaders() }
     }
 
-    /// While draining: readers that have everything of a session that is at rest may leave.
-    func tellIdleReaders() {
-        guard !machine.isRunning else { return }
-        for reader in readers where reader.cursor == machine.log.lastSequence {
-            if machine.isWaiting { continue }
-            switch reader.destination {
-            case .here(let connection): if connection.isReadyForLog { connection.sessionIsIdle() }
-            case .there(let other):
-                guard reader.unacknowledgedBytes == 0 else { continue }
-                shard.send(.sessionIsIdle(reader.connection), to: other)
-            }
-        }
-    }
-
     // MARK: Commands
 
     func receive(_ command: ClientCommand, from connection: ConnectionID) {
@@ -141,6 +121,19 @@ final class HostedSession {
         }
         commit()
         armTimer()
+    }
+
+    /// Asks the machine where it is: what is asked of a class's property directly is asked of a copy of it, with its
+    /// twenty references (decision 52).
+    func ask<Answer>(_ question: (inout SessionMachine) -> Answer) -> Answer {
+        question(&machine)
+    }
+
+    /// Lets the machine take something in; what comes of it is carried out with the next `commit`.
+    func hear<Answer>(
+        _ news: (inout SessionMachine, inout [SessionAction]) -> Answer
+    ) -> Answer {
+        news(&machine, &actions)
     }
 
     /// Lets the OpenAI dialect drive the machine, and carries out what comes of it.
@@ -166,7 +159,7 @@ final class HostedSession {
                     retryAfter: .seconds(5), messageID: message.id), to: connection)
         }
         let outcome = machine.receive(
-            message, from: connection, responseID: RandomID.response(), now: now,
+            message, from: connection, responseID: shard.names.response(), now: now,
             actions: &actions)
         shard.metrics.messages[MessageResult(outcome)].increment()
         switch outcome {
@@ -181,78 +174,8 @@ final class HostedSession {
     func drain() {
         // Background responses outlive us: the next process goes on with them.
         machine.cancelAll(
-            .draining, except: Set(running.keys), now: shard.loop.now, actions: &actions)
+            .draining, except: runs.background, now: shard.loop.now, actions: &actions)
         commit()
-    }
-
-    // MARK: From the runs
-
-    func upstreamConnected(_ response: Int) {
-        machine.upstreamConnected(response, now: shard.loop.now, actions: &actions)
-        commit()
-    }
-
-    func upstreamConnecting(_ response: Int) {
-        machine.upstreamConnecting(response, now: shard.loop.now, actions: &actions)
-        commit()
-    }
-
-    func upstreamQueued(_ response: Int, until: Instant) {
-        machine.upstreamQueued(response, until: until, now: shard.loop.now, actions: &actions)
-        commit()
-    }
-
-    func upstreamRetrying(_ response: Int, at: Instant, attempt: Int) {
-        machine.upstreamRetrying(
-            response, at: at, attempt: attempt, now: shard.loop.now, actions: &actions)
-        commit()
-    }
-
-    /// A background response has its id: from now on a resume token names it.
-    func upstreamNamed(_ response: Int, id: String, upstream: String) {
-        guard let message = machine.messageID(of: response) else { return }
-        running[response] = ResumeClaims.Running(
-            response: id, message: message, upstream: upstream)
-        refreshTokens()
-    }
-
-    func upstreamSilent(_ response: Int) {
-        machine.upstreamSilent(response, now: shard.loop.now, actions: &actions)
-        commit()
-    }
-
-    /// Logs one event; the run commits once for all events of a read.
-    func upstream(
-        _ response: Int, _ output: ResponsesOutput, data: Span<UInt8>, now: Instant
-    ) {
-        machine.upstream(response, output, data: data, now: now, actions: &actions)
-    }
-
-    /// Upstream has answered with a stream.
-    func upstreamAnswered(_ response: Int, _ head: UpstreamResponseHead) {
-        machine.upstreamAnswered(response, head)
-    }
-
-    /// Logs one event as it came, in a session of the OpenAI dialect; after what the reducer made of it.
-    func upstreamEvent(_ response: Int, data: Span<UInt8>, now: Instant) {
-        machine.upstreamEvent(response, data: data, now: now, actions: &actions)
-    }
-
-    /// From here on the answer is another upstream's.
-    func upstreamSeam(_ response: Int, reason: String) {
-        machine.upstreamSeam(response, reason: reason)
-    }
-
-    func upstreamFailed(_ response: Int, _ error: ResponseError) {
-        machine.upstreamFailed(response, error, now: shard.loop.now, actions: &actions)
-        commit()
-    }
-
-    func runEnded(_ run: UpstreamRun) {
-        if !run.isReported { stories[run.response] = run.story }
-        if runs[run.response] === run { runs[run.response] = nil }
-        // The session's deadline depends on what still runs.
-        armTimer()
     }
 
     // MARK: Carrying out
@@ -279,20 +202,28 @@ final class HostedSession {
             next += 1
             carryOut(action)
         }
-        actions.removeAll(keepingCapacity: true)
+        // Without its room: most sessions have nothing to do most of the time.
+        actions = []
         isCommitting = false
+        guard hasOpened else { return }
+        hasOpened = false
+        // Upstream gets the request before the clients hear of it, at the turn's end: each write that wakes a reader
+        // takes its time. Behind all other actions: an upstream that is quick has answered before this returns.
+        shard.worker.startWaiting()
     }
 
     private func carryOut(_ action: SessionAction) {
         switch action {
-        case .openUpstream(let response, let request): open(response, request)
+        case .openUpstream(let response, let request):
+            open(response, request)
+            hasOpened = true
         case .closeUpstream(let response):
-            let run = runs.removeValue(forKey: response)
+            let run = runs.take(response)
             run?.close()
-            stories[response] = run?.story
+            runs.keep(run?.story, of: response)
             machine.upstreamClosed(response, now: shard.loop.now, actions: &actions)
-        case .pauseUpstream: for run in runs.values { run.pause() }
-        case .resumeUpstream: for run in runs.values { run.resume() }
+        case .pauseUpstream: for run in runs.all { run.pause() }
+        case .resumeUpstream: for run in runs.all { run.resume() }
         case .send(let connection, let frame): send(frame, to: connection)
         case .broadcast(let frame):
             for reader in readers { send(frame, to: reader) }
@@ -308,154 +239,6 @@ final class HostedSession {
         }
     }
 
-    private func open(_ response: Int, _ request: UpstreamRequestBody) {
-        inFlight.insert(response)
-        shard.metrics.responsesInFlight.increment()
-        let run = UpstreamRun(
-            response: response, body: request,
-            pinned: request.isTied ? keeper(of: response) : nil, session: self, shard: shard)
-        runs[response] = run
-        run.start()
-        if machine.isPaused { run.pause() }
-        // Upstream gets the request before the clients hear of it: each write that wakes a reader takes its time.
-        shard.worker.startWaiting()
-    }
-
-    /// The upstream that has what a response goes on from.
-    private func keeper(of response: Int) -> Int {
-        machine.previous(of: response).flatMap {
-            shard.context.responses.owner(ofValue: $0)?.member
-        }
-            ?? conversationMember ?? 0
-    }
-
-    /// Goes on with a background response of an earlier process.
-    func adopt(_ adopted: ResumeClaims.Running) {
-        guard let member = shard.context.pool.member(named: adopted.upstream) else { return }
-        let response = machine.adopt(
-            message: adopted.message, responseID: RandomID.response(), now: shard.loop.now)
-        running[response] = adopted
-        inFlight.insert(response)
-        shard.metrics.responsesInFlight.increment()
-        let run = UpstreamRun(
-            response: response, reattachingTo: adopted.response, at: member, session: self,
-            shard: shard)
-        runs[response] = run
-        run.start()
-        commit()
-        armTimer()
-    }
-
-    private func responseEnded(_ summary: ResponseSummary) {
-        let number = summary.response
-        if inFlight.remove(number) != nil { shard.metrics.responsesInFlight.decrement() }
-        let story = runs[number]?.story ?? stories[number]
-        runs[number]?.isReported = true
-        stories[number] = nil
-        running[number] = nil
-        if summary.outcome == .completed || summary.outcome == .incomplete {
-            conversationMember = story?.member ?? conversationMember
-        }
-        shard.responseEnded(
-            ResponseReport(summary: summary, story: story, session: machine.id))
-        refreshTokens()
-    }
-
-    /// Gives every reader a token that says from where the session can go on, if its own does not.
-    private func refreshTokens() {
-        let last = lastUpstreamResponse
-        let running = runningResponse
-        for reader in readers {
-            offer(to: reader)
-            switch reader.destination {
-            case .here(let connection):
-                connection.refreshToken(lastUpstreamResponse: last, running: running)
-            case .there(let other):
-                shard.send(
-                    .refreshToken(
-                        reader.connection, lastUpstreamResponse: last, running: running),
-                    to: other)
-            }
-        }
-    }
-
-    /// The upstream id that the conversation goes on from, for a resume token.
-    var lastUpstreamResponse: String? { machine.lastUpstreamID.flatMap(Self.plain) }
-
-    /// The newest background response that runs, for a resume token.
-    var runningResponse: ResumeClaims.Running? {
-        running.max { $0.key < $1.key }?.value
-    }
-
-    private static func plain(_ raw: [UInt8]) -> String? {
-        JSONValue(kind: .string, range: 0..<raw.count).decoded(in: raw.span)
-            .map { String(decoding: $0, as: UTF8.self) }
-    }
-
-    // MARK: Sending
-
-    private func send(_ frame: [UInt8], to connection: ConnectionID) {
-        guard let reader = readers.first(where: { $0.connection == connection }) else { return }
-        send(frame, to: reader)
-    }
-
-    /// Sends an unnumbered frame after the events that it may speak of.
-    func send(_ frame: [UInt8], to reader: SessionReader) {
-        offer(to: reader)
-        switch reader.destination {
-        case .here(let connection): connection.send(frame)
-        case .there(let other):
-            reader.unacknowledgedBytes += frame.count
-            shard.send(.deliver(reader.connection, frame: frame), to: other)
-        }
-    }
-
-    /// Hands a reader what follows its cursor, one frame at most here, as credit allows elsewhere.
-    private func offer(to reader: SessionReader) {
-        switch reader.form {
-        case .native: break
-        case .lines: return offerLines(to: reader)
-        case .events(let response): return offerEvents(of: response, to: reader)
-        case .whole(let response): return offerWhole(response, to: reader)
-        }
-        guard reader.cursor < machine.log.lastSequence else { return }
-        switch reader.destination {
-        case .here(let connection):
-            guard connection.isReadyForLog else { return }
-            if reader.cursor < machine.log.compactedThrough {
-                catchUp(reader)
-                guard reader.cursor < machine.log.lastSequence, connection.isReadyForLog else {
-                    return
-                }
-            }
-            reader.cursor = shard.render(machine.log, after: reader.cursor)
-            shard.withRendered { connection.sendLog(&$0) }
-            if reader.cursor < machine.log.lastSequence { connection.askForWritable() }
-        case .there(let other):
-            while reader.unacknowledgedBytes < SessionReader.creditBytes,
-                reader.cursor < machine.log.lastSequence
-            {
-                catchUp(reader)
-                guard reader.cursor < machine.log.lastSequence else { return }
-                var frame: [UInt8] = []
-                let delivery = shard.context.configuration.delivery
-                reader.cursor = machine.log.render(
-                    after: reader.cursor, into: &frame, maximumBytes: delivery.frameBytes,
-                    mergeAfter: delivery.mergeAfterEvents)
-                reader.unacknowledgedBytes += frame.count
-                shard.send(.deliver(reader.connection, frame: frame), to: other)
-            }
-        }
-    }
-
-    /// A reader inside the compacted part gets a snapshot that stands for all up to the end.
-    private func catchUp(_ reader: SessionReader) {
-        guard machine.needsSnapshot(at: reader.cursor) else { return }
-        shard.metrics.snapshots.increment()
-        reader.cursor = machine.log.lastSequence
-        send(machine.snapshotFrame(), to: reader)
-    }
-
     private func updateFlow() {
         var best = -1
         var lowest = Int.max
@@ -469,7 +252,7 @@ final class HostedSession {
         if actions.count > before, !isCommitting {
             isCommitting = true
             let flow = actions
-            actions.removeAll(keepingCapacity: true)
+            actions = []
             for action in flow { carryOut(action) }
             isCommitting = false
             if !actions.isEmpty { commit() }
@@ -484,7 +267,8 @@ final class HostedSession {
         armTimer()
     }
 
-    private func armTimer() {
+    /// Waits for the machine's next deadline.
+    func armTimer() {
         guard let timer else { return }
         if let deadline = machine.nextDeadline { timer.arm(at: deadline) } else { timer.cancel() }
     }
@@ -503,10 +287,8 @@ final class HostedSession {
         timer?.cancel()
         timer = nil
         for name in names { shard.context.responses.forget(name, in: machine.id) }
-        for run in runs.values { run.close(leavesRunning: true) }
-        for _ in inFlight { shard.metrics.responsesInFlight.decrement() }
-        inFlight = []
-        runs = [:]
+        for run in runs.all { run.close(leavesRunning: true) }
+        runs.removeAll()
         shard.sessionBytesChanged(by: -countedBytes)
         countedBytes = 0
         let left = readers

@@ -6,6 +6,12 @@ protocol LogReader: AnyObject {
     /// True when log events can be written now.
     var isReadyForLog: Bool { get }
 
+    /// True when log events and frames that are sent now leave together, at the end of the turn.
+    var isGathering: Bool { get }
+
+    /// Sends log events together with what is sent in this turn; only when `isGathering`.
+    func gather(_ events: [UInt8])
+
     /// Writes log events; only when `isReadyForLog`.
     func sendLog(_ frame: inout OutgoingFrame)
 
@@ -26,6 +32,8 @@ protocol LogReader: AnyObject {
 }
 
 extension LogReader {
+    var isGathering: Bool { false }
+    func gather(_ events: [UInt8]) { send(events) }
     func take(_ answer: DialectAnswer) {}
 }
 

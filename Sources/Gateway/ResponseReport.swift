@@ -27,6 +27,7 @@ struct ResponseReport {
     }
 
     func log(to logger: Logger) {
+        guard logger.writes(.info) else { return }
         var attributes: LogAttributes = [
             "gateway.session.id": .text(session.text),
             "gateway.response.id": .text(summary.id),

@@ -1,7 +1,6 @@
 import Configuration
 import EventLoop
 import GatewayCore
-import Synchronization
 import Telemetry
 import Upstream
 import WebSocketServer
@@ -17,30 +16,33 @@ final class ShardCore: ServerHandler {
     let logger: Logger
     let metrics: GatewayMetrics
     private(set) var worker: UpstreamWorker
-    private var pacer: TurnPacer?
-    /// What was read in this turn of the loop and goes on at its end, all sockets in a row.
-    private var waiting: [UpstreamRun] = []
+    /// Where what this turn brings waits for its end.
+    let turnEnd: TurnEnd
     private var server: WebSocketServer?
-    private var connections: [ConnectionID: any SessionClient] = [:]
+    private(set) var connections: [ConnectionID: any SessionClient] = [:]
     /// HTTP requests of the OpenAI dialect that are being answered.
-    private var exchanges: [ConnectionID: DialectExchange] = [:]
-    private var sessions = SessionTable()
+    private(set) var exchanges: [ConnectionID: DialectExchange] = [:]
+    private(set) var sessions = SessionTable()
     private var storedBytes = 0
     private var isRelieving = false
     private var nextRelief = Instant(nanoseconds: .min)
     private var nextConnection: UInt64 = 0
-    private var scratch = OutgoingFrame(capacity: 64 << 10)
+    /// A busy answer's bytes that go on together at most; watermarks are looked at no later either.
+    let handOnBytes: Int
+    /// Where all that this shard's sockets write is built.
+    let scratch = ScratchFrame()
     /// Readers of this shard's sessions whose connections are on other shards.
     private var remoteReaders = 0
-    private var drainTimer: LoopTimer?
-    private var finishTimer: LoopTimer?
+    /// Once the shard takes no new work.
+    private var drain: ShardDrain?
     /// Bounds this shard's retries to a part of its requests.
     var retryBudget: RetryBudget
     /// Responses that wait for a place at an upstream.
     private var waitingRuns: [UpstreamPoolState.Ticket: UpstreamRun] = [:]
     private var nextTicket: UInt64 = 0
-    private var isPastDeadline = false
-    private var isStopping = false
+    /// For its sessions and their responses.
+    var names = RandomNames()
+    private(set) var isStopping = false
 
     init(index: Int, loop: EventLoop, context: GatewayContext) throws {
         self.index = index
@@ -53,13 +55,12 @@ final class ShardCore: ServerHandler {
             retryReasons: AttemptFailure.Reason.allCases.map(\.rawValue))
         retryBudget = RetryBudget(
             percent: context.configuration.upstream.retryBudgetPercent, now: loop.now)
+        handOnBytes = context.configuration.handOnBytes
         var options = UpstreamOptions()
         options.maximumTransfers = context.share(of: context.configuration.upstream.connections)
         options.maximumConnections = options.maximumTransfers
         worker = try UpstreamWorker(loop: loop, options: options)
-        pacer = try TurnPacer(
-            loop: loop, budget: context.configuration.delivery.latencyBudget
-        ) { [unowned self] in handOnWaiting() }
+        turnEnd = try TurnEnd(loop: loop, budget: context.configuration.delivery.latencyBudget)
     }
 
     /// Opens the shard's listener and returns its port.
@@ -91,44 +92,7 @@ final class ShardCore: ServerHandler {
     // MARK: Requests
 
     func upgrade(_ request: HTTPRequest) -> UpgradeDecision {
-        if request.path == "/debug/echo", context.configuration.server.debugEcho {
-            return .accept(EchoConnection())
-        }
-        let isDialect =
-            request.path == "/v1/responses" && context.configuration.dialect.isEnabled
-        guard request.path == "/v1/chat" || isDialect else {
-            return .refuse(
-                .error(404, "not_found", "WebSockets are at /v1/chat and /v1/responses"))
-        }
-        guard !context.isDraining.load(ordering: .relaxed) else {
-            return .refuse(
-                .error(
-                    503, "draining", "the gateway is shutting down",
-                    headers: [("retry-after", "1")]))
-        }
-        if let refusal = context.admission.refusal(of: request) { return .refuse(refusal) }
-        var subject = ""
-        if isDialect {
-            guard let name = context.keys.subject(of: request) else {
-                return .refuse(DialectError.unauthorized.response(isUpgrade: true))
-            }
-            subject = name
-        }
-        if let after = request.queryValue("after"), (Int(after) ?? -1) < 0 {
-            return .refuse(.error(400, "invalid_frame", "`after` must be a whole number from 0"))
-        }
-        let address = context.admission.clientAddress(of: request)
-        switch context.admission.enter(address) {
-        case .failure(let refusal): return .refuse(refusal.response)
-        case .success(let place):
-            let id = makeConnectionID()
-            guard isDialect else {
-                return .accept(Connection(shard: self, id: id, place: place, request: request))
-            }
-            return .accept(
-                DialectConnection(
-                    shard: self, id: id, place: place, subject: subject, request: request))
-        }
+        WebSocketRoutes(shard: self).upgrade(request)
     }
 
     func respond(to exchange: HTTPExchange) {
@@ -149,7 +113,7 @@ final class ShardCore: ServerHandler {
 
     func exchangeEnded(_ exchange: DialectExchange) {
         guard exchanges.removeValue(forKey: exchange.id) != nil else { return }
-        finishDrainSoon()
+        drain?.finishSoon()
     }
 
     func connectionOpened(_ connection: any SessionClient) {
@@ -163,7 +127,7 @@ final class ShardCore: ServerHandler {
         connection.place = nil
         metrics.connections.decrement()
         metrics.closes[String(code.rawValue)].increment()
-        finishDrainIfIdle()
+        drain?.finishSoon()
     }
 
     // MARK: Sessions
@@ -182,18 +146,19 @@ final class ShardCore: ServerHandler {
     /// A new session of this shard; nil when there is no room.
     func makeSession(subject: String, continuing: String?) -> HostedSession? {
         makeSession(
-            id: RandomID.session(shard: index), subject: subject,
+            id: names.session(shard: index), subject: subject,
             continuing: continuing)
     }
 
     /// A new session of the OpenAI dialect; nil when there is no room.
     func makeSession(subject: String, for kind: DialectSessionKind) -> HostedSession? {
         makeSession(
-            id: RandomID.session(shard: index), subject: subject,
+            id: names.session(shard: index), subject: subject,
             continuing: nil, dialect: kind)
     }
 
-    private func makeSession(
+    /// A session of that name, which is not there; nil when there is no room.
+    func makeSession(
         id: SessionID, subject: String, continuing: String?, dialect: DialectSessionKind? = nil
     ) -> HostedSession? {
         if sessions.count >= context.share(of: context.configuration.limits.sessions) {
@@ -219,74 +184,13 @@ final class ShardCore: ServerHandler {
         return session
     }
 
-    /// Attaches a connection, here or on shard `origin`, to a session of this shard.
-    func attach(_ request: AttachRequest, from origin: Int) {
-        switch find(request) {
-        case .success(let (session, attached)):
-            metrics.resumes[attached.reason == nil ? .recovered : .wrongEpoch].increment()
-            let after = attached.reason == nil ? request.after : 0
-            if origin == index {
-                connections[request.connection]?.attachHere(
-                    to: session, attached, isResume: attached.reason == nil, after: after)
-            } else {
-                session.attach(
-                    request.connection, .there(shard: origin),
-                    as: request.isDialect ? .lines : .native, after: after
-                ) {
-                    send(.attached(request.connection, attached), to: origin)
-                }
-            }
-        case .failure(let refusal):
-            metrics.resumes[ResumeOutcome(refusal.code)].increment()
-            if origin == index {
-                connections[request.connection]?.beginFresh(
-                    reason: refusal.code, continuing: request.lastUpstreamResponse)
-            } else {
-                send(
-                    .attachRefused(
-                        request.connection, refusal.code,
-                        continuing: request.lastUpstreamResponse), to: origin)
-            }
+    /// Asks the home shard of a session to attach a connection of this one.
+    func askToAttach(_ request: AttachRequest) {
+        if request.session.shard == index {
+            Resumption(shard: self).attach(request, from: index)
+        } else {
+            send(.attach(request), to: request.session.shard)
         }
-    }
-
-    private struct ResumeRefusal: Error { let code: GatewayErrorCode }
-
-    private func find(
-        _ request: AttachRequest
-    ) -> Result<(HostedSession, AttachedSession), ResumeRefusal> {
-        guard request.epoch == context.epoch else {
-            // The log of an earlier process is lost. The chat is not: all its tabs meet again in a
-            // session of the same name, and the conversation goes on from where upstream knows it.
-            guard
-                let session = sessions[request.session]
-                    ?? makeSession(
-                        id: request.session, subject: request.subject,
-                        continuing: request.lastUpstreamResponse,
-                        dialect: request.isDialect ? .connection : nil)
-            else { return .failure(ResumeRefusal(code: .overloaded)) }
-            guard session.subject == request.subject, session.isDialect == request.isDialect else {
-                return .failure(ResumeRefusal(code: .tokenSubject))
-            }
-            if session.machine.log.lastSequence == 0, let running = request.running {
-                session.adopt(running)
-            }
-            return .success((session, describe(session, reason: .epochMismatch)))
-        }
-        guard let session = sessions[request.session],
-            session.isDialect == request.isDialect
-        else { return .failure(ResumeRefusal(code: .sessionNotFound)) }
-        guard request.after <= session.machine.log.lastSequence else {
-            return .failure(ResumeRefusal(code: .positionInFuture))
-        }
-        return .success((session, describe(session, reason: nil)))
-    }
-
-    private func describe(_ session: HostedSession, reason: GatewayErrorCode?) -> AttachedSession {
-        AttachedSession(
-            session: session.machine.id, sequence: session.machine.log.lastSequence,
-            reason: reason, lastUpstreamResponse: session.lastUpstreamResponse,
-            running: session.runningResponse)
     }
 
     /// The session of that name, if this shard has it.
@@ -303,7 +207,7 @@ final class ShardCore: ServerHandler {
             case .there(let other): send(.sessionEnded(reader.connection), to: other)
             }
         }
-        finishDrainSoon()
+        drain?.finishSoon()
     }
 
     /// Ends the session that has been deserted for longest and runs nothing; false when there is none.
@@ -315,7 +219,7 @@ final class ShardCore: ServerHandler {
 
     func remoteReadersChanged(by change: Int) {
         remoteReaders += change
-        if change < 0 { finishDrainSoon() }
+        if change < 0 { drain?.finishSoon() }
     }
 
     func sessionBytesChanged(by change: Int) {
@@ -344,42 +248,6 @@ final class ShardCore: ServerHandler {
 
     // MARK: Sending
 
-    /// Renders what follows `cursor` into the shard's scratch frame and returns the new cursor.
-    ///
-    /// `withRendered` lends the frame then: whoever sends may meet the log's session again.
-    func render(_ log: ReplayLog, after cursor: Int) -> Int {
-        let delivery = context.configuration.delivery
-        scratch.removeAll(keepingAtMost: 1 << 20)
-        let reached = log.render(
-            after: cursor, into: &scratch.bytes, maximumBytes: delivery.frameBytes,
-            mergeAfter: delivery.mergeAfterEvents)
-        if reached - cursor > delivery.mergeAfterEvents {
-            metrics.mergedDeltas.increment(by: reached - cursor)
-        }
-        return reached
-    }
-
-    /// The same for a reader of the OpenAI dialect.
-    func renderEvents(
-        _ log: ReplayLog, after cursor: Int, ofResponse response: Int? = nil,
-        maximumBytes: Int, framing: EventFraming
-    ) -> Int {
-        scratch.removeAll(keepingAtMost: 1 << 20)
-        let reached = log.renderEvents(
-            after: cursor, ofResponse: response, into: &scratch.bytes, maximumBytes: maximumBytes,
-            framing: framing)
-        return reached
-    }
-
-    /// Lends what was rendered last.
-    func withRendered(_ body: (inout OutgoingFrame) -> Void) { body(&scratch) }
-
-    /// Lends the shard's scratch frame, emptied.
-    func withScratch<Result>(_ body: (inout OutgoingFrame) -> Result) -> Result {
-        scratch.removeAll(keepingAtMost: 1 << 20)
-        return body(&scratch)
-    }
-
     func send(_ message: ShardMessage, to shard: Int) {
         guard shard != index else { return handle(message) }
         context.mailboxes[shard].send(message)
@@ -390,7 +258,7 @@ final class ShardCore: ServerHandler {
     private func handle(_ message: ShardMessage) {
         switch message {
         case .attach(let request):
-            attach(request, from: request.connection.shard)
+            Resumption(shard: self).attach(request, from: request.connection.shard)
         case .attached(let connection, let attached):
             if let connection = connections[connection] {
                 connection.attachedThere(attached)
@@ -421,7 +289,7 @@ final class ShardCore: ServerHandler {
             } else {
                 context.pool.release(grant, .neutral, isAnswered: false, now: loop.now)
             }
-        case .drain: drain()
+        case .drain: beginDrain()
         case .stop: stop()
         }
     }
@@ -466,92 +334,39 @@ final class ShardCore: ServerHandler {
 
     func stopWaiting(_ ticket: UpstreamPoolState.Ticket) { waitingRuns[ticket] = nil }
 
-    /// Calls `handOn` of a run at the turn's end (decision 56).
-    func handOnAtTurnEnd(_ run: UpstreamRun) {
-        pacer?.noteWork()
-        waiting.append(run)
-    }
-
-    private func handOnWaiting() {
-        guard !waiting.isEmpty else { return }
-        let runs = waiting
-        waiting.removeAll(keepingCapacity: true)
-        // A run that was closed meanwhile has nothing to say, and its session may be gone.
-        for run in runs where !run.isSilent { run.handOn() }
-    }
-
     func responseEnded(_ report: ResponseReport) {
         report.count(in: metrics)
         report.log(to: logger)
     }
 
-    // MARK: Drain
-
-    /// Takes no new work and lets running responses finish, up to the deadline.
-    private func drain() {
-        guard drainTimer == nil, !isStopping else { return }
-        server?.stopListening()
-        let timer = loop.makeTimer { [unowned self] in drainDeadline() }
-        drainTimer = timer
-        let drain = context.configuration.drain
-        timer.arm(after: drain.timeout)
-        // Nobody can come back to these: the listener is closed.
-        for session in sessions.all where session.isDeserted { session.drain() }
-        let count = max(1, connections.count)
-        for (position, connection) in Array(connections.values).enumerated() {
-            connection.drain(after: drain.spread * position / count)
-        }
-        for session in sessions.all { session.tellIdleReaders() }
-        finishDrainIfIdle()
-    }
-
-    /// How long after the deadline the last events may take to their readers.
-    private static let lastWords = Duration.seconds(1)
-
-    /// Ends what runs; readers leave by themselves when they have its end, or are closed.
-    private func drainDeadline() {
-        if isPastDeadline {
-            for connection in Array(connections.values) {
-                connection.close(.serviceRestart, "the gateway restarts")
-            }
-            for exchange in Array(exchanges.values) { exchange.close(.serviceRestart, "") }
-        } else {
-            isPastDeadline = true
-            drainTimer?.arm(after: Self.lastWords)
-            for session in sessions.all { session.drain() }
-        }
-        finishDrainIfIdle()
-    }
+    // MARK: The end
 
     /// True from the moment the shard takes no new work.
-    var isDraining: Bool { drainTimer != nil }
+    var isDraining: Bool { drain != nil }
 
-    /// Looks whether the drain is over, but not within the call of a session, which would end with it.
-    private func finishDrainSoon() {
-        guard isDraining, !isStopping else { return }
-        let timer = finishTimer ?? loop.makeTimer { [unowned self] in finishDrainIfIdle() }
-        finishTimer = timer
-        timer.arm(after: .zero)
-    }
+    /// True when nobody reads from this shard, here or elsewhere.
+    var isDeserted: Bool { connections.isEmpty && exchanges.isEmpty && remoteReaders == 0 }
 
-    private func finishDrainIfIdle() {
-        guard drainTimer != nil, connections.isEmpty, exchanges.isEmpty, remoteReaders == 0 else {
-            return
-        }
-        stop()
+    private func beginDrain() {
+        guard drain == nil, !isStopping else { return }
+        server?.stopListening()
+        let drain = ShardDrain(of: self)
+        self.drain = drain
+        drain.begin()
     }
 
     /// Closes everything; the loop ends once all handles are closed.
     func stop() {
         guard !isStopping else { return }
         isStopping = true
-        drainTimer?.cancel()
-        finishTimer?.cancel()
+        drain?.cancel()
+        // This turn has no other end.
+        turnEnd.end()
         for session in sessions.all { endSession(session) }
         context.mailboxes[index].setHandler(nil)
         server?.destroy()
         worker.shutDown()
-        pacer?.close()
+        turnEnd.close()
         loop.close()
     }
 

@@ -103,6 +103,7 @@ package enum SimulatorProgram {
 
     /// Parses the process's arguments, serves until SIGTERM or SIGINT, and returns the exit code.
     package static func main() -> Int32 {
+        StandardStream.prepare()
         switch program.parseProcessArguments() {
         case .failure(let request): return request.code.rawValue
         case .success(let parsed):
@@ -118,7 +119,6 @@ package enum SimulatorProgram {
     }
 
     private static func serve(_ options: SimulatorOptions) -> ExitCode {
-        signal(SIGPIPE, SIG_IGN)
         raiseDescriptorLimit()
         guard let loop = try? EventLoop() else {
             StandardStream.error.write("millrace-sim: cannot make an event loop\n")

@@ -40,15 +40,16 @@ final class EasyHandle {
         return millrace_easy_set_long(raw, CURLOPT_BUFFERSIZE, receiveBufferBytes) == CURLE_OK
     }
 
-    /// Frees the request's body once all of it is sent and the response has begun.
+    /// Frees what the request was made of once all of it is sent and the response has begun.
     ///
     /// A conversation can be large, and the answer to it long. libcurl sends again only what was not
-    /// answered by a single byte, so it reads the body no more.
-    func releaseSentBody() {
-        guard let body else { return }
+    /// answered by a single byte, so it reads header lines and body no more.
+    func releaseSentRequest() {
         var sent: curl_off_t = 0
-        millrace_easy_get_offset(raw, CURLINFO_SIZE_UPLOAD_T, &sent)
-        guard sent >= bodyBytes else { return }
+        if body != nil { millrace_easy_get_offset(raw, CURLINFO_SIZE_UPLOAD_T, &sent) }
+        guard body == nil || sent >= bodyBytes else { return }
+        if millrace_easy_set_headers(raw, nil) == CURLE_OK { headers = HeaderList() }
+        guard let body else { return }
         guard millrace_easy_set_pointer(raw, CURLOPT_POSTFIELDS, nil) == CURLE_OK else { return }
         body.deallocate()
         self.body = nil
@@ -57,8 +58,11 @@ final class EasyHandle {
     // MARK: Setting
 
     /// Sets everything that `request` needs; `context` comes back in the callbacks.
+    ///
+    /// `isFast` says that the server is likely to send much at a time.
     func configure(
-        _ request: UpstreamRequest, options: UpstreamOptions, context: UnsafeMutableRawPointer
+        _ request: UpstreamRequest, options: UpstreamOptions, isFast: Bool,
+        context: UnsafeMutableRawPointer
     ) throws(UpstreamError) {
         let server = request.server.options
         try set(CURLOPT_URL, request.server.url(path: request.path))
@@ -96,9 +100,11 @@ final class EasyHandle {
         try set(CURLOPT_NOPROXY, "")
 
         let usesHTTP2 = request.server.isSecure && server.allowsHTTP2
+        let receiveBufferBytes =
+            isFast ? options.fastReceiveBufferBytes : options.receiveBufferBytes
         try set(
             CURLOPT_BUFFERSIZE,
-            usesHTTP2 ? options.sharedReceiveBufferBytes : options.receiveBufferBytes)
+            usesHTTP2 ? options.sharedReceiveBufferBytes : receiveBufferBytes)
         try set(
             CURLOPT_HTTP_VERSION,
             usesHTTP2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1)
@@ -158,14 +164,14 @@ final class EasyHandle {
         try headers.append("Expect:")
         switch request.expectation {
         case .eventStream: try headers.append("accept: text/event-stream")
-        case .document: try headers.append("accept: application/json")
+        case .document, .streamOrDocument: try headers.append("accept: application/json")
         case .bytes: break
         }
         if request.method == .post {
             try UpstreamServer.check(name: "content-type", value: request.contentType)
             try headers.append("content-type: \(request.contentType)")
         }
-        for (name, value) in request.server.headers { try headers.append("\(name): \(value)") }
+        for line in request.server.headerLines { try headers.append(line) }
         for (name, value) in request.headers {
             try UpstreamServer.check(name: name, value: value)
             try headers.append("\(name): \(value)")

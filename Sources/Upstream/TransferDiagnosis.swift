@@ -52,6 +52,11 @@ struct TransferDiagnosis {
         case CURLE_HTTP2, CURLE_WEIRD_SERVER_REPLY, CURLE_UNSUPPORTED_PROTOCOL,
             CURLE_BAD_CONTENT_ENCODING, CURLE_HTTP_RETURNED_ERROR:
             upstream(.protocolError, "\(endpoint) does not speak HTTP as expected\(reason)")
+        case CURLE_OUT_OF_MEMORY where phase == .waiting:
+            // What libcurl says of a line above its own limit, which comes before any limit of ours is met.
+            UpstreamFailure(
+                .tooLarge, .upstream, isRetryable: false,
+                "\(endpoint) sent a header line that libcurl does not take\(reason)")
         default:
             gateway(.internalError, "\(endpoint): libcurl error \(code)\(reason)")
         }

@@ -13,6 +13,8 @@ package struct UpstreamRequest: Sendable {
         case eventStream
         /// Anything: collected up to the worker's limit, see `UpstreamTransfer.collectedBody`.
         case document
+        /// `text/event-stream` is handed over as it comes, anything else is collected as a document.
+        case streamOrDocument
         /// Anything: handed over as it comes, however long it is.
         case bytes
     }

@@ -1,7 +1,8 @@
 /// One server that speaks the Responses API: where it is, how to authenticate, how to trust it.
 ///
-/// A value, checked when it is made, and shared by all shards. Its description never shows a key.
-package struct UpstreamServer: Sendable, CustomStringConvertible {
+/// Checked when it is made, never changed, and shared by all shards: each transfer refers to it. Its description
+/// never shows a key.
+package final class UpstreamServer: Sendable, CustomStringConvertible {
     /// How the key travels.
     package enum Authentication: Sendable {
         case none
@@ -45,6 +46,10 @@ package struct UpstreamServer: Sendable, CustomStringConvertible {
     private let origin: String
     private let basePath: String
     private let query: String
+    /// The lines of its own that every request to it carries, "name: value".
+    let headerLines: [String]
+    /// Where responses are asked for: nearly every request's URL.
+    private let responsesURL: String
 
     /// Checks the options; the error says what is wrong without showing a key.
     package init(_ options: Options) throws(UpstreamError) {
@@ -77,8 +82,10 @@ package struct UpstreamServer: Sendable, CustomStringConvertible {
         query = String(tail.dropFirst(path.count).dropFirst())
         while path.hasSuffix("/") { path.removeLast() }
         basePath = String(path)
-        for (name, value) in try Self.headers(of: options) {
+        responsesURL = Self.url(origin, basePath, "/responses", query)
+        headerLines = try Self.headers(of: options).map { name, value throws(UpstreamError) in
             try Self.check(name: name, value: value)
+            return "\(name): \(value)"
         }
     }
 
@@ -95,6 +102,7 @@ package struct UpstreamServer: Sendable, CustomStringConvertible {
 
     /// The whole URL of a path that begins with "/", as "/responses".
     func url(path: String) throws(UpstreamError) -> String {
+        if path == "/responses" { return responsesURL }
         guard path.hasPrefix("/"), path.utf8.count <= 4_096,
             path.utf8.allSatisfy({ (0x21...0x7E).contains($0) }), !path.contains("#")
         else { throw .invalid("path: expected '/' and printable ASCII without '#'") }
@@ -103,12 +111,15 @@ package struct UpstreamServer: Sendable, CustomStringConvertible {
         guard !plain.split(separator: "/").contains(where: { $0 == "." || $0 == ".." }) else {
             throw .invalid("path: expected no '.' or '..' segment")
         }
-        guard !query.isEmpty else { return "\(origin)\(basePath)\(path)" }
-        return "\(origin)\(basePath)\(path)\(plain.count == path.count ? "?" : "&")\(query)"
+        return Self.url(origin, basePath, path, query)
     }
 
-    /// The headers that every request to this server carries.
-    var headers: [(name: String, value: String)] { (try? Self.headers(of: options)) ?? [] }
+    private static func url(
+        _ origin: String, _ basePath: String, _ path: String, _ query: String
+    ) -> String {
+        let plain = "\(origin)\(basePath)\(path)"
+        return query.isEmpty ? plain : "\(plain)\(path.contains("?") ? "&" : "?")\(query)"
+    }
 
     private static func headers(
         of options: Options

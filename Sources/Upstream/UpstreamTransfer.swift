@@ -77,7 +77,6 @@ package final class UpstreamTransfer {
     /// The server it goes to.
     package let server: UpstreamServer
     private let expectation: UpstreamRequest.Expectation
-    private let options: UpstreamOptions
     /// Outlives the transfer's running: `shutDown`, at the latest in its `deinit`, ends all transfers.
     private unowned let worker: UpstreamWorker
     private var delegate: (any UpstreamTransferDelegate)?
@@ -94,12 +93,19 @@ package final class UpstreamTransfer {
     private var errorBodyTimer: LoopTimer?
     /// Until the connection stands, where TLS has a timeout of its own.
     private var connectTimer: LoopTimer?
-    private var finalTiming = UpstreamTiming()
+    /// In a box that is made at the end: a transfer that runs has no room for it.
+    private var ending: Ending?
 
     /// The delegate wants no bytes.
     package private(set) var isPaused = false
     /// Its delegate has got bytes since it last heard that they were all.
     private var isBeingRead = false
+    /// How much a turn brings.
+    private(set) var pace: ReadPace
+    /// What had come by the last turn's end.
+    private var bytesBefore = 0
+    /// The transfer that was read before this one, in the worker's list.
+    var readBefore: UpstreamTransfer?
     /// libcurl stopped reading, which it does only once bytes come while `isPaused`.
     private var isHeld = false
 
@@ -125,10 +131,10 @@ package final class UpstreamTransfer {
     ) {
         server = request.server
         expectation = request.expectation
-        options = worker.options
         self.easy = easy
         self.delegate = delegate
         self.worker = worker
+        pace = ReadPace(bufferBytes: worker.options.receiveBufferBytes)
         parser = UpstreamHeadParser(maximumBytes: worker.options.maximumHeadBytes)
     }
 
@@ -139,7 +145,14 @@ package final class UpstreamTransfer {
 
     /// When each phase ended; final once the transfer is.
     package var timing: UpstreamTiming {
-        if state == .running, let easy { easy.timing } else { finalTiming }
+        if state == .running, let easy { easy.timing } else { ending?.timing ?? UpstreamTiming() }
+    }
+
+    /// What is known once a transfer has run.
+    private final class Ending {
+        let timing: UpstreamTiming
+
+        init(timing: UpstreamTiming) { self.timing = timing }
     }
 
     /// Lets another delegate hear what is left to hear; from outside the delegate's own calls.
@@ -202,6 +215,8 @@ package final class UpstreamTransfer {
     /// libcurl has returned: what it read is all there was.
     func wasRead() {
         isBeingRead = false
+        pace.note(receivedBytes - bytesBefore)
+        bytesBefore = receivedBytes
         delegate?.transferWasRead(self)
     }
 
@@ -220,7 +235,7 @@ package final class UpstreamTransfer {
 
     /// Hears and says no more from here on; gives up the handle.
     func end() -> EasyHandle? {
-        if state == .running, let easy { finalTiming = easy.timing }
+        if state == .running, let easy { ending = Ending(timing: easy.timing) }
         state = .ended
         delegate = nil
         cancelTimers()
@@ -230,7 +245,7 @@ package final class UpstreamTransfer {
 
     /// Marks the transfer as given up while libcurl still has the handle.
     func silence() {
-        if state == .running, let easy { finalTiming = easy.timing }
+        if state == .running, let easy { ending = Ending(timing: easy.timing) }
         state = .ended
         delegate = nil
         cancelTimers()
@@ -261,7 +276,8 @@ package final class UpstreamTransfer {
         guard code == CURLE_OK else { return .failed(transportFailure(code)) }
         switch (expectation, sink) {
         case (.eventStream, .collect): return .failed(wrongContentType(head))
-        case (.eventStream, .delegate), (.document, _), (.bytes, _), (.eventStream, .none):
+        case (.eventStream, .delegate), (.streamOrDocument, _), (.document, _), (.bytes, _),
+            (.eventStream, .none):
             return .finished
         }
     }
@@ -283,7 +299,7 @@ package final class UpstreamTransfer {
         case .documentTooLarge(let limit):
             switch (expectation, head) {
             case (.eventStream, let head?): wrongContentType(head)
-            case (.eventStream, nil), (.document, _), (.bytes, _):
+            case (.eventStream, nil), (.streamOrDocument, _), (.document, _), (.bytes, _):
                 .init(
                     .tooLarge, .upstream, isRetryable: false,
                     "\(server.endpoint) sent a document of more than \(limit) bytes")
@@ -361,27 +377,30 @@ package final class UpstreamTransfer {
 
     private func begin(_ head: UpstreamResponseHead) -> Bool {
         self.head = head
-        if let encoding = head["content-encoding"], encoding != "identity" {
+        // Names of codings know no case (RFC 9110, section 8.4.1).
+        let encoding = head[.contentEncoding]?.lowercased() ?? ""
+        if encoding != "", encoding != "identity" {
             stop = .contentEncoding(String(encoding.prefix(32)))
             return false
         }
         if !head.isSuccess {
-            sink = .collect(limitBytes: options.maximumErrorBodyBytes)
+            sink = .collect(limitBytes: worker.options.maximumErrorBodyBytes)
             let timer = worker.makeTimer { [unowned self] in
                 stop = .errorBodyCut
                 worker.stop(self)
             }
-            timer.arm(after: options.errorBodyTimeout)
+            timer.arm(after: worker.options.errorBodyTimeout)
             errorBodyTimer = timer
         } else {
             switch (expectation, head.mediaType) {
-            case (.eventStream, nil), (.eventStream, "text/event-stream"?), (.bytes, _):
+            case (.eventStream, nil), (.eventStream, "text/event-stream"?),
+                (.streamOrDocument, "text/event-stream"?), (.bytes, _):
                 sink = .delegate
-            case (.eventStream, _), (.document, _):
-                sink = .collect(limitBytes: options.maximumDocumentBytes)
+            case (.eventStream, _), (.streamOrDocument, _), (.document, _):
+                sink = .collect(limitBytes: worker.options.maximumDocumentBytes)
             }
         }
-        if head.isSuccess { easy?.releaseSentBody() }
+        if head.isSuccess { easy?.releaseSentRequest() }
         delegate?.transfer(self, received: head)
         if case .delegate = sink { self.head = head.abridged }
         return state == .running

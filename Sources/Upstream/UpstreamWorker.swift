@@ -17,6 +17,8 @@ package final class UpstreamWorker {
     private var timer: LoopTimer?
     private var sockets: [Int32: FileDescriptorWatcher] = [:]
     private var idleHandles: [EasyHandle] = []
+    /// Servers, by endpoint, whose last answers brought much at a time; as few as configuration has.
+    private var fastServers: Set<String> = []
 
     /// All that are starting or running, and those that libcurl is yet to give back.
     private var transfers: [ObjectIdentifier: UpstreamTransfer] = [:]
@@ -24,10 +26,15 @@ package final class UpstreamWorker {
     private var resuming: [UpstreamTransfer] = []
     /// Ended inside a callback; libcurl still has their handles.
     private var abandoned: [UpstreamTransfer] = []
-    /// Whose bytes libcurl has handed over since it was entered.
-    private var reading: [UpstreamTransfer] = []
+    /// Whose bytes libcurl has handed over since it was entered: the newest, before it its `readBefore`, and so on.
+    ///
+    /// A list through the transfers, since every read comes by here: each look into an array would cost a check
+    /// for exclusive access (decision 57).
+    private var lastRead: UpstreamTransfer?
     /// To be ended by us, with an outcome.
     private var stopped: [UpstreamTransfer] = []
+    /// `starting`, `resuming`, `abandoned` or `stopped` may hold something.
+    private var hasChores = false
 
     private var isInsideCurl = false
     private var isSweeping = false
@@ -100,6 +107,7 @@ package final class UpstreamWorker {
         do {
             try easy.configure(
                 request, options: options,
+                isFast: fastServers.contains(request.server.endpoint),
                 context: Unmanaged.passUnretained(transfer).toOpaque())
         } catch {
             recycle(transfer.end())
@@ -107,6 +115,7 @@ package final class UpstreamWorker {
         }
         transfers[ObjectIdentifier(transfer)] = transfer
         starting.append(transfer)
+        hasChores = true
         nextTurn?.request()
         return transfer
     }
@@ -137,7 +146,7 @@ package final class UpstreamWorker {
         starting.removeAll()
         resuming.removeAll()
         abandoned.removeAll()
-        reading.removeAll()
+        while takeRead() != nil {}
         stopped.removeAll()
         idleHandles.removeAll()
         isInsideCurl = true
@@ -159,22 +168,35 @@ package final class UpstreamWorker {
         if isInsideCurl {
             transfer.silence()
             abandoned.append(transfer)
+            hasChores = true
         } else {
             detach(transfer)
             requestTurnIfNeeded()
         }
     }
 
-    func isReading(_ transfer: UpstreamTransfer) { reading.append(transfer) }
+    func isReading(_ transfer: UpstreamTransfer) {
+        transfer.readBefore = lastRead
+        lastRead = transfer
+    }
+
+    private func takeRead() -> UpstreamTransfer? {
+        guard let transfer = lastRead else { return nil }
+        lastRead = transfer.readBefore
+        transfer.readBefore = nil
+        return transfer
+    }
 
     func resume(_ transfer: UpstreamTransfer) {
         resuming.append(transfer)
+        hasChores = true
         nextTurn?.request()
     }
 
     /// Ends a running transfer with an outcome, from outside libcurl.
     func stop(_ transfer: UpstreamTransfer) {
         stopped.append(transfer)
+        hasChores = true
         sweep()
     }
 
@@ -212,6 +234,7 @@ package final class UpstreamWorker {
             if code != CURLM_OK {
                 transfer.watcherFailed(String(cString: curl_multi_strerror(code)))
                 stopped.append(transfer)
+                hasChores = true
             }
         }
         // Adding handles makes a timeout of zero due, which `runTurn` serves next.
@@ -237,11 +260,12 @@ package final class UpstreamWorker {
         defer { isSweeping = false }
         if isShutDownWanted { return tearDown() }
         // Before anyone hears of an end: the bytes came first.
-        // Asked for emptiness first: most turns bring nothing but one read.
-        while !reading.isEmpty { reading.removeLast().wasRead() }
+        while let transfer = takeRead() { transfer.wasRead() }
         if isShutDownWanted { return tearDown() }
-        while !abandoned.isEmpty { detach(abandoned.removeLast()) }
-        while !stopped.isEmpty { finish(stopped.removeLast(), CURLE_OK) }
+        if hasChores {
+            while let transfer = abandoned.popLast() { detach(transfer) }
+            while let transfer = stopped.popLast() { finish(transfer, CURLE_OK) }
+        }
         var remaining: Int32 = 0
         while let multi, let message = curl_multi_info_read(multi, &remaining) {
             guard message.pointee.msg == CURLMSG_DONE, let raw = message.pointee.easy_handle else {
@@ -254,7 +278,13 @@ package final class UpstreamWorker {
     }
 
     private func requestTurnIfNeeded() {
-        if isTimeoutDue || !starting.isEmpty || !resuming.isEmpty { nextTurn?.request() }
+        var isTurnNeeded = isTimeoutDue
+        if hasChores {
+            let hasStarts = !starting.isEmpty || !resuming.isEmpty
+            hasChores = hasStarts || !abandoned.isEmpty || !stopped.isEmpty
+            isTurnNeeded = isTurnNeeded || hasStarts
+        }
+        if isTurnNeeded { nextTurn?.request() }
     }
 
     private func finish(_ transfer: UpstreamTransfer, _ code: CURLcode) {
@@ -274,6 +304,13 @@ package final class UpstreamWorker {
             isInsideCurl = false
         }
         transfers[ObjectIdentifier(transfer)] = nil
+        if let isFast = transfer.pace.isFast {
+            if isFast {
+                fastServers.insert(transfer.server.endpoint)
+            } else {
+                fastServers.remove(transfer.server.endpoint)
+            }
+        }
         recycle(easy)
     }
 
@@ -327,6 +364,7 @@ package final class UpstreamWorker {
             guard let transfer = transfer(of: easy) else { return }
             transfer.watcherFailed(error.description)
             stopped.append(transfer)
+            hasChores = true
         }
     }
 

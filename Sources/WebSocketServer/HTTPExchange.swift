@@ -57,6 +57,11 @@ package final class HTTPExchange {
     private var countedBytes = 0
     /// When a collected body must be whole.
     private var bodyDeadline: Instant?
+    /// The request came to its end.
+    private var isWhole = false
+    private var hasBodyBegun = false
+    /// The request has a body.
+    var hasBody = false
     /// The length of a body that is handed over piece by piece; nil when it is collected.
     package private(set) var streamedBodyBytes: Int?
     /// Who takes such a body; held weakly.
@@ -240,6 +245,16 @@ package final class HTTPExchange {
         )
     }
 
+    /// True when the body's first piece is the beginning of the request's own head.
+    ///
+    /// So it is where the whole request has waited behind another one: the library (4.1.6) begins to
+    /// read the body where it has begun to read the head, and after that goes round for ever.
+    func isMisread(_ piece: UnsafeRawBufferPointer) -> Bool {
+        guard !hasBodyBegun, !piece.isEmpty else { return false }
+        hasBodyBegun = true
+        return zip(piece, request.method.rawValue.utf8).allSatisfy { $0 | 0x20 == $1 | 0x20 }
+    }
+
     /// False once a body that is collected has taken too long.
     var isBodyInTime: Bool {
         guard case .receiving = phase, let bodyDeadline else { return true }
@@ -260,8 +275,10 @@ package final class HTTPExchange {
 
     /// Marks the request as whole.
     ///
-    /// False when it was before: the peer pipelined into a running response.
+    /// False when it was before, or was refused: the peer pipelined into a running response.
     func requestIsComplete() -> Bool {
+        guard !isWhole else { return false }
+        isWhole = true
         guard case .receiving = phase else { return streamedBodyBytes != nil }
         phase = .waiting
         if streamedBodyBytes != nil { bodyReceiver?.exchangeBodyEnded(self) }
@@ -283,7 +300,9 @@ package final class HTTPExchange {
         case .writing, .waiting:
             observer?.exchangeIsClear(self)
             return true
-        case .ended: return !isClear
+        case .ended:
+            if let wsi, isClear { server.completed(wsi, closes: closesAfter) }
+            return true
         case .receiving, .gone: return true
         }
     }

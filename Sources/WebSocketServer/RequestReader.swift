@@ -17,9 +17,11 @@ enum RequestReader {
         ("range", WSI_TOKEN_HTTP_RANGE),
         ("transfer-encoding", WSI_TOKEN_HTTP_TRANSFER_ENCODING),
         ("upgrade", WSI_TOKEN_UPGRADE),
+        ("connection", WSI_TOKEN_CONNECTION),
         ("user-agent", WSI_TOKEN_HTTP_USER_AGENT),
         ("sec-websocket-protocol", WSI_TOKEN_PROTOCOL),
         ("sec-websocket-version", WSI_TOKEN_VERSION),
+        ("sec-websocket-key", WSI_TOKEN_KEY),
         ("x-forwarded-for", WSI_TOKEN_X_FORWARDED_FOR),
     ]
 
@@ -59,19 +61,12 @@ enum RequestReader {
 
     /// How long the body is that follows; nil when none does.
     static func bodyLength(_ request: HTTPRequest) -> Int? {
-        switch request.method {
-        case .get, .head: return nil
-        case .post, .put, .patch, .delete, .options:
-            guard let text = request.headers["content-length"] else {
-                // The library waits for the end of the connection where a POST names no length.
-                return nil
-            }
-            // What is no length is answered as one that is too long.
-            let count =
-                text.utf8.allSatisfy { (0x30...0x39).contains($0) } ? Int(text) ?? .max : .max
-            // For a POST of no bytes the library calls for the body all the same.
-            return count == 0 && request.method != .post ? nil : count
-        }
+        // Also of a GET or HEAD: the body means nothing there, and yet it comes (RFC 9110, section 9.3.1).
+        guard let text = request.headers["content-length"] else { return nil }
+        // What is no length is answered as one that is too long.
+        let count = text.utf8.allSatisfy { (0x30...0x39).contains($0) } ? Int(text) ?? .max : .max
+        // For a POST of no bytes the library calls for the body all the same.
+        return count == 0 && request.method != .post ? nil : count
     }
 
     static func remoteAddress(_ wsi: OpaquePointer) -> String {

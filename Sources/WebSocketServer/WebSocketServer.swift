@@ -24,6 +24,11 @@ package final class WebSocketServer {
     /// Sockets whose write failed outside their callback, to close with the next turn of the loop.
     private var broken: Set<OpaquePointer> = []
     private var reaper: LoopTimer?
+    /// Sockets whose request waits for its answer.
+    private var answering: Set<OpaquePointer> = []
+    /// Those of them that the library does not read meanwhile: their requests had no body.
+    private var unread: Set<OpaquePointer> = []
+    private var lookout: LoopTimer?
     private var peers: [OpaquePointer: Peer] = [:]
     /// Bytes of bodies that are being collected, or were not taken yet.
     private(set) var collectedBytes = 0
@@ -35,6 +40,8 @@ package final class WebSocketServer {
         var socket: WebSocket?
         /// Who takes the socket over, between the request and the upgrade.
         var upgrade: (any WebSocketHandler)?
+        /// A request was answered here before.
+        var wasAnswered = false
 
         init(remoteAddress: String) { self.remoteAddress = remoteAddress }
     }
@@ -104,10 +111,13 @@ package final class WebSocketServer {
 
     /// Closes everything, first step: closing handles finish while the loop runs out.
     ///
-    /// Call `finishDestroying` after the loop's `run` has returned.
+    /// Call `finishDestroying` after the loop's `run` has returned. Not to be called within the callback of a socket:
+    /// there the library would put off its own closing, past the guard of its wake-up descriptor.
     package func destroy() {
+        assert(active.isEmpty, "destroyed within a callback of the library")
         stopListening()
         reaper?.cancel()
+        lookout?.cancel()
         vhost = nil
         // The library itself would give sockets that wait for a close frame their full time.
         for wsi in Array(peers.keys) where peers[wsi] != nil { kill(wsi) }
@@ -230,6 +240,8 @@ package final class WebSocketServer {
     private func forget(_ wsi: OpaquePointer) {
         doomed.remove(wsi)
         broken.remove(wsi)
+        answering.remove(wsi)
+        unread.remove(wsi)
         guard let peer = peers.removeValue(forKey: wsi) else { return }
         peer.exchange?.gone()
         peer.socket?.gone()
@@ -257,6 +269,7 @@ package final class WebSocketServer {
             return requestEnded(wsi)
         }
         guard count > 0 else { return 0 }
+        exchange.hasBody = true
         let policy = handler.bodyPolicy(of: request)
         if let refusal = refusal(of: count, policy) {
             exchange.answerAndClose(refusal)
@@ -299,7 +312,16 @@ package final class WebSocketServer {
     func collectedBytesChanged(by change: Int) { collectedBytes += change }
 
     private func bodyArrived(_ wsi: OpaquePointer, _ piece: UnsafeRawBufferPointer) -> Int32 {
-        guard let exchange = peers[wsi]?.exchange else { return -1 }
+        guard let peer = peers[wsi], let exchange = peer.exchange else { return -1 }
+        if peer.wasAnswered, exchange.isMisread(piece) {
+            if exchange.streamedBodyBytes == nil {
+                exchange.answerAndClose(
+                    .error(
+                        400, "pipelined_body",
+                        "a request with a body must wait for the answer to the one before it"))
+            }
+            return -1
+        }
         // What follows an early refusal is read past, so that the peer can read the refusal.
         guard exchange.isOpen else { return 0 }
         guard exchange.isBodyInTime else {
@@ -311,8 +333,8 @@ package final class WebSocketServer {
 
     private func requestEnded(_ wsi: OpaquePointer) -> Int32 {
         guard let exchange = peers[wsi]?.exchange, exchange.requestIsComplete() else { return -1 }
-        guard exchange.streamedBodyBytes == nil else { return 0 }
-        handler.respond(to: exchange)
+        if exchange.streamedBodyBytes == nil { handler.respond(to: exchange) }
+        if peers[wsi]?.exchange === exchange { beginAnswering(wsi, isRead: exchange.hasBody) }
         return 0
     }
 
@@ -320,17 +342,49 @@ package final class WebSocketServer {
         peers[wsi]?.exchange?.writable() == false ? -1 : 0
     }
 
-    /// A response has been written whole.
+    /// A response has been written whole, as far as the owner is concerned.
     ///
     /// Done at once and not at the next writable callback: the peer's
     /// next request may come before that, and the library would take it for more of this one's body.
     func completed(_ wsi: OpaquePointer, closes: Bool) {
-        if closes {
-            if lws_partial_buffered(wsi) == 0 { kill(wsi) }  // Else once that is written.
-        } else {
-            peers[wsi]?.exchange = nil
-            if lws_http_transaction_completed(wsi) != 0 { kill(wsi) }
+        // What the kernel did not take yet goes out first: `exchangeWritable` comes back.
+        guard lws_partial_buffered(wsi) == 0 else { return }
+        guard !closes else { return kill(wsi) }
+        let peer = peers[wsi]
+        peer?.exchange = nil
+        peer?.wasAnswered = true
+        unread.remove(wsi)
+        if answering.remove(wsi) != nil { millrace_readable_from(lws_get_socket_fd(wsi), 1) }
+        if lws_http_transaction_completed(wsi) != 0 { kill(wsi) }
+    }
+
+    // MARK: Peers that do not wait
+
+    /// What a peer may send behind a request that is being answered.
+    private static let aheadBytes: Int32 = 64 << 10
+    private static let lookoutInterval = Duration.milliseconds(250)
+
+    /// Leaves in the kernel what comes before the answer is written.
+    ///
+    /// Behind a body the library would take it for the end of another one. Without a body it does not read at all
+    /// then, and the loop would spin on a readable socket: so it would on the peer's end, which is looked for.
+    private func beginAnswering(_ wsi: OpaquePointer, isRead: Bool) {
+        guard !doomed.contains(wsi), answering.insert(wsi).inserted else { return }
+        millrace_readable_from(lws_get_socket_fd(wsi), Self.aheadBytes)
+        guard !isRead else { return }
+        unread.insert(wsi)
+        let timer = lookout ?? loop.makeTimer { [unowned self] in lookOut() }
+        lookout = timer
+        if !timer.isArmed { timer.arm(after: Self.lookoutInterval) }
+    }
+
+    /// Ends what has left, or sends more than it may.
+    private func lookOut() {
+        // Whoever hears of one that goes may end others.
+        for wsi in unread where unread.contains(wsi) {
+            if millrace_is_readable(lws_get_socket_fd(wsi)) { kill(wsi) }
         }
+        if !unread.isEmpty { lookout?.arm(after: Self.lookoutInterval) }
     }
 
     // MARK: WebSockets
@@ -343,15 +397,8 @@ package final class WebSocketServer {
         else { return -1 }
         request.isUpgrade = true
         let refusal: HTTPResponse
-        if request.headers["upgrade"]?.lowercased() != "websocket" {
-            refusal = .error(501, "unsupported_upgrade", "this server upgrades to websocket only")
-        } else if !offersOurs(request) {
-            refusal = .error(
-                400, "unsupported_subprotocol", "this server speaks \(options.subprotocol)")
-        } else if request.headers["sec-websocket-version"] != "13" {
-            refusal = .error(
-                426, "unsupported_version", "this server speaks WebSocket version 13",
-                headers: [("sec-websocket-version", "13")])
+        if let fault = OpeningHandshake.fault(of: request, subprotocol: options.subprotocol) {
+            refusal = fault
         } else {
             switch handler.upgrade(request) {
             case .accept(let handler):
@@ -362,13 +409,6 @@ package final class WebSocketServer {
         }
         HTTPExchange(server: self, wsi: wsi, request: request).answerAndClose(refusal)
         return -1
-    }
-
-    private func offersOurs(_ request: HTTPRequest) -> Bool {
-        guard let offered = request.headers["sec-websocket-protocol"] else { return true }
-        return offered.split(separator: ",").contains {
-            $0.drop { $0 == " " }.prefix { $0 != " " } == options.subprotocol
-        }
     }
 
     private func established(_ wsi: OpaquePointer) -> Int32 {

@@ -263,6 +263,11 @@ struct ConfigurationLoaderTests {
                     + "without query or fragment, found 'ftp://x'"
             ),
             (
+                "upstream:\n  base_url: https://user:p@s/s@x/v1",
+                "m.yaml:2: upstream.base_url: expected a URL: http:// or https://, a host, a path "
+                    + "without query or fragment, found 'https://***@x/v1'"
+            ),
+            (
                 "server: 5",
                 "m.yaml:1: server: expected a mapping of keys to values, found a single value"
             ),

@@ -3,7 +3,7 @@ import Testing
 
 @testable import EventLoop
 
-@Suite("A descriptor watcher", .timeLimit(.minutes(1)))
+@Suite("A descriptor watcher", .timeLimit(.minutes(10)))
 struct FileDescriptorWatcherTests {
     @Test("tells of bytes in front of an error until they are read, a piece at a time")
     func bytesBeforeError() throws {

@@ -1,7 +1,7 @@
 import Testing
 
 /// What is refused is counted, and says which message it was.
-@Suite("Refused commands", .serialized, .timeLimit(.minutes(1)))
+@Suite("Refused commands", .serialized, .timeLimit(.minutes(10)))
 struct CommandRefusalTests {
     private static func errors(_ code: String) -> String {
         "gateway_errors_total{code=\"\(code)\"}"

@@ -3,7 +3,7 @@ import Testing
 @testable import Gateway
 
 /// Whole conversations inside one process, so that sanitizers see the gateway; Tests/clients has the rest.
-@Suite("A gateway in one process", .serialized, .timeLimit(.minutes(2)))
+@Suite("A gateway in one process", .serialized, .timeLimit(.minutes(10)))
 struct GatewayTests {
     @Test("a message streams to its one end", arguments: [1, 2])
     func stream(shards: Int) throws {

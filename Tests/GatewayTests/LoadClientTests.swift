@@ -2,7 +2,7 @@ import LoadClient
 import Testing
 
 /// The load client against a real gateway and simulator: each checks the other.
-@Suite("A whole load run in each protocol", .serialized, .timeLimit(.minutes(2)))
+@Suite("A whole load run in each protocol", .serialized, .timeLimit(.minutes(10)))
 struct LoadClientTests {
     private static let limits = """
         limits: {frames_per_s: 10000, frames_burst: 10000}

@@ -4,7 +4,7 @@ import Testing
 @testable import Gateway
 
 /// `options.models` over real sockets: what is named, what is taken, what is refused.
-@Suite("Models that are offered", .serialized, .timeLimit(.minutes(2)))
+@Suite("Models that are offered", .serialized, .timeLimit(.minutes(10)))
 struct ModelListTests {
     /// A gateway that offers models, and a simulator, while `body` uses them.
     private static func run(_ options: String, _ body: (UInt16, ChatClient) throws -> Void) throws {

@@ -1,7 +1,7 @@
 import LoadClient
 import Testing
 
-@Suite("A whole run against a fake gateway", .serialized, .timeLimit(.minutes(1)))
+@Suite("A whole run against a fake gateway", .serialized, .timeLimit(.minutes(10)))
 struct LoadRunTests {
     private func run(_ gateway: FakeGateway, _ settings: [String]) throws -> RunReport {
         defer { gateway.stop() }

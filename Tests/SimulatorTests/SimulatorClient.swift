@@ -78,7 +78,7 @@ struct SimulatorClient: Sendable {
 
     func request(
         _ method: String, _ path: String, _ body: String? = nil, headers: String = "",
-        timeout: Int = 5, stopAfter limit: Int = .max
+        timeout: Int = 30, stopAfter limit: Int = .max
     ) -> HTTPAnswer {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         defer { close(descriptor) }
@@ -107,6 +107,8 @@ struct SimulatorClient: Sendable {
         var buffer = [UInt8](repeating: 0, count: 1 << 16)
         while true {
             let count = recv(descriptor, &buffer, buffer.count, 0)
+            // A process that was stopped and goes on has its waiting ended.
+            if count < 0, errno == EINTR { continue }
             if count < 0 {
                 return answer(bytes, errno == EAGAIN ? .timeout : .reset)
             }

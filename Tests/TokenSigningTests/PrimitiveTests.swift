@@ -99,6 +99,16 @@ struct PrimitiveTests {
         #expect(try !key.verify(Array(mac.dropLast()), of: vector.data))
     }
 
+    @Test("base32 of RFC 4648, section 10, in lower case without padding")
+    func base32() {
+        let vectors = [
+            ("", ""), ("f", "my"), ("fo", "mzxq"), ("foo", "mzxw6"), ("foob", "mzxw6yq"),
+            ("fooba", "mzxw6ytb"), ("foobar", "mzxw6ytboi"),
+        ]
+        for (plain, encoded) in vectors { #expect(Base32.encode(Array(plain.utf8)) == encoded) }
+        #expect(Base32.encode([0xff, 0xd6, 0xff]) == "77lp6")
+    }
+
     @Test("base64url of RFC 4648, section 10, without padding")
     func base64URL() {
         let vectors = [

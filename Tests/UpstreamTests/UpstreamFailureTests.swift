@@ -6,7 +6,7 @@ import Testing
 
 @testable import Upstream
 
-@Suite("An upstream that fails", .timeLimit(.minutes(1)))
+@Suite("An upstream that fails", .timeLimit(.minutes(10)))
 struct UpstreamFailureTests {
     /// Runs one streaming request against `script` and returns how it failed.
     private func failure(
@@ -113,6 +113,19 @@ struct UpstreamFailureTests {
         #expect(failure.code == .tooLarge)
         #expect(!failure.isRetryable)
         #expect(failure.message.contains("more than 4096 bytes of headers"))
+        #expect(recorder.head == nil)
+    }
+
+    @Test("by sending one header above what libcurl takes")
+    func sendsTooLongAHeader() throws {
+        let (failure, recorder, _) = try failure { connection in
+            _ = connection.readRequest()
+            connection.write("HTTP/1.1 200 OK\r\nx-a: ")
+            let piece = String(repeating: "b", count: 10_000)
+            while connection.write(piece) {}
+        }
+        #expect(failure.code == .tooLarge)
+        #expect(!failure.isRetryable)
         #expect(recorder.head == nil)
     }
 

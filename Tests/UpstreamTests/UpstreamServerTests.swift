@@ -107,7 +107,8 @@ struct UpstreamServerTests {
             (16, 0, "", .waiting, .protocolError, .upstream, true),
             (1, 0, "Received HTTP/0.9", .waiting, .protocolError, .upstream, true),
             (8, 0, "", .waiting, .protocolError, .upstream, true),
-            (27, 0, "", .waiting, .internalError, .gateway, false),
+            (27, 0, "", .waiting, .tooLarge, .upstream, false),
+            (27, 0, "", .connecting, .internalError, .gateway, false),
         ]
             as [(
                 UInt32, Int32, String, TransferDiagnosis.Phase, UpstreamFailure.Code,

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Upstream
 
-@Suite("An upstream behind TLS", .timeLimit(.minutes(1)))
+@Suite("An upstream behind TLS", .timeLimit(.minutes(10)))
 struct UpstreamTLSTests {
     private func request(
         _ url: String, path: String = "/responses",

@@ -6,7 +6,7 @@ import Testing
 
 @testable import Upstream
 
-@Suite("An upstream transfer", .timeLimit(.minutes(1)))
+@Suite("An upstream transfer", .timeLimit(.minutes(10)))
 struct UpstreamTests {
     @Test(
         "brings an event stream byte for byte, however it is chunked", arguments: [1, 3, 7, 4_096])
@@ -111,9 +111,26 @@ struct UpstreamTests {
         #expect(recorder.text == "data: 1\n\n")
         let head = try #require(recorder.head)
         #expect(head.requestID == "final")
-        #expect(head["x-ratelimit-remaining-requests"] == "41")
-        #expect(head["openai-processing-ms"] == "12")
-        #expect(head["set-cookie"] == nil)
+        #expect(head[.remainingRequests] == "41")
+        #expect(head[.processingTime] == "12")
+        #expect(!head.fields.contains { $0.name == "set-cookie" })
+    }
+
+    @Test(
+        "takes the name of no compression as it comes", arguments: ["Identity", " identity ", ""])
+    func takesIdentity(coding: String) throws {
+        let server = try ScriptedServer { connection in
+            guard connection.readRequest() != nil else { return }
+            connection.write(
+                "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Encoding:\(coding)\r\n"
+                    + "transfer-encoding: chunked\r\n\r\n")
+            connection.chunk("data: 1\n\n")
+            connection.write("0\r\n\r\n")
+        }
+        defer { server.stop() }
+        let (recorder, _) = try Harness.exchange(.stream(server.url))
+        #expect(recorder.isFinished)
+        #expect(recorder.text == "data: 1\n\n")
     }
 
     @Test("can be run by the hundred at once")
@@ -300,6 +317,45 @@ struct UpstreamTests {
             }
         }
         #expect(recorders.allSatisfy { $0.outcomes.isEmpty })
+    }
+
+    // MARK: Receive buffers
+
+    @Test("a server that sends much at a time gets a larger receive buffer for its next answer")
+    func receiveBufferFits() throws {
+        let total = 1 << 20
+        let server = try ScriptedServer { connection in
+            while connection.readRequest() != nil {
+                connection.write(
+                    "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
+                        + "content-length: \(total)\r\n\r\n")
+                connection.write([UInt8](repeating: UInt8(ascii: "x"), count: total))
+            }
+        }
+        defer { server.stop() }
+        var largest: [Int] = []
+        try Harness.run { harness in
+            func ask(_ times: Int) throws {
+                let recorder = Recorder()
+                recorder.keepsBytes = false
+                var before = 0
+                largest.append(0)
+                recorder.onBytes = { transfer in
+                    largest[largest.count - 1] = max(
+                        largest[largest.count - 1], transfer.receivedBytes - before)
+                    before = transfer.receivedBytes
+                    return .proceed
+                }
+                recorder.onEnd = { _ in
+                    #expect(recorder.byteCount == total)
+                    if times > 1 { try? ask(times - 1) } else { harness.finish() }
+                }
+                _ = try harness.start(.stream(server.url), recorder)
+            }
+            try ask(2)
+        }
+        let options = UpstreamOptions()
+        #expect(largest == [options.receiveBufferBytes, options.fastReceiveBufferBytes])
     }
 
     // MARK: Backpressure

@@ -1,6 +1,7 @@
 import EventLoop
 import GatewayCore
 import Glibc
+import Synchronization
 import Testing
 
 @testable import WebSocketServer
@@ -40,5 +41,43 @@ struct DescriptorTests {
             server?.finishDestroying()
             #expect(loop.destroy())
         }
+    }
+
+    @Test("what other threads open meanwhile stays open")
+    func othersOfThreadsStayOpen() throws {
+        let handler = NoHandler()
+        let loop = try EventLoop()
+        var servers: [WebSocketServer] = []
+        var threads: [LoopThread] = []
+        let isDone = Atomic<Bool>(false)
+        let lost = Atomic<Int>(0)
+        loop.run(started: {
+            do {
+                for _ in 0..<100 {
+                    servers.append(
+                        try WebSocketServer(loop: loop, options: ServerOptions(), handler: handler))
+                }
+                for _ in 0..<2 {
+                    threads.append(
+                        try LoopThread(name: "opener") {
+                            while !isDone.load(ordering: .relaxed) {
+                                let others = (0..<20).map { _ in fcntl(2, F_DUPFD_CLOEXEC, 0) }
+                                for other in others where Glibc.close(other) < 0 {
+                                    lost.add(1, ordering: .relaxed)
+                                }
+                            }
+                        })
+                }
+            } catch {
+                Issue.record(error)
+            }
+            for server in servers { server.destroy() }
+            loop.close()
+        })
+        for server in servers { server.finishDestroying() }
+        isDone.store(true, ordering: .relaxed)
+        for thread in threads { thread.join() }
+        #expect(loop.destroy())
+        #expect(lost.load(ordering: .relaxed) == 0, "closed behind their owner's back")
     }
 }

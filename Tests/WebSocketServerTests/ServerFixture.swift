@@ -53,7 +53,7 @@ struct RawClient: ~Copyable {
         address.sin_port = port.bigEndian
         address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
         // A test that waits for what never comes fails instead of hanging.
-        var limit = timeval(tv_sec: 10, tv_usec: 0)
+        var limit = timeval(tv_sec: 30, tv_usec: 0)
         setsockopt(
             descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
         withUnsafePointer(to: &address) { pointer in
@@ -71,6 +71,9 @@ struct RawClient: ~Copyable {
         setsockopt(
             descriptor, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<linger>.size))
     }
+
+    /// Nothing more comes; what is still to be read can be.
+    func endSending() { shutdown(descriptor, Int32(SHUT_WR)) }
 
     func send(_ bytes: [UInt8]) {
         var rest = bytes[...]
@@ -91,6 +94,8 @@ struct RawClient: ~Copyable {
         var buffer = [UInt8](repeating: 0, count: 65_536)
         while !isEnough(all) {
             let count = recv(descriptor, &buffer, buffer.count, 0)
+            // A process that was stopped and goes on has its waiting ended.
+            if count < 0, errno == EINTR { continue }
             guard count > 0 else { break }
             all.append(contentsOf: buffer[..<count])
         }

@@ -16,11 +16,11 @@ enum CheckConfigCommand {
     static func run(_ parsed: ParsedCommand) -> ExitCode {
         do {
             let loaded = try ConfigurationLoader.load(parsed)
-            StandardStream.output.write(loaded.renderEffective())
+            let isWritten = StandardStream.output.write(loaded.renderEffective())
             for warning in loaded.warnings {
                 StandardStream.error.write("warning: \(warning)\n")
             }
-            return .success
+            return isWritten ? .success : .failure
         } catch {
             StandardStream.error.write("\(error)\n")
             return .configuration

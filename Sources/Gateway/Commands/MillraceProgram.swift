@@ -5,6 +5,7 @@ import Configuration
 package enum MillraceProgram {
     /// Runs the command that the process's arguments name, and returns the exit code.
     package static func run() -> ExitCode {
+        StandardStream.prepare()
         switch CommandLineProgram(command, version: millraceVersion).parseProcessArguments() {
         case .failure(let exit): return exit.code
         case .success(let parsed):

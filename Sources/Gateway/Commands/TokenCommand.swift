@@ -38,19 +38,24 @@ enum TokenCommand {
 
     private static func newKey(_ parsed: ParsedCommand) -> ExitCode {
         do {
-            let id = try parsed.text("id") ?? Base32.encode(SecureRandom.bytes(5))
-            let key = try Base64URL.encode(SecureRandom.bytes(32))
-            guard TokenKey(parsing: "\(id):\(key)") != nil else {
+            guard let entry = try freshEntry(id: parsed.text("id")) else {
                 StandardStream.error.write(
-                    "millrace: --id: expected 1 to 64 characters of A-Z a-z 0-9 _ -\n")
+                    "millrace: --id: expected 1 to 64 characters of A-Z a-z 0-9 . _ -\n")
                 return .usage
             }
-            StandardStream.output.write("\(id):\(key)\n")
-            return .success
+            return StandardStream.output.write("\(entry)\n") ? .success : .failure
         } catch {
             StandardStream.error.write("millrace: \(error)\n")
             return .failure
         }
+    }
+
+    /// An entry for `resume.token_keys`; nil when no key can have that id.
+    static func freshEntry(id: String?) throws -> String? {
+        let id = try id ?? Base32.encode(SecureRandom.bytes(5))
+        let key = try Base64URL.encode(SecureRandom.bytes(32))
+        let entry = "\(id):\(String(decoding: key, as: UTF8.self))"
+        return TokenKey(parsing: entry) == nil ? nil : entry
     }
 
     private static func show(_ parsed: ParsedCommand) -> ExitCode {
@@ -73,7 +78,7 @@ enum TokenCommand {
                 keys: keys.map { try HMACKey(id: $0.id, secret: $0.bytes) })
             let now = Int64(time(nil))
             let claims = try signer.verify(parsed.positionals.first ?? "", now: now)
-            StandardStream.output.write(
+            let isWritten = StandardStream.output.write(
                 """
                 key: \(claims.keyID)
                 session: \(claims.session)
@@ -83,7 +88,7 @@ enum TokenCommand {
                 expires_in_s: \(claims.expiresAt - now)
 
                 """)
-            return .success
+            return isWritten ? .success : .failure
         } catch {
             StandardStream.error.write("millrace: the token is not valid: \(error)\n")
             return .failure

@@ -10,14 +10,6 @@ import WebSocketServer
 ///     opened ──fresh, or session found──▶ attached ──close, cut, lifetime──▶ closed
 ///        └─resume elsewhere─▶ attaching ──▲
 final class DialectConnection: WebSocketHandler, SessionClient {
-    private enum Phase {
-        case opening
-        case attaching(AttachRequest, waiting: [DialectCommand])
-        case attachedHere(HostedSession)
-        case attachedThere(SessionID, shard: Int)
-        case closed
-    }
-
     private static let maximumWaitingCommands = 64
 
     let id: ConnectionID
@@ -25,16 +17,13 @@ final class DialectConnection: WebSocketHandler, SessionClient {
     private let subject: String
     private let shard: ShardCore
     private var socket: WebSocket?
-    private var phase = Phase.opening
+    private var attachment = Attachment<DialectCommand>.none
     private var bucket: TokenBucket
     private var faults = 0
     private var timer: LoopTimer?
-    /// Frames that wait, and the credit that each one gives back to a session elsewhere.
-    private var outbox: [(frame: [UInt8], credit: Int)] = []
-    /// Bytes in it that are no deliveries: those are bounded by the credit that their shard keeps.
-    private var ownOutboxBytes = 0
-    private var session: (id: SessionID, epoch: String)?
-    private var tokenRefreshAt = Instant(nanoseconds: .max)
+    /// What waits to be sent before any log event.
+    private var outbox = Outbox()
+    private var tokens = ResumeTokenIssuer()
     private let expiresAt: Instant
     private var hasExpired = false
     private let resume: ClientCommand.Resume?
@@ -54,10 +43,7 @@ final class DialectConnection: WebSocketHandler, SessionClient {
             ratePerSecond: configuration.limits.framesPerSecond,
             burst: configuration.limits.framesBurst, now: shard.loop.now)
         expiresAt = shard.loop.now + configuration.dialect.connectionLifetime
-        resume = request.queryValue("resume").map { token in
-            ClientCommand.Resume(
-                token: token, after: request.queryValue("after").flatMap { Int($0) } ?? 0)
-        }
+        resume = ClientCommand.Resume(of: request)
     }
 
     var maximumMessageBytes: Int { shard.context.configuration.limits.messageBytes }
@@ -79,12 +65,8 @@ final class DialectConnection: WebSocketHandler, SessionClient {
                 after: max(0, resume.after), lastUpstreamResponse: nil, running: nil,
                 subject: subject,
                 isDialect: true)
-            phase = .attaching(request, waiting: [])
-            if claims.session.shard == shard.index {
-                shard.attach(request, from: shard.index)
-            } else {
-                shard.send(.attach(request), to: claims.session.shard)
-            }
+            attachment = .attaching(request, waiting: [])
+            shard.askToAttach(request)
         }
     }
 
@@ -119,23 +101,16 @@ final class DialectConnection: WebSocketHandler, SessionClient {
     }
 
     func webSocketIsClear(_ socket: WebSocket) {
-        guard flushOutbox() else { return }
-        if case .attachedHere(let session) = phase { session.readerIsClear(id) }
+        if flushOutbox() { attachment.readerIsClear(id) }
     }
 
     func webSocketClosed(_ socket: WebSocket) {
-        let left = phase
-        phase = .closed
+        let left = attachment
+        attachment = .closed
         timer?.cancel()
         timer = nil
         self.socket = nil
-        switch left {
-        case .attachedHere(let session): session.detach(id)
-        case .attachedThere(let session, let other): shard.send(.detach(session, id), to: other)
-        case .attaching(let request, _):
-            shard.send(.detach(request.session, id), to: request.session.shard)
-        case .opening, .closed: break
-        }
+        left.detach(id, from: shard)
         shard.connectionClosed(self, code: socket.closeCode)
     }
 
@@ -150,20 +125,18 @@ final class DialectConnection: WebSocketHandler, SessionClient {
     }
 
     private func drive(_ command: DialectCommand) {
-        switch phase {
-        case .attachedHere(let session): session.receive(command, from: id)
-        case .attachedThere(let session, let other):
+        switch attachment {
+        case .here(let session): session.receive(command, from: id)
+        case .there(let session, let other):
             shard.send(.drive(session, id, command), to: other)
-        case .attaching(let request, var waiting):
-            guard waiting.count < Self.maximumWaitingCommands else {
+        case .attaching:
+            guard attachment.keep(command, limit: Self.maximumWaitingCommands) else {
                 return refuse(
                     DialectError(
                         429, "rate_limit_exceeded", "too many requests before gateway.session",
                         type: "requests", retryAfter: 1), lane: nil)
             }
-            waiting.append(command)
-            phase = .attaching(request, waiting: waiting)
-        case .opening, .closed: break
+        case .none, .closed: break
         }
     }
 
@@ -186,8 +159,8 @@ final class DialectConnection: WebSocketHandler, SessionClient {
     func attachHere(
         to session: HostedSession, _ attached: AttachedSession, isResume: Bool, after: Int
     ) {
-        let waiting = takeWaiting()
-        phase = .attachedHere(session)
+        let waiting = attachment.waiting
+        attachment = .here(session)
         session.attach(id, .here(self), as: .lines, after: after) {
             sendSession(attached, recovered: isResume)
         }
@@ -195,29 +168,24 @@ final class DialectConnection: WebSocketHandler, SessionClient {
     }
 
     func attachedThere(_ attached: AttachedSession) {
-        guard case .attaching(let request, _) = phase else { return }
-        let waiting = takeWaiting()
-        phase = .attachedThere(request.session, shard: request.session.shard)
+        guard case .attaching(let request, let waiting) = attachment else { return }
+        attachment = .there(request.session, shard: request.session.shard)
         sendSession(attached, recovered: attached.reason == nil)
         for command in waiting { drive(command) }
     }
 
-    private func takeWaiting() -> [DialectCommand] {
-        if case .attaching(_, let commands) = phase { return commands }
-        return []
-    }
-
     private func sendSession(_ attached: AttachedSession, recovered: Bool) {
-        session = (attached.session, shard.context.epoch)
+        // The tokens name no response: a request says itself what it goes on from.
+        tokens.begin(attached.session)
         let configuration = shard.context.configuration
-        let (token, expires) = makeToken()
+        let token = makeToken()
         send(
             ServerFrames.frame("gateway.session") { frame in
                 frame.field("session", attached.session.text)
                 frame.field("epoch", shard.context.epoch)
                 frame.field("seq", attached.sequence)
-                frame.field("resume_token", token)
-                frame.field("expires_in_s", expires)
+                frame.field("resume_token", token.text)
+                frame.field("expires_in_s", token.expiresInSeconds)
                 frame.field("recovered", recovered)
                 if let reason = attached.reason { frame.field("reason", reason.rawValue) }
                 frame.append(literal: ",\"limits\":{\"responses_per_connection\":")
@@ -232,17 +200,10 @@ final class DialectConnection: WebSocketHandler, SessionClient {
             })
     }
 
-    private func makeToken() -> (token: String, expiresIn: Int) {
-        guard let session else { return ("", 0) }
-        let lifetime = shard.context.configuration.resume.tokenLifetime
-        tokenRefreshAt = shard.loop.now + lifetime / 2
-        let token = shard.context.tokens.sign(
-            session: session.id, epoch: session.epoch, subject: subject, last: nil, running: nil,
-            lifetime: lifetime)
-        return (token, Int(lifetime.seconds))
+    private func makeToken() -> ResumeTokenIssuer.Token {
+        tokens.issue(to: subject, of: shard.context, now: shard.loop.now)
     }
 
-    /// The token names no response: a request says itself what it goes on from.
     func refreshToken(lastUpstreamResponse: String?, running: ResumeClaims.Running?) {}
 
     // MARK: Sending
@@ -259,11 +220,8 @@ final class DialectConnection: WebSocketHandler, SessionClient {
 
     func send(_ frame: [UInt8]) {
         guard socket?.isOpen == true else { return }
-        guard ownOutboxBytes <= Connection.maximumOutboxBytes else {
-            return close(CloseCode(4410), "reads too slowly")
-        }
-        outbox.append((frame, credit: 0))
-        ownOutboxBytes += frame.count
+        guard !outbox.isOverfull else { return close(CloseCode(4410), "reads too slowly") }
+        outbox.put(frame, .unnumbered)
         _ = flushOutbox()
     }
 
@@ -272,8 +230,8 @@ final class DialectConnection: WebSocketHandler, SessionClient {
         guard socket?.isOpen == true else { return }
         var start = 0
         for index in 0...frame.count where index == frame.count || frame[index] == 10 {
-            let credit = index - start + (index < frame.count ? 1 : 0)
-            outbox.append((Array(frame[start..<index]), credit))
+            outbox.put(
+                Array(frame[start..<index]), index < frame.count ? .deliveredLine : .delivery)
             start = index + 1
         }
         _ = flushOutbox()
@@ -282,26 +240,17 @@ final class DialectConnection: WebSocketHandler, SessionClient {
     /// Writes what waits; false when the socket will not take more.
     private func flushOutbox() -> Bool {
         var sent = 0
-        var credit = 0
-        defer {
-            outbox.removeFirst(sent)
-            if credit > 0, case .attachedThere(let session, let other) = phase {
-                shard.send(.delivered(session, id, bytes: credit), to: other)
-            }
-        }
+        defer { attachment.acknowledge(outbox.removeFirst(sent), of: id, from: shard) }
         while sent < outbox.count {
             guard let socket, socket.isOpen else { return false }
             guard socket.isClear else {
                 socket.askForWritable()
                 return false
             }
-            let (frame, returned) = outbox[sent]
-            shard.withScratch { scratch in
-                scratch.bytes.append(contentsOf: frame)
+            shard.scratch.lend { scratch in
+                scratch.bytes.append(contentsOf: outbox[sent])
                 sendLog(&scratch)
             }
-            if returned == 0 { ownOutboxBytes -= frame.count }
-            credit += returned
             sent += 1
         }
         return true
@@ -321,8 +270,9 @@ final class DialectConnection: WebSocketHandler, SessionClient {
         let now = shard.loop.now
         if let leavesAt, now >= leavesAt { return leaveIfIdle() }
         guard let socket, socket.isOpen else { return }
-        let heartbeat = shard.context.configuration.server.heartbeat
-        if now >= socket.lastHeard + heartbeat + heartbeat {
+        if Heartbeat.isMissed(
+            by: now, since: socket.lastHeard, every: shard.context.configuration.server.heartbeat)
+        {
             return close(CloseCode(4409), "nothing heard for two heartbeats")
         }
         if now >= expiresAt {
@@ -331,7 +281,7 @@ final class DialectConnection: WebSocketHandler, SessionClient {
                 refuse(.connectionLimit, lane: nil)
             }
             // What runs may finish; of a session elsewhere we do not know, and its client can resume.
-            if case .attachedHere(let session) = phase,
+            if case .here(let session) = attachment,
                 session.machine.isRunning || session.machine.isWaiting
             {
             } else {
@@ -339,12 +289,12 @@ final class DialectConnection: WebSocketHandler, SessionClient {
             }
         }
         socket.ping()
-        if now >= tokenRefreshAt {
-            let (token, expires) = makeToken()
+        if now >= tokens.refreshAt {
+            let token = makeToken()
             send(
                 ServerFrames.frame("gateway.token") { frame in
-                    frame.field("resume_token", token)
-                    frame.field("expires_in_s", expires)
+                    frame.field("resume_token", token.text)
+                    frame.field("expires_in_s", token.expiresInSeconds)
                 })
         }
         armTimer()

@@ -166,7 +166,7 @@ final class DialectExchange: HTTPExchangeObserver, LogReader {
     /// A comment, after a time without an event: proxies and clients see that the stream lives.
     private func beat() {
         if !wroteSinceHeartbeat, exchange.isClear {
-            shard.withScratch { frame in
+            shard.scratch.lend { frame in
                 frame.bytes.append(literal: ": waiting\n\n")
                 _ = exchange.write(&frame)
             }
@@ -182,7 +182,7 @@ final class DialectExchange: HTTPExchangeObserver, LogReader {
                 exchange.askForWritable()
                 break
             }
-            shard.withScratch { frame in
+            shard.scratch.lend { frame in
                 frame.bytes.append(contentsOf: piece)
                 sendLog(&frame)
             }

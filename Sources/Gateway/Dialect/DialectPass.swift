@@ -159,13 +159,13 @@ final class DialectPass: UpstreamTransferDelegate, HTTPBodyReceiver {
     func transfer(_ transfer: UpstreamTransfer, received head: UpstreamResponseHead) {
         if let grant {
             shard.context.pool.observe(
-                head, of: grant.member, answersGrant: !hasHead, now: shard.loop.now)
+                head, of: grant.member, answering: hasHead ? nil : grant, now: shard.loop.now)
         }
         hasHead = true
         guard head.isSuccess else { return }
         watch()
         var headers = head.fieldsOfInterest.map { ($0.name, $0.value) }
-        headers.append(("content-type", head["content-type"] ?? "application/octet-stream"))
+        headers.append(("content-type", head[.contentType] ?? "application/octet-stream"))
         exchange.begin(status: head.status, headers: headers, length: .chunked)
     }
 
@@ -235,7 +235,7 @@ final class DialectPass: UpstreamTransferDelegate, HTTPBodyReceiver {
     private func write() {
         if !waiting.isEmpty {
             guard exchange.isClear else { return exchange.askForWritable() }
-            shard.withScratch { frame in
+            shard.scratch.lend { frame in
                 frame.bytes.append(contentsOf: waiting)
                 if exchange.write(&frame) { waiting.removeAll(keepingCapacity: true) }
             }

@@ -8,16 +8,22 @@ extension HostedSession {
 
     /// A WebSocket gets one event a frame; elsewhere they travel together, and are split there.
     func offerLines(to reader: SessionReader) {
-        if machine.needsSnapshot(at: reader.cursor) {
+        let first = reader.cursor
+        if ask({ $0.needsSnapshot(at: first) }) {
             reader.cursor = machine.log.compactedThrough
             send(machine.compactedFrame(), to: reader)
         }
         switch reader.destination {
         case .here(let connection):
             while reader.cursor < machine.log.lastSequence, connection.isReadyForLog {
-                reader.cursor = shard.renderEvents(
-                    machine.log, after: reader.cursor, maximumBytes: 0, framing: .lines)
-                shard.withRendered { connection.sendLog(&$0) }
+                let cursor = reader.cursor
+                shard.scratch.lend { frame in
+                    reader.cursor = ask {
+                        $0.log.renderEvents(
+                            after: cursor, into: &frame.bytes, maximumBytes: 0, framing: .lines)
+                    }
+                    connection.sendLog(&frame)
+                }
             }
             if reader.cursor < machine.log.lastSequence { connection.askForWritable() }
         case .there(let other):
@@ -36,7 +42,7 @@ extension HostedSession {
 
     /// An event stream of one response; the answer begins with the first event.
     func offerEvents(of response: Int, to reader: SessionReader) {
-        guard let progress = machine.progress(response), !progress.isArchived,
+        guard let progress = ask({ $0.progress(response) }), !progress.isArchived,
             reader.cursor >= machine.log.compactedThrough
         else { return finish(reader, .lost) }
         if let refusal = progress.refusal { return finish(reader, .refused(refusal)) }
@@ -49,10 +55,15 @@ extension HostedSession {
         switch reader.destination {
         case .here(let exchange):
             while reader.cursor < machine.log.lastSequence, exchange.isReadyForLog {
-                reader.cursor = shard.renderEvents(
-                    machine.log, after: reader.cursor, ofResponse: response, maximumBytes: limit,
-                    framing: .serverSentEvents)
-                shard.withRendered { if !$0.isEmpty { exchange.sendLog(&$0) } }
+                let cursor = reader.cursor
+                shard.scratch.lend { frame in
+                    reader.cursor = ask {
+                        $0.log.renderEvents(
+                            after: cursor, ofResponse: response, into: &frame.bytes,
+                            maximumBytes: limit, framing: .serverSentEvents)
+                    }
+                    if !frame.isEmpty { exchange.sendLog(&frame) }
+                }
             }
             if reader.cursor < machine.log.lastSequence { exchange.askForWritable() }
         case .there(let other):
@@ -82,7 +93,9 @@ extension HostedSession {
             progress.isArchived || progress.lastSequence != nil
                 || progress.isBackground && progress.hasBegun
         else { return }
-        guard let object = machine.responseObject(response) else { return finish(reader, .lost) }
+        guard let object = machine.responseObject(response) else {
+            return finish(reader, progress.isArchived ? .lost : .refused(.noObject))
+        }
         finish(reader, .object(object, fields: progress.fields))
     }
 
@@ -131,7 +144,7 @@ extension HostedSession {
         }
         try drive { machine, now, actions throws(DialectError) in
             try machine.create(
-                request, from: connection, responseID: RandomID.response(), now: now,
+                request, from: connection, responseID: shard.names.response(), now: now,
                 actions: &actions)
         }
     }

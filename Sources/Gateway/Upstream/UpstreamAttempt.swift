@@ -7,7 +7,7 @@ final class UpstreamAttempt {
     enum Mode: Equatable {
         /// The request, answered by a stream.
         case stream
-        /// The request without `stream`, answered by the whole response.
+        /// The request without `stream`, answered by the whole response; by a stream it turns into `stream`.
         case document
         /// The rest of a background response's stream.
         case reattach
@@ -15,12 +15,13 @@ final class UpstreamAttempt {
         case fetch
     }
 
-    let mode: Mode
+    var mode: Mode
+    /// The answer is expected in one piece, and so after a long silence.
+    var isWhole: Bool
     let startedAt: Instant
     /// Nil before it was started and once it is over.
     var transfer: UpstreamTransfer?
     var connectedAt: Instant?
-    var hasHead = false
     /// When the first event came, for what counts as slow.
     var firstEventAt: Instant?
     /// Upstream's name for the request.
@@ -33,9 +34,11 @@ final class UpstreamAttempt {
     var hasProgressed = false
 
     init(
-        _ mode: Mode, parser: ServerSentEventParser, deadlines: UpstreamDeadlines, now: Instant
+        _ mode: Mode, isWhole: Bool, parser: ServerSentEventParser, deadlines: UpstreamDeadlines,
+        now: Instant
     ) {
         self.mode = mode
+        self.isWhole = isWhole
         self.parser = parser
         self.deadlines = deadlines
         startedAt = now

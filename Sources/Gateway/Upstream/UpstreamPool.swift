@@ -73,15 +73,20 @@ final class UpstreamPool: Sendable {
     func acquire(
         _ ticket: UpstreamPoolState.Ticket, pinned: Int?, tried: Set<Int>, now: Instant
     ) -> UpstreamPoolState.Admission {
-        let random = UInt64.random(in: .min ... .max)
+        let random = draw()
         return handingOver {
             $0.acquire(ticket, pinned: pinned, tried: tried, now: now, random: random)
         }
     }
 
     func poll(_ ticket: UpstreamPoolState.Ticket, now: Instant) -> UpstreamPoolState.Admission {
-        let random = UInt64.random(in: .min ... .max)
+        let random = draw()
         return handingOver { $0.poll(ticket, now: now, random: random) }
+    }
+
+    /// What decides among upstreams; a system call, and nothing to decide where there is one.
+    private func draw() -> UInt64 {
+        upstreams.count > 1 ? UInt64.random(in: .min ... .max) : 0
     }
 
     /// Asks the state, and tells those who got a place by it.
@@ -107,7 +112,7 @@ final class UpstreamPool: Sendable {
         _ grant: UpstreamPoolState.Grant, _ outcome: CircuitBreaker.Outcome,
         retryAfter: Duration? = nil, isAnswered: Bool, now: Instant
     ) {
-        let random = UInt64.random(in: .min ... .max)
+        let random = draw()
         handingOver {
             $0.release(
                 grant, outcome, retryAfter: retryAfter, isAnswered: isAnswered, now: now,
@@ -116,15 +121,22 @@ final class UpstreamPool: Sendable {
     }
 
     func observe(
-        _ head: UpstreamResponseHead, of member: Int, answersGrant: Bool, now: Instant
+        _ head: UpstreamResponseHead, of member: Int, answering grant: UpstreamPoolState.Grant?,
+        now: Instant
     ) {
-        state.withLock { $0.observe(head, of: member, answersGrant: answersGrant, now: now) }
+        state.withLock { $0.observe(head, of: member, answering: grant, now: now) }
     }
 
-    func noteRefusesStreams(_ member: Int) { state.withLock { $0.noteRefusesStreams(member) } }
+    func sendAgain(_ grant: UpstreamPoolState.Grant, now: Instant) -> UpstreamPoolState.Grant {
+        state.withLock { $0.sendAgain(grant, now: now) }
+    }
 
-    func refusesStreams(_ member: Int) -> Bool {
-        state.withLock { $0.members[member].refusesStreams }
+    func note(_ streaming: UpstreamStreaming, of member: Int, for model: String) {
+        state.withLock { $0.note(streaming, of: member, for: model) }
+    }
+
+    func streaming(of member: Int, for model: String) -> UpstreamStreaming {
+        state.withLock { $0.streaming(of: member, for: model) }
     }
 
     /// The place of an upstream with this name.

@@ -72,9 +72,9 @@ extension UpstreamRun {
 
     func releasePlace(_ outcome: CircuitBreaker.Outcome, retryAfter: Duration? = nil) {
         guard let grant else { return }
+        let isAnswered = isPlaceAnswered
         self.grant = nil
         shard.context.pool.release(
-            grant, outcome, retryAfter: retryAfter, isAnswered: attempt?.hasHead == true,
-            now: shard.loop.now)
+            grant, outcome, retryAfter: retryAfter, isAnswered: isAnswered, now: shard.loop.now)
     }
 }

@@ -33,17 +33,30 @@ extension UpstreamRun {
         position = BackgroundPosition()
         shard.metrics.upstreamAttempts.increment()
         if machine.attempts > 1 { session.upstreamConnecting(response) }
-        post(isStreaming: !shard.context.pool.refusesStreams(member))
+        post(shard.context.pool.streaming(of: member, for: modelName))
+    }
+
+    /// The model that the present upstream is asked for; empty where its own choice is.
+    private var modelName: String {
+        let name = (continuation ?? body).modelName
+        return shard.context.pool.upstreams[member].replacement(for: name) ?? name ?? ""
+    }
+
+    /// Notes for this upstream and model what it makes of `stream: true`.
+    func note(_ streaming: UpstreamStreaming) {
+        shard.context.pool.note(streaming, of: member, for: modelName)
     }
 
     /// The same request once more, to the same upstream, without `stream`.
     func openWithoutStream() {
-        shard.context.pool.noteRefusesStreams(member)
+        note(.refuses)
+        grant = grant.map { shard.context.pool.sendAgain($0, now: shard.loop.now) }
         story.note(shard.context.pool.upstreams[member].name, "not_streaming")
-        post(isStreaming: false)
+        post(.refuses)
     }
 
-    private func post(isStreaming: Bool) {
+    private func post(_ streaming: UpstreamStreaming) {
+        let isStreaming = streaming != .refuses
         let upstream = shard.context.pool.upstreams[member]
         let body = continuation ?? body
         let model = upstream.replacement(for: body.modelName)
@@ -52,7 +65,8 @@ extension UpstreamRun {
             UpstreamRequest(
                 .post, "/responses", to: upstream.server,
                 body: body.bytes(model: model, isStreaming: isStreaming),
-                expecting: isStreaming ? .eventStream : .document))
+                expecting: isStreaming ? .eventStream : .streamOrDocument),
+            isWhole: streaming != .streams)
     }
 
     /// Goes on with the stream of a background response.
@@ -78,11 +92,15 @@ extension UpstreamRun {
         story.member = member
     }
 
-    private func send(_ mode: UpstreamAttempt.Mode, _ request: UpstreamRequest) {
+    /// Starts an attempt; `isWhole` says that its answer is likely to come in one piece.
+    private func send(
+        _ mode: UpstreamAttempt.Mode, _ request: UpstreamRequest, isWhole: Bool = false
+    ) {
         let now = shard.loop.now
         shownKind = nil
         let attempt = UpstreamAttempt(
-            mode, parser: makeParser(), deadlines: makeDeadlines(mode, now), now: now)
+            mode, isWhole: isWhole, parser: makeParser(),
+            deadlines: makeDeadlines(isWhole: isWhole, now), now: now)
         self.attempt = attempt
         do {
             let transfer = try shard.worker.start(request, delegate: self)
@@ -111,9 +129,20 @@ extension UpstreamRun {
                 maximumLineBytes: upstream.lineBytes, maximumEventBytes: upstream.eventBytes))
     }
 
-    private func makeDeadlines(_ mode: UpstreamAttempt.Mode, _ now: Instant) -> UpstreamDeadlines {
+    /// An answer that was expected whole comes as a stream, with the deadlines of one.
+    ///
+    /// The next one is expected to; one that was not asked for says nothing of those that are.
+    func streams(_ attempt: UpstreamAttempt) {
+        if attempt.mode == .stream { note(.streams) }
+        attempt.mode = .stream
+        attempt.isWhole = false
+        attempt.deadlines = makeDeadlines(isWhole: false, shard.loop.now)
+        if isPaused { attempt.deadlines.paused() }
+    }
+
+    private func makeDeadlines(isWhole: Bool, _ now: Instant) -> UpstreamDeadlines {
         var limits = shard.context.deadlines
-        if mode == .document {
+        if isWhole {
             // The head comes when the whole answer is there.
             limits.responseHeader = limits.total
             limits.firstEvent = limits.total

@@ -25,12 +25,16 @@ extension UpstreamRun {
         var isEvent = false
         do {
             try attempt.parser.feed(bytes) { data, _ in
+                let news: News
                 do throws(ResponsesFailure) {
-                    if try take(data, of: attempt, now: now) { isEvent = true }
+                    news = try take(data, of: attempt, now: now)
                 } catch {
                     failure = error
                     return .stop
                 }
+                if news != .nothing { isEvent = true }
+                // Nothing ends by one more delta.
+                if news == .delta { return .proceed }
                 return reducer.isFinished || isSilent ? .stop : .proceed
             }
         } catch {
@@ -40,28 +44,41 @@ extension UpstreamRun {
         return isEvent
     }
 
-    /// Takes one event; true when it means something.
+    /// What one event has brought.
+    private enum News {
+        case nothing
+        /// One more delta of the kind that was shown last: of its attempt nothing is new.
+        case delta
+        case other
+    }
+
     private func take(
         _ data: Span<UInt8>, of attempt: UpstreamAttempt, now: Instant
-    ) throws(ResponsesFailure) -> Bool {
+    ) throws(ResponsesFailure) -> News {
         let number = isBackground ? sequenceNumber(of: data) : nil
-        if isBackground, position.isRepeated(number) { return false }
-        var isEvent = false
+        if isBackground, position.isRepeated(number) { return .nothing }
+        var news = News.nothing
         try reducer.reduce(data) { output in
-            isEvent = true
-            deliver(output, data, now: now)
+            if case .delta(_, let kind, _, _) = output, kind == shownKind {
+                deltaCount += 1
+                session.upstream(response, output, data: data, now: now)
+                if news == .nothing { news = .delta }
+            } else {
+                deliver(output, data, now: now)
+                news = .other
+            }
         }
         deliverEvent(data, now: now)
         // Not before the event was taken: a broken one is asked for again.
         if isBackground { position.take(number) }
-        if isEvent {
+        if news == .other {
             if attempt.firstEventAt == nil { attempt.firstEventAt = now }
             if !attempt.hasProgressed {
                 attempt.hasProgressed = true
                 _ = machine.handle(.progressed)
             }
         }
-        return isEvent
+        return news
     }
 
     /// Takes a response object as the events that would have told the same.
@@ -103,10 +120,6 @@ extension UpstreamRun {
     // MARK: To the session
 
     private func deliver(_ output: ResponsesOutput, _ data: Span<UInt8>, now: Instant) {
-        if case .delta(_, let kind, _, _) = output, kind == shownKind {
-            deltaCount += 1
-            return session.upstream(response, output, data: data, now: now)
-        }
         switch output {
         case .response(let id, _, _):
             if let id { named(id, data) }
@@ -157,6 +170,7 @@ extension UpstreamRun {
                 session.upstreamEvent(response, data: entry.data.span, now: entry.at)
             }
         }
+        if !machine.mayNeedRequest || !seam.mayBeContinuable { forgetRequest() }
     }
 
     /// Keeps back what shows nothing, unless it counts as something; false when it is to be logged.

@@ -22,7 +22,7 @@ extension UpstreamRun {
 
     /// When what is held back is shown: those who read upstream's own words have its first one soon.
     private var holdEnd: Instant? {
-        guard session.machine.logsEvents, !machine.hasOutput, let since = held.since else {
+        guard session.logsEvents, !machine.hasOutput, let since = held.since else {
             return nil
         }
         return since + shard.context.configuration.dialect.hold
@@ -50,6 +50,8 @@ extension UpstreamRun {
             arm(until)
             session.upstreamSilent(response)
         case .expired(let expiry):
+            // What upstream said of the failure is more than that it did not end the stream then.
+            if let told = reducer.toldError { return failed(truncation(told)) }
             var failure = expiry.failure
             failure.error.requestID = attempt.requestID
             failed(failure)

@@ -5,9 +5,6 @@ import Upstream
 
 /// What a transfer tells: its connection, its head, its bytes, its end.
 extension UpstreamRun: UpstreamTransferDelegate {
-    /// A busy socket's bytes that go on together at most; watermarks are looked at no later either.
-    private static var batchBytes: Int { 16 << 10 }
-
     func transferConnected(_ transfer: UpstreamTransfer) {
         guard !isSilent, let attempt else { return }
         let now = shard.loop.now
@@ -22,12 +19,15 @@ extension UpstreamRun: UpstreamTransferDelegate {
 
     func transfer(_ transfer: UpstreamTransfer, received head: UpstreamResponseHead) {
         let now = shard.loop.now
-        let answersGrant = grant != nil && attempt?.hasHead == false
-        attempt?.hasHead = true
-        shard.context.pool.observe(head, of: member, answersGrant: answersGrant, now: now)
+        shard.context.pool.observe(
+            head, of: member, answering: isPlaceAnswered ? nil : grant, now: now)
+        isPlaceAnswered = true
         guard !isSilent, let attempt else { return }
         attempt.requestID = head.requestID
         if let requestID = head.requestID { story.note(requestID: requestID) }
+        // Where a stream was asked for, one without a type is taken for it.
+        let mediaType = head.mediaType ?? (attempt.mode == .stream ? "text/event-stream" : "")
+        if attempt.isWhole, head.isSuccess, mediaType == "text/event-stream" { streams(attempt) }
         let time = now - (attempt.connectedAt ?? attempt.startedAt)
         shard.metrics.headerTime.observe(time)
         story.waitingForHeaders += time
@@ -55,12 +55,12 @@ extension UpstreamRun: UpstreamTransferDelegate {
             checkDeadlines()
         }
         unsentBytes += bytes.count
-        if reducer.isFinished || unsentBytes >= Self.batchBytes { handOn() }
+        if reducer.isFinished || unsentBytes >= shard.handOnBytes { handOn() }
         return isPaused ? .pause : .proceed
     }
 
     func transferWasRead(_ transfer: UpstreamTransfer) {
-        if unsentBytes > 0 { shard.handOnAtTurnEnd(self) }
+        if unsentBytes > 0 { shard.turnEnd.handOnLater(self) }
     }
 
     /// Offers what was logged to the readers: what one turn brings a session leaves as one frame.
@@ -96,7 +96,6 @@ extension UpstreamRun: UpstreamTransferDelegate {
         _ transfer: UpstreamTransfer, _ attempt: UpstreamAttempt, _ failure: UpstreamFailure
     ) {
         if failure.code == .wrongContentType, transfer.head?.mediaType == "application/json" {
-            if attempt.mode == .stream { shard.context.pool.noteRefusesStreams(member) }
             return render(transfer.collectedBody)
         }
         let reason = AttemptFailure(failure)
@@ -121,6 +120,8 @@ extension UpstreamRun: UpstreamTransferDelegate {
             return failed(invalid(error, isRetryable: false))
         }
         if let attempt, failsInside(attempt) { return }
+        // Not before it has proved to be a response: an error page of a proxy says nothing about streams.
+        if attempt?.mode == .stream { note(.answersWhole) }
         switch end {
         case .finished:
             finished()
@@ -142,7 +143,7 @@ extension UpstreamRun: UpstreamTransferDelegate {
     // MARK: What went wrong
 
     /// The body has ended without a terminal event: never a completion.
-    private func truncation(_ told: GatewayCore.UpstreamError?) -> AttemptFailure {
+    func truncation(_ told: GatewayCore.UpstreamError?) -> AttemptFailure {
         // An error that upstream told ends the response there: there is nothing to reattach to.
         if told != nil { _ = machine.handle(.unnamed) }
         return AttemptFailure(

@@ -41,7 +41,9 @@ final class UpstreamRun {
     var machine: AttemptMachine
     var story = UpstreamStory()
     /// The place at the upstream of the attempt that runs.
-    var grant: UpstreamPoolState.Grant?
+    var grant: UpstreamPoolState.Grant? { didSet { isPlaceAnswered = false } }
+    /// The request that the place was last given for has been answered.
+    var isPlaceAnswered = false
     /// The upstream of the attempt that runs, or ran last.
     var member = 0
     /// The request that runs, or ran last; nil before the first.
@@ -60,6 +62,9 @@ final class UpstreamRun {
     var deltaCount = 0
     /// Bytes whose events are in the log and were not offered to the readers yet.
     var unsentBytes = 0
+    /// It hands on when the turn ends, before `nextAtTurnEnd`: the list of `TurnEnd`.
+    var waitsForTurnEnd = false
+    var nextAtTurnEnd: UpstreamRun?
 
     var isPaused = false
     /// The session has told how the response ended.
@@ -148,9 +153,10 @@ final class UpstreamRun {
         }
     }
 
-    private func forgetRequest() {
-        body.bytes = []
-        continuation = nil
+    /// Keeps of the request no more than the name of its model.
+    func forgetRequest() {
+        body.forget()
+        continuation?.forget()
     }
 
     func pause() {

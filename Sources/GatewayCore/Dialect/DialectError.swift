@@ -51,6 +51,12 @@ package struct DialectError: Error, Equatable, Sendable {
             400, "model_not_found", "The requested model '\(name)' does not exist.", param: "model")
     }
 
+    /// Upstream ended the response without an object that tells of it.
+    package static let noObject = DialectError(
+        ResponseError(
+            code: "upstream_protocol_error",
+            message: "upstream ended the response without a response object", isRetryable: false))
+
     /// Codes of what was not even tried.
     private static func isFull(_ code: String) -> Bool {
         code == GatewayErrorCode.overloaded.rawValue
@@ -155,11 +161,12 @@ extension UpstreamResponseHead {
     /// What a client of upstream looks at.
     package var fieldsOfInterest: [Field] {
         fields.filter { field in
-            switch field.name {
-            case "x-request-id", "retry-after", "retry-after-ms", "x-should-retry",
-                "openai-processing-ms", "openai-version", "openai-model":
+            switch field.header {
+            case .requestID, .retryAfter, .retryAfterMilliseconds, .shouldRetry, .processingTime,
+                .version, .model, .limitRequests, .limitTokens, .remainingRequests,
+                .remainingTokens, .resetRequests, .resetTokens, .otherLimit:
                 true
-            default: field.name.hasPrefix("x-ratelimit-")
+            default: false
             }
         }
     }

@@ -5,19 +5,34 @@
 package enum Base64URL {
     /// The text of `bytes`, as ASCII.
     package static func encode(_ bytes: [UInt8]) -> [UInt8] {
+        // Nothing added to an empty array would still write to the storage that all empty arrays share.
+        guard !bytes.isEmpty else { return [] }
         var text: [UInt8] = []
-        text.reserveCapacity((bytes.count * 4 + 2) / 3)
-        var bits: UInt32 = 0
-        var count = 0
-        for byte in bytes {
-            bits = bits << 8 | UInt32(byte)
-            count += 8
-            while count >= 6 {
-                count -= 6
-                text.append(letter(bits >> UInt32(count) & 63))
+        let input = bytes.span
+        text.append(addingCapacity: (input.count * 4 + 2) / 3) { output in
+            var index = 0
+            while input.count - index >= 3 {
+                let bits =
+                    UInt32(input[index]) << 16 | UInt32(input[index + 1]) << 8
+                    | UInt32(input[index + 2])
+                output.append(letter(bits >> 18))
+                output.append(letter(bits >> 12 & 63))
+                output.append(letter(bits >> 6 & 63))
+                output.append(letter(bits & 63))
+                index += 3
+            }
+            switch input.count - index {
+            case 1:
+                output.append(letter(UInt32(input[index]) >> 2))
+                output.append(letter(UInt32(input[index]) << 4 & 63))
+            case 2:
+                let bits = UInt32(input[index]) << 8 | UInt32(input[index + 1])
+                output.append(letter(bits >> 10))
+                output.append(letter(bits >> 4 & 63))
+                output.append(letter(bits << 2 & 63))
+            default: break
             }
         }
-        if count > 0 { text.append(letter(bits << UInt32(6 - count) & 63)) }
         return text
     }
 

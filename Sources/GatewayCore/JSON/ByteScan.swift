@@ -152,8 +152,9 @@ enum ByteScan {
     /// Whether the bytes at `range` are those of `text`.
     @inline(__always)
     static func equal(_ bytes: Span<UInt8>, _ range: Range<Int>, _ text: String) -> Bool {
+        // Most names differ in length: no need to look into the text for those.
+        guard range.count == text.utf8.count, range.upperBound <= bytes.count else { return false }
         let other = text.utf8.span
-        guard range.count == other.count, range.upperBound <= bytes.count else { return false }
         var index = 0
         while other.count - index >= 8 {
             guard word(bytes, range.lowerBound + index) == word(other, index) else { return false }

@@ -44,7 +44,7 @@ struct EventCutter {
         var hole: Hole
     }
 
-    /// Takes an event that the reducer has accepted: valid JSON, an object with a `type`.
+    /// Takes an event that the reducer has accepted: valid JSON, an object, with a `type` unless it is an error.
     mutating func cut(_ data: Span<UInt8>) {
         bytes.removeAll(keepingCapacity: true)
         (number, delta, type, payload, payloadKind) = (-1, -1, 0..<0, 0..<0, .none)

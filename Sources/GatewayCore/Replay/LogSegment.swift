@@ -27,7 +27,8 @@ package struct RunKey: Equatable, Sendable {
 /// One stretch of a replay log: a single ready line, or a run of adjacent pieces of one text.
 ///
 /// A run keeps the raw JSON text of its pieces once, and two bytes a piece to cut it at: less than a tenth
-/// of what the rendered events would take.
+/// of what the rendered events would take. An answer has some six segments, and a session keeps those of all
+/// answers of its retention: numbers that others bound take four bytes (decision 58).
 struct LogSegment {
     /// What a line is, as far as compaction and snapshots need to know.
     enum Kind: UInt8 {
@@ -36,35 +37,113 @@ struct LogSegment {
         case event, eventRun
     }
 
-    let kind: Kind
     let firstSequence: Int
-    /// The response's number within its session; -1 for none.
-    let response: Int
     /// Bytes of the log that lie before this segment, over the log's whole life.
     let startPosition: Int
     /// The line, or the text of the run, as raw JSON string contents.
     var bytes: [UInt8]
-    /// For an item's line: where the item itself lies, and its output index.
-    var payload: Range<Int> = 0..<0
-    var index = 0
-    /// For a run: the fields between `seq` and the text.
-    var header: [UInt8] = []
-    var key: RunKey? {
-        didSet { isTool = if case .tool = key?.content { true } else { false } }
-    }
-    /// Whether `key` is a tool's, for the path that every delta takes.
-    private(set) var isTool = false
+    /// For a run: the fields between `seq` and the text; runs of one text share them.
+    private(set) var header: [UInt8] = []
     /// For a run: where each piece begins in `bytes`.
     ///
     /// Sixteen bits are enough: whatever length its first piece has, a run of `ReplayLog.maximumRunBytes` gets no more.
     private(set) var starts: [UInt16] = []
-
-    /// Of a full-fidelity log: where the holes are, and the response's own number of the first event.
-    var shape: EventShape?
-    var firstNumber = 0
-    /// What the shape counts here; 0 where an earlier segment has counted it.
-    var shapeBytes = 0
+    /// What few segments have: a shape or the kind of a tool.
+    ///
+    /// Not an enumeration of the two, which would mark the pointer: tools that look for leaks would not know it.
+    private var extra: (any AnyObject & Sendable)?
+    private var payloadStart: UInt32 = 0
+    private var payloadEnd: UInt32 = 0
+    let responseNumber: Int32
+    private(set) var outputIndex: Int32 = 0
+    private(set) var part: Int32 = 0
+    private var number: Int32 = 0
+    private var ownShapeBytes: UInt32 = 0
+    let kind: Kind
     var payloadKind = EventCutter.Payload.none
+    /// For a run of deltas: of which kind.
+    private(set) var deltaKind: DeltaKind?
+
+    /// The kind of the tool whose arguments a run holds.
+    private final class ToolKind: Sendable {
+        let name: String
+
+        init(_ name: String) { self.name = name }
+    }
+
+    /// Begins a segment of `response`, a response's number within its session or -1 for none.
+    init(
+        kind: Kind, firstSequence: Int, response: Int, startPosition: Int, bytes: [UInt8]
+    ) {
+        self.kind = kind
+        self.firstSequence = firstSequence
+        self.startPosition = startPosition
+        self.bytes = bytes
+        responseNumber = Int32(clamping: response)
+    }
+
+    /// The response's number within its session; -1 for none.
+    @inline(__always)
+    var response: Int { Int(responseNumber) }
+
+    /// For an item's line: where the item itself lies.
+    var payload: Range<Int> {
+        get { Int(payloadStart)..<Int(payloadEnd) }
+        set {
+            payloadStart = UInt32(clamping: newValue.lowerBound)
+            payloadEnd = UInt32(clamping: newValue.upperBound)
+        }
+    }
+
+    /// The output index of an item, a tool event or a run.
+    @inline(__always)
+    var index: Int {
+        get { Int(outputIndex) }
+        set { outputIndex = Int32(clamping: newValue) }
+    }
+
+    /// Of a full-fidelity log: where the holes are.
+    var shape: EventShape? {
+        get { extra as? EventShape }
+        set { extra = newValue }
+    }
+
+    /// Of a full-fidelity log: the response's own number of the first event.
+    var firstNumber: Int {
+        get { Int(number) }
+        set { number = Int32(clamping: newValue) }
+    }
+
+    /// What the shape counts here; 0 where an earlier segment has counted it.
+    var shapeBytes: Int {
+        get { Int(ownShapeBytes) }
+        set { ownShapeBytes = UInt32(clamping: newValue) }
+    }
+
+    /// What the pieces of a native run have in common; nil for anything else.
+    var key: RunKey? {
+        guard kind == .run else { return nil }
+        let content: RunKey.Content
+        if let deltaKind {
+            content = .delta(deltaKind)
+        } else if let tool = extra as? ToolKind {
+            content = .tool(kind: tool.name)
+        } else {
+            return nil
+        }
+        return RunKey(response: response, index: index, part: Int(part), content: content)
+    }
+
+    /// Makes it a run of `key`, which is of the segment's response, behind `header`.
+    mutating func begin(_ key: RunKey, behind header: [UInt8]) {
+        index = key.index
+        part = Int32(clamping: key.part)
+        self.header = header
+        switch key.content {
+        case .delta(let kind): deltaKind = kind
+        case .tool(let kind): extra = ToolKind(kind)
+        }
+    }
 
     /// True for a segment of many events.
     var isRun: Bool { kind == .run || kind == .eventRun }
@@ -99,7 +178,9 @@ struct LogSegment {
 
     private mutating func growText(_ byteCount: Int) {
         let needed = bytes.count + byteCount
-        bytes.reserveCapacity(needed + max(128, needed / 8))
+        // No further than a run gets: what a full one has grown would be kept as long as its text.
+        let most = max(needed, ReplayLog.maximumRunBytes)
+        bytes.reserveCapacity(min(needed + max(128, needed / 8), most))
     }
 
     private mutating func growStarts() {
@@ -108,8 +189,8 @@ struct LogSegment {
 
     /// Gives back the room that the arrays grew in advance.
     mutating func trim() {
-        bytes = Array(bytes[...])
-        starts = Array(starts[...])
+        bytes = bytes.exact
+        starts = starts.exact
     }
 
     /// Where in `bytes` the event at `sequence` begins; the count of bytes for the one after the last.

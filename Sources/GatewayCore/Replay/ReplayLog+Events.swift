@@ -51,7 +51,7 @@ extension ReplayLog {
     ) -> EventShape {
         if let known = shapes[response], isShape(known) { return known }
         let shape = EventShape(
-            template: Array(cutter.bytes[...]), number: cutter.number, delta: cutter.delta,
+            template: cutter.bytes.exact, number: cutter.number, delta: cutter.delta,
             type: cutter.type)
         segment.shapeBytes = shape.template.count
         shapes[response] = shape
@@ -62,7 +62,7 @@ extension ReplayLog {
         lastSequence += 1
         var segment = LogSegment(
             kind: .event, firstSequence: lastSequence, response: response,
-            startPosition: totalBytes, bytes: Array(cutter.bytes[...]))
+            startPosition: totalBytes, bytes: cutter.bytes.exact)
         segment.firstNumber = number
         segment.payload = cutter.payload
         segment.payloadKind = cutter.payloadKind

@@ -44,9 +44,9 @@ package struct ReplayLog {
     mutating func appendItem(
         response: Int, index: Int, item: Span<UInt8>, fields: (inout [UInt8]) -> Void
     ) {
-        appendSegment(.item, type: "item", response: response) { bytes, payload, itemIndex in
-            // Exactly: one byte too few would make the array double for the closing brace.
-            bytes.reserveCapacity(item.count + 160)
+        // Exactly: one byte too few would make the array double for the closing brace.
+        appendSegment(.item, type: "item", response: response, capacity: item.count + 160) {
+            bytes, payload, itemIndex in
             fields(&bytes)
             bytes.append(literal: ",\"item\":")
             let start = bytes.count
@@ -57,11 +57,12 @@ package struct ReplayLog {
     }
 
     private mutating func appendSegment(
-        _ kind: LogSegment.Kind, type: String, response: Int,
+        _ kind: LogSegment.Kind, type: String, response: Int, capacity: Int = 200,
         body: (inout [UInt8], inout Range<Int>, inout Int) -> Void
     ) {
         lastSequence += 1
         var bytes: [UInt8] = []
+        bytes.reserveCapacity(capacity)
         var payload = 0..<0
         var index = 0
         bytes.append(literal: "{\"type\":\"")
@@ -71,6 +72,8 @@ package struct ReplayLog {
         body(&bytes, &payload, &index)
         bytes.append(UInt8(ascii: "}"))
         Self.joinLines(&bytes)
+        // What it was given in advance, or has grown, would be kept as long as the event.
+        if (bytes.capacity - bytes.count) * 8 > bytes.count { bytes = bytes.exact }
         var segment = LogSegment(
             kind: kind, firstSequence: lastSequence, response: response,
             startPosition: totalBytes, bytes: bytes)
@@ -108,14 +111,15 @@ package struct ReplayLog {
     ) {
         lastSequence += 1
         let last = segments.count - 1
-        if last < 0 || !isRun(last, of: key) || end(ofRun: last) != lastSequence
+        let isSame = last >= 0 && isRun(last, of: key)
+        if !isSame || end(ofRun: last) != lastSequence
             || segments[last].bytes.count + range.count > Self.maximumRunBytes
         {
             var segment = LogSegment(
                 kind: .run, firstSequence: lastSequence, response: key.response,
                 startPosition: totalBytes, bytes: [])
-            segment.key = key
-            header(&segment.header)
+            // The fields are those of the run before, where that is a full one of the same text.
+            segment.begin(key, behind: isSame ? segments[last].header : Self.runHeader(header))
             push(segment)
         }
         let current = segments.count - 1
@@ -124,18 +128,24 @@ package struct ReplayLog {
         totalBytes += range.count
     }
 
+    /// What `header` appends, in an array that has no room for more.
+    private static func runHeader(_ header: (inout [UInt8]) -> Void) -> [UInt8] {
+        var bytes: [UInt8] = []
+        header(&bytes)
+        return bytes.exact
+    }
+
     // What follows names the fields of a segment one by one: a method of the segment would be given a copy of
     // it, and retain and release each of its arrays, five times a delta.
 
     @inline(__always)
     private func isRun(_ segment: Int, of key: RunKey) -> Bool {
-        guard segments[segment].key?.response == key.response,
-            segments[segment].key?.index == key.index, segments[segment].key?.part == key.part
+        guard Int(segments[segment].responseNumber) == key.response,
+            Int(segments[segment].outputIndex) == key.index,
+            Int(segments[segment].part) == key.part
         else { return false }
         switch key.content {
-        case .delta(let kind):
-            if case .delta(kind)? = segments[segment].key?.content { return true }
-            return false
+        case .delta(let kind): return segments[segment].deltaKind == kind
         case .tool: return segments[segment].key?.content == key.content
         }
     }
@@ -276,13 +286,15 @@ package struct ReplayLog {
     ) {
         let header = segments[index].header
         let text = segments[index].bytes
+        // A run of no kind of delta holds a tool's arguments.
+        let isTool = segments[index].deltaKind == nil
         let size = header.count + range.count + Self.mostAroundPieces
         output.append(addingCapacity: size) { room in
-            if !segments[index].isTool, from == through {
+            if !isTool, from == through {
                 room.append(bytes: Self.deltaStart.span)
             } else {
                 room.append(
-                    bytes: segments[index].isTool ? Self.toolType.span : Self.deltaType.span)
+                    bytes: isTool ? Self.toolType.span : Self.deltaType.span)
                 if through > from {
                     room.append(bytes: Self.fromKey.span)
                     room.append(decimal: from)

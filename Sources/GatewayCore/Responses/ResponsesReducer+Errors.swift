@@ -10,6 +10,16 @@ extension ResponsesReducer {
         }
     }
 
+    /// Takes `{"error":…}` for an `error` event, as servers of older protocols and proxies put it into a stream.
+    @inline(never)
+    mutating func noteUntypedError(
+        _ event: ResponsesEvent, _ root: JSONValue, _ data: Span<UInt8>
+    ) throws(ResponsesFailure) {
+        guard event.type == nil, let error = root.member("error", in: data), error.kind != .null
+        else { throw .missingType }
+        upstreamError = readError(error, data)
+    }
+
     func readError(_ value: JSONValue, _ data: Span<UInt8>) -> UpstreamError {
         if value.kind == .string {
             return UpstreamError(code: nil, message: bounded(value.decoded(in: data)))

@@ -62,7 +62,9 @@ package struct ResponsesReducer {
             throw .invalidJSON(error)
         }
         guard root.kind == .object else { throw .notAnObject }
-        guard let name = event.type?.contents else { throw .missingType }
+        guard let name = event.type?.contents else {
+            return try noteUntypedError(event, root, data)
+        }
         let type = Self.recognise(data, name)
         if case .delta(let kind) = type {
             try delta(event, kind, data, emit)

@@ -58,6 +58,8 @@ package struct ServerSentEventParser {
     private var name: Place = .nowhere
     private var keptName: [UInt8] = []
     private var endedWithReturn = false
+    /// Chunks since one last ended inside an event.
+    private var chunksSinceCut = 0
     /// How many bytes of a byte order mark came; 3 when the start of the stream is behind us.
     private var markBytes = 0
 
@@ -120,7 +122,31 @@ package struct ServerSentEventParser {
             index = end + 1
         }
         keepPlaces(chunk)
+        giveBackRoom()
     }
+
+    /// Keeps no room for events that are cut, once they have come whole for a while.
+    ///
+    /// A paced stream brings an event a chunk; a fast one is cut every dozen events, and needs the room again.
+    @inline(__always)
+    private mutating func giveBackRoom() {
+        guard line.isEmpty, case .nowhere = data, case .nowhere = name else {
+            chunksSinceCut = 0
+            return
+        }
+        chunksSinceCut += 1
+        if chunksSinceCut == Self.chunksWithRoom { dropRoom() }
+    }
+
+    @inline(never)
+    private mutating func dropRoom() {
+        line = []
+        keptData = []
+        keptName = []
+    }
+
+    /// Chunks without a cut after which the room for one is given back.
+    private static let chunksWithRoom = 64
 
     // MARK: Whole events
 

@@ -30,7 +30,7 @@ package struct SessionID: Hashable, Sendable, CustomStringConvertible {
         self.shard = shard
         text =
             "s_" + Hexadecimal.digits(UInt64(node), count: 4)
-            + Hexadecimal.digits(UInt64(shard), count: 2) + Base32.encode(random.prefix(10))
+            + Hexadecimal.digits(UInt64(shard), count: 2) + Base32.encode(Array(random.prefix(10)))
     }
 
     /// Reads a name from a token; nil when it is none.
@@ -71,9 +71,11 @@ enum Hexadecimal {
 /// RFC 4648's base 32 in lower case, without padding: short names that survive every URL and log.
 package enum Base32 {
     /// Encodes `bytes`, five bits a character.
-    package static func encode(_ bytes: some Sequence<UInt8>) -> String {
-        let alphabet = Array("abcdefghijklmnopqrstuvwxyz234567".utf8)
+    ///
+    /// Not generic: unspecialised across modules that was most of a response's name.
+    package static func encode(_ bytes: [UInt8]) -> String {
         var output: [UInt8] = []
+        output.reserveCapacity((bytes.count * 8 + 4) / 5)
         var buffer: UInt32 = 0
         var bits: UInt32 = 0
         for byte in bytes {
@@ -81,10 +83,16 @@ package enum Base32 {
             bits += 8
             while bits >= 5 {
                 bits -= 5
-                output.append(alphabet[Int(buffer >> bits & 31)])
+                output.append(letter(buffer >> bits & 31))
             }
         }
-        if bits > 0 { output.append(alphabet[Int(buffer << (5 - bits) & 31)]) }
+        if bits > 0 { output.append(letter(buffer << (5 - bits) & 31)) }
         return String(decoding: output, as: UTF8.self)
+    }
+
+    /// `a` to `z`, then `2` to `7`.
+    private static func letter(_ value: UInt32) -> UInt8 {
+        let value = UInt8(truncatingIfNeeded: value)
+        return value < 26 ? UInt8(ascii: "a") + value : UInt8(ascii: "2") + value - 26
     }
 }

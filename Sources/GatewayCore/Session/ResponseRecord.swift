@@ -60,6 +60,10 @@ struct ResponseRecord {
     var openTools: [ToolUpdate] = []
     /// What was sent as input, while the conversation is kept here and the response may join it.
     var keptInput: [[UInt8]] = []
+    /// The answer has tool calls, of any kind.
+    var hasTools = false
+
+    var keptInputBytes: Int { keptInput.reduce(0) { $0 + $1.count } }
 
     var isFinished: Bool {
         if case .finished = phase { return true }

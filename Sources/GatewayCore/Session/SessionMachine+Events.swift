@@ -95,7 +95,7 @@ extension SessionMachine {
         }
         dialect.records[number] = known
         log.setLane(request.lane, ofResponse: number)
-        responses.append(record)
+        append(record)
         if request.generates {
             actions.append(
                 .openUpstream(response: number, request: requests.build(request, after: turn)))
@@ -337,31 +337,6 @@ extension SessionMachine {
 
     /// True when the log has no room for another response.
     package var isFull: Bool { log.storedBytes + archivedBytes > settings.sessionBytes }
-
-    /// The response object as it stands: upstream's latest, with the items that have come since.
-    package func responseObject(_ number: Int) -> [UInt8]? {
-        if let index = recordIndex(number) { return responseObject(of: responses[index]) }
-        let archived = archive.first { $0.number == number }?.snapshot
-        return archived?.isEmpty == true ? nil : archived
-    }
-
-    func responseObject(of record: ResponseRecord) -> [UInt8]? {
-        guard let base = log.latestResponse(record.number) else { return nil }
-        let output = JSONValue(kind: .object, range: 0..<base.count)
-            .member("output", in: base.span)
-        var isEmpty = true
-        output?.forEachElement(in: base.span) { _ in isEmpty = false }
-        guard isEmpty else { return base }
-        let items = log.finishedItems(ofResponse: record.number)
-        guard !items.isEmpty else { return base }
-        var list: [UInt8] = [UInt8(ascii: "[")]
-        for item in items {
-            if list.count > 1 { list.append(UInt8(ascii: ",")) }
-            list.append(contentsOf: item)
-        }
-        list.append(UInt8(ascii: "]"))
-        return JSONSplice.replacing(base, [("output", list)])
-    }
 
     /// How far a response is, for whoever answers its request.
     package func progress(_ number: Int) -> DialectProgress? {

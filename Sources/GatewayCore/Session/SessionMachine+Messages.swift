@@ -52,7 +52,8 @@ extension SessionMachine {
         let request = requests.build(
             message, kept: context.items, previousResponse: context.previousResponse)
         record.keptInput = context.keptInput
-        responses.append(record)
+        pendingInputBytes += record.keptInputBytes
+        append(record)
         appendResponseEvent(number, status: "queued")
         if let ahead = cancelledAhead.firstIndex(of: message.id) {
             cancelledAhead.remove(at: ahead)
@@ -98,7 +99,7 @@ extension SessionMachine {
             frame.field("id", id)
             frame.field("input_bytes", 0)
         }
-        responses.append(record)
+        append(record)
         appendResponseEvent(number, status: "queued")
         return number
     }
@@ -132,14 +133,18 @@ extension SessionMachine {
     private func refusal(
         of message: ClientCommand.Message, from connection: ConnectionID
     ) -> (code: GatewayErrorCode, reason: String)? {
-        let running = responses.filter { !$0.isFinished }
-        if running.count >= settings.responsesPerSession {
+        var running = 0
+        var own = 0
+        for index in responses.indices where !responses[index].isFinished {
+            running += 1
+            if responses[index].connection == connection { own += 1 }
+        }
+        if running >= settings.responsesPerSession {
             return (
                 .tooManyResponses,
-                "\(running.count) responses of the session are running (limits.responses_per_session)"
+                "\(running) responses of the session are running (limits.responses_per_session)"
             )
         }
-        let own = running.filter { $0.connection == connection }.count
         if own >= settings.responsesPerConnection {
             return (
                 .tooManyResponses,
@@ -161,16 +166,20 @@ extension SessionMachine {
     private mutating func remember(
         _ id: String, as number: Int, _ responseID: String, _ hash: UInt64
     ) {
-        messages[id] = AcceptedMessage(
-            response: number, responseID: responseID, sequence: log.lastSequence + 1,
-            inputHash: hash)
-        messageOrder.append(id)
-        // A running one is never forgotten: its repetition would start, and bill, a second response.
-        if messageOrder.count > settings.messagesPerSession,
-            let oldest = messageOrder.firstIndex(where: { messages[$0]?.outcome != nil })
-        {
-            messages[messageOrder.remove(at: oldest)] = nil
+        messages.remember(
+            id,
+            AcceptedMessage(
+                response: number, responseID: responseID, sequence: log.lastSequence + 1,
+                inputHash: hash),
+            atMost: settings.messagesPerSession)
+    }
+
+    /// Adds a record; the array grows by a few, since most sessions have one answer.
+    mutating func append(_ record: ResponseRecord) {
+        if responses.count == responses.capacity {
+            responses.reserveCapacity(responses.count + max(1, responses.count / 4))
         }
+        responses.append(record)
     }
 
     private mutating func appendMessageEvent(_ message: ClientCommand.Message, _ number: Int) {
@@ -212,7 +221,7 @@ extension SessionMachine {
         case .response(let id):
             if let record = responses.first(where: { $0.id == id }) {
                 beginCancel(record.number, .client, now: now, actions: &actions)
-            } else if !messages.values.contains(where: { $0.responseID == id }) {
+            } else if !messages.hasResponse(id) {
                 let frame = ServerFrames.error(
                     .responseNotFound, "this session has no response \(id.prefix(64))")
                 actions.append(.send(connection, frame: frame))
@@ -226,8 +235,9 @@ extension SessionMachine {
             }
         case .own:
             // A response whose connection is gone has nobody else to stop it.
+            let present = connections
             let own = responses.filter { record in
-                record.connection == connection || !connections.contains(record.connection)
+                record.connection == connection || !present.contains(record.connection)
             }
             for record in own { beginCancel(record.number, .client, now: now, actions: &actions) }
         }

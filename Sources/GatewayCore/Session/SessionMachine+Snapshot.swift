@@ -61,7 +61,7 @@ extension SessionMachine {
             // Exactly: what it grew in advance would be kept as long.
             var archived = ArchivedResponse(
                 number: record.number, lastSequence: record.lastSequence,
-                snapshot: Array(snapshot[...]))
+                snapshot: snapshot.exact)
             if isFull {
                 archived.upstreamID = record.upstreamID
                 dialect.records[record.number] = nil
@@ -71,6 +71,7 @@ extension SessionMachine {
         }
         archive.sort { $0.number < $1.number }
         responses.removeAll { numbers.contains($0.number) }
+        firstEnd = responses.lazy.compactMap(\.endedAt).min()
         log.dropEvents(ofResponses: numbers)
         // What a reader has not come to yet it gets from a summary only.
         let unread = archive.firstIndex { $0.lastSequence > lowestCursor } ?? archive.count

@@ -121,6 +121,7 @@ extension SessionMachine {
             guard admit(0, index, now: now, actions: &actions) else { return }
             appendResponseEvent(number, status: status == .queued ? "queued" : "in_progress")
         case .tool(let update):
+            responses[index].hasTools = true
             let bytes = (update.arguments?.count ?? 0) + (update.output?.count ?? 0)
             guard admit(bytes, index, now: now, actions: &actions) else { return }
             appendTool(index, update, data)
@@ -340,8 +341,9 @@ extension SessionMachine {
         }
         responses[index].lastSequence = log.lastSequence
         responses[index].phase = .finished(outcome, at: now)
-        messages[record.messageID]?.outcome = outcome
+        messages.end(record.messageID, outcome)
         lastEnd = now
+        if firstEnd == nil { firstEnd = now }
         continueConversation(index, outcome)
         actions.append(
             .responseEnded(
@@ -400,9 +402,12 @@ extension SessionMachine {
             guard outcome == .completed || outcome == .incomplete else { return }
             guard let upstreamID = record.upstreamID else { return }
             previousResponse = upstreamID
-            previousOpenCalls = OpenCalls.outputs(
-                for: log.conversationItems(of: record.extent, isWhole: true))
+            previousOpenCalls =
+                record.hasTools
+                ? OpenCalls.outputs(for: log.conversationItems(of: record.extent, isWhole: true))
+                : []
         case .gateway:
+            pendingInputBytes -= record.keptInputBytes
             responses[index].keptInput = []
             let answer = log.conversationItems(
                 of: record.extent, isWhole: outcome == .completed)

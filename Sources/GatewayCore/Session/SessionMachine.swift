@@ -26,9 +26,8 @@ package struct SessionMachine {
     var isTruncated = false
     var nextNumber = 0
 
-    /// What messages came, by id, and their order for forgetting the oldest.
-    var messages: [String: AcceptedMessage] = [:]
-    var messageOrder: [String] = []
+    /// What messages came.
+    var messages = AcceptedMessages()
     /// Messages that were cancelled before they came, oldest first.
     var cancelledAhead: [String] = []
 
@@ -39,6 +38,8 @@ package struct SessionMachine {
     /// The conversation's items, raw JSON, when they are kept here.
     var conversation: [[UInt8]] = []
     var conversationBytes = 0
+    /// Bytes of the input of running responses that may join the conversation.
+    var pendingInputBytes = 0
 
     /// What only the OpenAI dialect needs.
     var dialect = DialectState()
@@ -46,30 +47,19 @@ package struct SessionMachine {
     /// Every upstream event is an entry of the log, by `upstreamEvent`.
     package var logsEvents: Bool { settings.fidelity == .full }
 
-    /// Attached connections.
-    package private(set) var connections: Set<ConnectionID> = []
+    /// Attached connections; few, so that a list takes less than a set and is as quick.
+    private var attached: [ConnectionID] = []
     /// When the last connection left; nil while one is there.
     private var deserted: Instant?
     /// When the newest end of a response was.
     var lastEnd: Instant?
+    /// When the first of `responses` that have ended had.
+    var firstEnd: Instant?
     /// True while upstream is held back because the readers are behind.
     package private(set) var isPaused = false
     private var hasExpired = false
     /// What `takeStoredBytesChange` has counted.
     private var toldBytes = 0
-
-    /// What is remembered of a message for idempotence.
-    struct AcceptedMessage {
-        let response: Int
-        let responseID: String
-        let sequence: Int
-        let inputHash: UInt64
-        /// How its response ended; nil while it runs.
-        var outcome: ResponseOutcome?
-
-        /// Zero stands for an input that an earlier process took.
-        func hasInput(_ hash: UInt64) -> Bool { inputHash == hash || inputHash == 0 }
-    }
 
     /// Cancels of unknown messages that are remembered.
     static let maximumCancelsAhead = 64
@@ -116,11 +106,6 @@ package struct SessionMachine {
             + dialect.turnBytes + (dialect.waiting.isEmpty ? 0 : dialect.waitingBytes)
     }
 
-    /// Bytes of the input of running responses that may join the conversation.
-    var pendingInputBytes: Int {
-        responses.reduce(0) { $0 + $1.keptInput.reduce(0) { $0 + $1.count } }
-    }
-
     /// Numbers of the responses that have not ended.
     package var runningResponses: [Int] {
         responses.compactMap { $0.isFinished ? nil : $0.number }
@@ -134,13 +119,16 @@ package struct SessionMachine {
 
     // MARK: Connections
 
+    /// Attached connections.
+    package var connections: Set<ConnectionID> { Set(attached) }
+
     /// Adds a reader.
     ///
     /// Says what it should know besides the log: what running responses wait for.
     package mutating func attach(
         _ connection: ConnectionID, now: Instant, actions: inout [SessionAction]
     ) {
-        connections.insert(connection)
+        if !attached.contains(connection) { attached.append(connection) }
         deserted = nil
         guard settings.fidelity == .native else { return }
         for record in responses where !record.isFinished {
@@ -152,8 +140,8 @@ package struct SessionMachine {
 
     /// Removes a reader; its responses go on until the resume window ends.
     package mutating func detach(_ connection: ConnectionID, now: Instant) {
-        connections.remove(connection)
-        if connections.isEmpty, deserted == nil { deserted = now }
+        attached.removeAll { $0 == connection }
+        if attached.isEmpty, deserted == nil { deserted = now }
     }
 
     // MARK: Time
@@ -163,7 +151,8 @@ package struct SessionMachine {
     /// - Invariant: right after a `tick` it lies in the future.
     package var nextDeadline: Instant? {
         guard !hasExpired else { return nil }
-        let compaction = firstEnd.map { $0 + settings.retention }
+        let next = settings.fidelity == .native ? firstEnd : firstGroupEnd
+        let compaction = next.map { $0 + settings.retention }
         guard let desertion = abandonment ?? expiry else { return compaction }
         return compaction.map { min($0, desertion) } ?? desertion
     }
@@ -180,12 +169,6 @@ package struct SessionMachine {
     private var expiry: Instant? {
         guard let deserted, !isRunning else { return nil }
         return max(deserted, lastEnd ?? deserted) + settings.sessionRetention
-    }
-
-    /// When what is compacted next had ended.
-    private var firstEnd: Instant? {
-        guard settings.fidelity == .native else { return firstGroupEnd }
-        return responses.lazy.compactMap(\.endedAt).min()
     }
 
     /// Does what is due: cancels abandoned responses, compacts old ones, ends the session.
@@ -211,7 +194,7 @@ package struct SessionMachine {
         bestCursor: Int, lowestCursor: Int = .max, actions: inout [SessionAction]
     ) {
         self.lowestCursor = lowestCursor
-        let isExempt = connections.isEmpty && settings.abandonPolicy == .proceed
+        let isExempt = attached.isEmpty && settings.abandonPolicy == .proceed
         let unread = isExempt ? 0 : log.bytes(after: bestCursor)
         if isPaused {
             guard unread <= settings.lowWatermarkBytes else { return }

@@ -17,8 +17,9 @@ extension UpstreamRequestBody {
 
     /// The same request with the text so far (UTF-8) and the order to go on behind its input.
     ///
-    /// Nil without an input.
+    /// Nil without an input, or once the request was forgotten.
     package func goingOn(from text: [UInt8]) -> UpstreamRequestBody? {
+        guard bytes.first == UInt8(ascii: "{") else { return nil }
         let root = JSONValue(kind: .object, range: 0..<bytes.count)
         guard let input = root.member("input", in: bytes.span)?.range else { return nil }
         var body: [UInt8] = []

@@ -23,6 +23,14 @@ package struct UpstreamRequestBody: Equatable, Sendable {
             .map { String(decoding: $0, as: UTF8.self) }
     }
 
+    /// Forgets the document but for the model's name: it will not be sent any more.
+    ///
+    /// A conversation can be large, and the answer to it long.
+    package mutating func forget() {
+        bytes = model.map { Array(bytes[$0]) } ?? []
+        model = model.map { 0..<$0.count }
+    }
+
     /// The document with another model, or without streaming.
     package func bytes(model name: String?, isStreaming: Bool) -> [UInt8] {
         guard name != nil || !isStreaming else { return bytes }

@@ -31,6 +31,10 @@ package struct Instant: Hashable, Comparable, Sendable {
 extension Duration {
     /// This duration in whole nanoseconds; saturates at about 292 years.
     package var nanoseconds: Int64 {
+        // A thousand million is 1953125 times 2 to the power of 9: up to 78 minutes one division of 64 bits is
+        // enough, where `components` makes several of 128.
+        let shifted = attoseconds >> 9
+        if attoseconds >= 0, let short = Int64(exactly: shifted) { return short / 1_953_125 }
         let (seconds, attoseconds) = components
         let (scaled, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
         guard !overflow else { return seconds < 0 ? .min : .max }

@@ -118,15 +118,17 @@ package struct ResumeClaims: Sendable, Equatable {
     /// length in 2 bytes, then rights (4) and expiry (8); numbers are big-endian.
     /// One sequence of bytes for one value, so equal claims have equal signatures.
     package func encoded(keyID: String) -> [UInt8] {
-        var bytes: [UInt8] = [Self.version]
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(192)
+        bytes.append(Self.version)
         let texts = [
             keyID, session, epoch, subject, lastUpstreamResponse ?? "", running?.response ?? "",
             running?.message ?? "", running?.upstream ?? "",
         ]
         for text in texts {
-            let utf8 = text.utf8.prefix(Int(UInt16.max))
-            append(UInt16(utf8.count), to: &bytes)
-            bytes.append(contentsOf: utf8)
+            // `init` has bounded all of them but the key's name, which the signer has.
+            append(UInt16(truncatingIfNeeded: text.utf8.count), to: &bytes)
+            bytes.append(literal: text)
         }
         append(rights.rawValue, to: &bytes)
         append(UInt64(expiresAt), to: &bytes)

@@ -79,8 +79,11 @@ package struct AttemptMachine: Sendable {
     package private(set) var attempts = 0
     /// Reattachments begun.
     package private(set) var reattachments = 0
-    private var tried: Set<Int> = []
+    /// Few: a list takes less than a set.
+    private var tried: [Int] = []
     private var member: Int?
+    /// There is a request that could be sent: not for a response that an earlier process has asked for.
+    private var hasRequest = true
     /// A background response runs at upstream whose id is known.
     package private(set) var isNamed = false
     /// Something that a client sees came of the present upstream.
@@ -106,6 +109,7 @@ package struct AttemptMachine: Sendable {
     ) -> AttemptMachine {
         var machine = AttemptMachine(policy: policy, memberCount: memberCount)
         machine.isNamed = true
+        machine.hasRequest = false
         machine.member = member
         return machine
     }
@@ -116,6 +120,13 @@ package struct AttemptMachine: Sendable {
     /// True once nothing can happen any more.
     package var isEnded: Bool { state == .ended }
 
+    /// True while the request may have to be sent once more: nothing of the answer was shown, or what was shown
+    /// could go on at an upstream that was not tried, were it to break off.
+    package var mayNeedRequest: Bool {
+        guard !isEnded, hasRequest else { return false }
+        return !hasOutput || (tried.count < memberCount && seams < policy.maximumSeams)
+    }
+
     /// Whether a failure would be followed by another try, were there an upstream for it.
     package func wouldRetry(
         _ failure: AttemptFailure, hasBudget: Bool, isContinuable: Bool = false
@@ -123,6 +134,7 @@ package struct AttemptMachine: Sendable {
         if hasOutput || broken != nil {
             return hasBudget && mayGoOn(failure, isContinuable: isContinuable)
         }
+        guard isNamed || hasRequest else { return false }
         switch failure.verdict {
         case .final: return false
         case .elsewhere: return hasBudget && tried.count < memberCount && isBelowMaximum
@@ -151,7 +163,7 @@ package struct AttemptMachine: Sendable {
         case (.acquiring, .granted(let member)):
             state = .connecting
             self.member = member
-            tried.insert(member)
+            if !tried.contains(member) { tried.append(member) }
             attempts += 1
             return broken == nil ? .open(member) : .goOn(at: member)
         case (.acquiring, .refused(let refusal)): return refused(refusal)
@@ -191,6 +203,7 @@ package struct AttemptMachine: Sendable {
         case (.backingOff(let failure), .timer):
             state = .acquiring
             if isNamed, let member { return reattach(member) }
+            guard hasRequest else { return fail(failure.error) }
             lastFailure = failure
             tried = []
             return .acquire(tried: [])
@@ -211,13 +224,13 @@ package struct AttemptMachine: Sendable {
     ) -> Action {
         lastFailure = failure
         if isNamed { return detached(failure, random) }
-        guard hasBudget, isBelowMaximum, failure.verdict != .final else {
+        guard hasRequest, hasBudget, isBelowMaximum, failure.verdict != .final else {
             return fail(failure.error)
         }
         if tried.count < memberCount {
             state = .acquiring
             pendingRandom = random
-            return .acquire(tried: tried)
+            return .acquire(tried: Set(tried))
         }
         guard failure.verdict == .again else { return fail(failure.error) }
         return backOff(failure, random)
@@ -237,12 +250,12 @@ package struct AttemptMachine: Sendable {
             hasOutput = false
         }
         state = .acquiring
-        return .acquire(tried: tried)
+        return .acquire(tried: Set(tried))
     }
 
     /// Whether an upstream that was not tried may be asked to go on.
     private func mayGoOn(_ failure: AttemptFailure, isContinuable: Bool) -> Bool {
-        guard tried.count < memberCount, failure.verdict != .final else { return false }
+        guard hasRequest, tried.count < memberCount, failure.verdict != .final else { return false }
         if broken != nil { return true }
         return isContinuable && failure.isBreak && seams < policy.maximumSeams
     }

@@ -28,29 +28,18 @@ package struct RateLimitWindows: Equatable, Sendable {
 
     /// Takes an answer's headers; what they do not name stays.
     ///
-    /// `unanswered` requests are on their way, which the answer may not count yet.
-    package mutating func update(_ head: UpstreamResponseHead, unanswered: Int = 0, now: Instant) {
-        Self.update(&requests, "requests", head, now)
-        Self.update(&tokens, "tokens", head, now)
-        guard unanswered > 0, head["x-ratelimit-remaining-requests"] != nil else { return }
-        requests.take(unanswered, now: now)
-    }
-
-    private static func update(
-        _ window: inout Window, _ name: String, _ head: UpstreamResponseHead, _ now: Instant
+    /// `unanswered` requests are on their way, which the answer may not count yet. At most `overlapping` others are
+    /// not counted in it: those that were on their way at any time together with the answered one; nil where that
+    /// is not known.
+    package mutating func update(
+        _ head: UpstreamResponseHead, unanswered: Int = 0, overlapping: Int? = nil, now: Instant
     ) {
-        if let limit = head["x-ratelimit-limit-\(name)"].flatMap({ Int($0) }) {
-            window.limit = max(0, limit)
-        }
-        guard let remaining = head["x-ratelimit-remaining-\(name)"].flatMap({ Int($0) }) else {
-            return
-        }
-        window.remaining = max(0, remaining)
-        window.resetAt = head["x-ratelimit-reset-\(name)"].flatMap { duration($0) }
-            .map { now + min($0, longestReset) }
-        if let limit = window.limit, let resetAt = window.resetAt, remaining < limit {
-            window.refill = max(.zero, resetAt - now) / max(1, limit - max(0, remaining))
-        }
+        requests.update(
+            limit: head[.limitRequests], remaining: head[.remainingRequests],
+            reset: head[.resetRequests], counts: (unanswered, overlapping), now)
+        tokens.update(
+            limit: head[.limitTokens], remaining: head[.remainingTokens],
+            reset: head[.resetTokens], counts: nil, now)
     }
 
     /// A request goes out: the next headers say the same, only later.
@@ -73,48 +62,108 @@ package struct RateLimitWindows: Equatable, Sendable {
     /// `12ms`, `1s`, `6m0s`, `1h2m`, `1.5s`; a plain number counts seconds.
     package static func duration(_ text: String) -> Duration? {
         guard !text.isEmpty, text.utf8.count <= 32 else { return nil }
+        let bytes = text.utf8.span
         var total = 0.0
-        var number: [UInt8] = []
-        let bytes = Array(text.utf8)
         var index = 0
         while index < bytes.count {
-            let byte = bytes[index]
-            if (0x30...0x39).contains(byte) || byte == UInt8(ascii: ".") {
-                number.append(byte)
-                index += 1
-                continue
-            }
-            guard number.count <= 12, let value = Double(String(decoding: number, as: UTF8.self))
-            else { return nil }
-            number = []
-            var unit: [UInt8] = []
-            while index < bytes.count, (0x61...0x7A).contains(bytes[index]) {
-                unit.append(bytes[index])
-                index += 1
-            }
-            switch String(decoding: unit, as: UTF8.self) {
-            case "d": total += value * 86_400
-            case "h": total += value * 3_600
-            case "m": total += value * 60
-            case "s": total += value
-            case "ms": total += value / 1_000
-            case "us": total += value / 1_000_000
-            case "ns": total += value / 1_000_000_000
-            default: return nil
+            guard let number = number(bytes, &index) else { return nil }
+            let unitStart = index
+            while index < bytes.count, (0x61...0x7A).contains(bytes[index]) { index += 1 }
+            let unit = unitStart..<index
+            func isUnit(_ name: String) -> Bool { ByteScan.equal(bytes, unit, name) }
+            if isUnit("s") {
+                total += number
+            } else if isUnit("ms") {
+                total += number / 1_000
+            } else if isUnit("m") {
+                total += number * 60
+            } else if isUnit("h") {
+                total += number * 3_600
+            } else if isUnit("d") {
+                total += number * 86_400
+            } else if isUnit("us") {
+                total += number / 1_000_000
+            } else if isUnit("ns") {
+                total += number / 1_000_000_000
+            } else if unit.isEmpty, unitStart == bytes.count, total == 0 {
+                total = number
+            } else {
+                return nil
             }
         }
-        if !number.isEmpty {
-            guard number.count <= 12, total == 0,
-                let value = Double(String(decoding: number, as: UTF8.self))
-            else { return nil }
-            total = value
-        }
-        guard total >= 0, total < 1e9 else { return nil }
+        guard total < 1e9 else { return nil }
         return .nanoseconds(Int64(total * 1e9))
+    }
+
+    /// At most twelve digits with at most one point, from `index` on.
+    private static func number(_ bytes: Span<UInt8>, _ index: inout Int) -> Double? {
+        let start = index
+        var digits = 0
+        var divisor = 1
+        var point: Int?
+        while index < bytes.count {
+            let byte = bytes[index]
+            if (0x30...0x39).contains(byte) {
+                guard index - start < 12 else { return nil }
+                digits = digits * 10 + Int(byte - 0x30)
+                if point != nil { divisor *= 10 }
+            } else if byte == UInt8(ascii: "."), point == nil {
+                point = index
+            } else {
+                break
+            }
+            index += 1
+        }
+        // "1." is no number, nor is nothing.
+        guard index > start, point.map({ $0 < index - 1 }) ?? true else { return nil }
+        // Both are whole numbers that a Double holds exactly: the quotient is the nearest one.
+        return Double(digits) / Double(divisor)
     }
 }
 
 extension RateLimitWindows.Window {
+    /// Takes what an answer says, which with `counts` is about requests.
+    ///
+    /// Answers overtake each other on their way: one that upstream gave before others says too much, for those
+    /// others are not on their way any more when it is heard. So no answer gives back more than time does, except
+    /// what is left even when all that overlapped with its request is taken off.
+    fileprivate mutating func update(
+        limit: String?, remaining: String?, reset: String?,
+        counts: (unanswered: Int, overlapping: Int?)?, _ now: Instant
+    ) {
+        let known = remaining.flatMap { Int($0) }.map { max(0, $0) }
+        let expected = counts == nil ? nil : expected(now)
+        if let limit = limit.flatMap({ Int($0) }).map({ max(0, $0) }), limit != self.limit {
+            self.limit = limit
+            refill = .zero
+        }
+        guard let known else { return }
+        let time = reset.flatMap { RateLimitWindows.duration($0) }
+            .map { max(.zero, min($0, RateLimitWindows.longestReset)) }
+        self.remaining = known
+        resetAt = time.map { now + $0 }
+        if let limit = self.limit, let time, known < limit {
+            // What is there again of one request counts in the time and not in the number.
+            let shortest = time / (limit - known)
+            refill = counts == nil ? shortest : max(refill, shortest)
+        }
+        guard let counts else { return }
+        var left = known - min(known, max(0, counts.unanswered))
+        if let expected { left = min(left, expected) }
+        if let overlapping = counts.overlapping { left = max(left, known - max(0, overlapping)) }
+        take(known - left, now: now)
+    }
+
+    /// What is left by now of what was known; nil where nothing was.
+    private func expected(_ now: Instant) -> Int? {
+        guard let remaining, let limit, let resetAt else { return remaining }
+        guard resetAt > now else { return limit }
+        let refill = refill.nanoseconds
+        guard refill > 0 else { return remaining }
+        let missing = (resetAt - now).nanoseconds / refill + 1
+        return max(remaining, limit - Int(clamping: min(missing, Int64(limit))))
+    }
+
     /// Counts requests whose own answers will say the same.
     fileprivate mutating func take(_ count: Int, now: Instant) {
         guard let known = remaining else { return }

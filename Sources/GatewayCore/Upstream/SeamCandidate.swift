@@ -17,6 +17,9 @@ package struct SeamCandidate: Equatable, Sendable {
     /// True while nothing but text and reasoning was shown, and some text.
     package var isContinuable: Bool { isAllowed && hasText && !hasMore }
 
+    /// True unless nothing that may yet come would make it continuable.
+    package var mayBeContinuable: Bool { isAllowed && !hasMore }
+
     /// Takes what a client has been shown; ranges point into `data`.
     package mutating func show(_ output: ResponsesOutput, _ data: Span<UInt8>) {
         switch output {

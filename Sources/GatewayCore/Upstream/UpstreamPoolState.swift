@@ -39,6 +39,8 @@ package struct UpstreamPoolState: Sendable {
         package let member: Int
         /// The breaker waits for its outcome.
         package let isProbe: Bool
+        /// The member's answers that had begun when it was given.
+        fileprivate(set) var answeredBefore = 0
     }
 
     /// Why there is no upstream for an attempt.
@@ -76,13 +78,18 @@ package struct UpstreamPoolState: Sendable {
         package var breaker: CircuitBreaker
         package var limits = RateLimitWindows()
         package var inFlight = 0
-        /// Of those the ones whose answer has not begun.
-        package var unanswered = 0
+        /// Attempts so far.
+        fileprivate var sent = 0
+        /// Of those the ones whose answer has begun, or never will.
+        fileprivate var answered = 0
         /// No attempt before: upstream asked for a pause, or its limit nears.
         package var pausedUntil = Instant(nanoseconds: .min)
-        /// It answers requests without `stream` only.
-        package var refusesStreams = false
+        /// What it makes of `stream: true`, by model, where that is not streams.
+        fileprivate var streaming: [String: UpstreamStreaming] = [:]
     }
+
+    /// Models of a member that something is known of: clients may name what they like.
+    static let maximumKnownModels = 100
 
     package private(set) var members: [Status]
     private var queue: [Place] = []
@@ -166,7 +173,7 @@ package struct UpstreamPoolState: Sendable {
         _ grant: Grant, _ outcome: CircuitBreaker.Outcome, retryAfter: Duration? = nil,
         isAnswered: Bool, now: Instant, random: UInt64
     ) {
-        if !isAnswered { answered(grant.member) }
+        if !isAnswered { members[grant.member].answered += 1 }
         members[grant.member].inFlight -= 1
         members[grant.member].breaker.end(outcome, isProbe: grant.isProbe, now: now)
         if let retryAfter, retryAfter > .zero {
@@ -228,9 +235,19 @@ package struct UpstreamPoolState: Sendable {
     private mutating func grant(_ member: Int, _ now: Instant) -> Grant {
         members[member].inFlight += 1
         space(member, now)
+        return send(from: member, isProbe: members[member].breaker.begin(now: now), now)
+    }
+
+    /// Counts one more request of an attempt that keeps its place, whose first one has been answered.
+    package mutating func sendAgain(_ grant: Grant, now: Instant) -> Grant {
+        send(from: grant.member, isProbe: grant.isProbe, now)
+    }
+
+    private mutating func send(from member: Int, isProbe: Bool, _ now: Instant) -> Grant {
         members[member].limits.sent(now: now)
-        members[member].unanswered += 1
-        return Grant(member: member, isProbe: members[member].breaker.begin(now: now))
+        members[member].sent += 1
+        return Grant(
+            member: member, isProbe: isProbe, answeredBefore: members[member].answered)
     }
 
     /// The next attempt waits while the member's limit nears.
@@ -252,21 +269,37 @@ package struct UpstreamPoolState: Sendable {
 
     /// A head came: its rate limits count for whoever asks next.
     ///
-    /// `answersGrant` is true for the first head of an attempt, and false for what needs no place.
+    /// `grant` is whose first head it is, and nil for what needs no place.
     package mutating func observe(
-        _ head: UpstreamResponseHead, of member: Int, answersGrant: Bool, now: Instant
+        _ head: UpstreamResponseHead, of member: Int, answering grant: Grant?, now: Instant
     ) {
-        if answersGrant { answered(member) }
-        members[member].limits.update(head, unanswered: members[member].unanswered, now: now)
+        if grant != nil { members[member].answered += 1 }
+        let status = members[member]
+        members[member].limits.update(
+            head, unanswered: status.sent - status.answered,
+            overlapping: grant.map { status.sent - 1 - $0.answeredBefore }, now: now)
         space(member, now)
     }
 
-    private mutating func answered(_ member: Int) {
-        members[member].unanswered = max(0, members[member].unanswered - 1)
+    /// The member has shown what it makes of `stream: true` for a model.
+    package mutating func note(
+        _ streaming: UpstreamStreaming, of member: Int, for model: String
+    ) {
+        guard streaming != .streams else {
+            members[member].streaming[model] = nil
+            return
+        }
+        if members[member].streaming.count >= Self.maximumKnownModels,
+            members[member].streaming[model] == nil
+        {
+            // What is forgotten is learned again.
+            members[member].streaming.removeAll()
+        }
+        members[member].streaming[model] = streaming
     }
 
-    /// The member answers requests without `stream` only.
-    package mutating func noteRefusesStreams(_ member: Int) {
-        members[member].refusesStreams = true
+    /// What the member makes of `stream: true` for a model, as far as is known.
+    package func streaming(of member: Int, for model: String) -> UpstreamStreaming {
+        members[member].streaming[model] ?? .streams
     }
 }

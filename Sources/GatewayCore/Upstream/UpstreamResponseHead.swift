@@ -2,11 +2,18 @@
 package struct UpstreamResponseHead: Equatable, Sendable {
     /// One header field; the name is in lower case, the value without surrounding blanks.
     package struct Field: Equatable, Sendable {
+        /// What it is; nil for one without a use.
+        package let header: UpstreamHeader?
         package let name: String
         package let value: String
 
         /// Makes a field; `name` must be in lower case.
         package init(name: String, value: String) {
+            self.init(UpstreamHeader(name: name), name: name, value: value)
+        }
+
+        fileprivate init(_ header: UpstreamHeader?, name: String, value: String) {
+            self.header = header
             self.name = name
             self.value = value
         }
@@ -23,9 +30,10 @@ package struct UpstreamResponseHead: Equatable, Sendable {
         self.fields = fields
     }
 
-    /// The value of the first field of that name, given in lower case.
-    package subscript(name: String) -> String? {
-        fields.first { $0.name == name }?.value
+    /// The value of the first such field.
+    package subscript(header: UpstreamHeader) -> String? {
+        for field in fields where field.header == header { return field.value }
+        return nil
     }
 
     /// True for 200 to 299.
@@ -33,23 +41,29 @@ package struct UpstreamResponseHead: Equatable, Sendable {
 
     /// The media type in lower case without parameters; nil when upstream names none.
     package var mediaType: String? {
-        guard let value = self["content-type"] else { return nil }
-        let type = value.prefix { $0 != ";" && $0 != " " && $0 != "\t" }
-        return type.isEmpty ? nil : type.lowercased()
+        guard let value = self[.contentType] else { return nil }
+        let type = value.utf8.prefix { byte in
+            byte != UInt8(ascii: ";") && byte != UInt8(ascii: " ") && byte != UInt8(ascii: "\t")
+        }
+        return type.isEmpty ? nil : Substring(type).lowercased()
     }
 
     /// Upstream's own name for this request, for its support: OpenAI's, else Azure's, else the edge's.
     package var requestID: String? {
-        self["x-request-id"] ?? self["apim-request-id"] ?? self["request-id"] ?? self["cf-ray"]
+        self[.requestID] ?? self[.azureRequestID] ?? self[.plainRequestID] ?? self[.edgeRequestID]
     }
 
-    /// The head with nothing but what diagnoses need: status, media type, upstream's name for the request.
+    /// The head with nothing but what diagnoses need: status and upstream's name for the request.
     ///
     /// For as long as the body streams; rate limits and the rest were read when the head came.
     package var abridged: UpstreamResponseHead {
-        let names = ["content-type", "x-request-id", "apim-request-id", "request-id", "cf-ray"]
-        return UpstreamResponseHead(
-            status: status, fields: fields.filter { names.contains($0.name) })
+        let kept = fields.filter { field in
+            switch field.header {
+            case .requestID, .azureRequestID, .plainRequestID, .edgeRequestID: true
+            default: false
+            }
+        }
+        return UpstreamResponseHead(status: status, fields: kept)
     }
 
     /// How long upstream asks us to wait; nil when it asks for nothing that can be understood.
@@ -57,13 +71,14 @@ package struct UpstreamResponseHead: Equatable, Sendable {
     /// `retry-after-ms` wins over `retry-after`. A date counts from the response's own `date`, so that
     /// a wrong clock on either side does not matter, else from `unixSeconds`.
     package func retryAfter(unixSeconds: Int64?) -> Duration? {
-        if let value = self["retry-after-ms"], let milliseconds = Double(plainDecimal: value) {
+        if let value = self[.retryAfterMilliseconds], let milliseconds = Double(plainDecimal: value)
+        {
             return .seconds(milliseconds / 1_000)
         }
-        guard let value = self["retry-after"] else { return nil }
+        guard let value = self[.retryAfter] else { return nil }
         if let seconds = Double(plainDecimal: value) { return .seconds(seconds) }
         guard let date = HTTPDate.unixSeconds(value) else { return nil }
-        guard let now = self["date"].flatMap(HTTPDate.unixSeconds) ?? unixSeconds else {
+        guard let now = self[.date].flatMap(HTTPDate.unixSeconds) ?? unixSeconds else {
             return nil
         }
         return .seconds(max(0, date - now))
@@ -71,7 +86,7 @@ package struct UpstreamResponseHead: Equatable, Sendable {
 
     /// What `x-should-retry` says; nil when it is absent or neither `true` nor `false`.
     package var shouldRetry: Bool? {
-        switch self["x-should-retry"] {
+        switch self[.shouldRetry] {
         case "true"?: true
         case "false"?: false
         default: nil
@@ -176,41 +191,22 @@ package struct UpstreamHeadParser {
         guard fields.count < Self.maximumFields else { return }
         var colon = 0
         while colon < end, line[colon] != UInt8(ascii: ":") { colon += 1 }
-        // The longest name of use is shorter; a line without a name (a folded one) has no use either.
-        guard colon > 0, colon < end, colon <= 40 else { return }
-        var name: [UInt8] = []
-        name.reserveCapacity(colon)
-        for index in 0..<colon {
-            let byte = line[index]
-            name.append((0x41...0x5A).contains(byte) ? byte | 0x20 : byte)
-        }
+        // A line without a name (a folded one) has no use either.
+        guard colon < end,
+            let (header, name) = UpstreamHeader.recognise(line, colon: colon)
+        else { return }
         var first = colon + 1
         var last = end
         while first < last, Self.isBlank(line[first]) { first += 1 }
         while last > first, Self.isBlank(line[last - 1]) { last -= 1 }
         guard last - first <= Self.maximumValueBytes else { return }
-        let nameText = String(decoding: name, as: UTF8.self)
-        guard Self.isKept(nameText) else { return }
         var value: [UInt8] = []
-        value.reserveCapacity(last - first)
-        for index in first..<last { value.append(line[index]) }
-        fields.append(.init(name: nameText, value: String(decoding: value, as: UTF8.self)))
+        value.append(line, first..<last)
+        fields.append(.init(header, name: name, value: String(decoding: value, as: UTF8.self)))
     }
 
     private static func isBlank(_ byte: UInt8) -> Bool {
         byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t")
-    }
-
-    private static func isKept(_ name: String) -> Bool {
-        switch name {
-        case "content-type", "content-encoding", "date", "retry-after", "retry-after-ms",
-            "x-should-retry", "x-request-id", "apim-request-id", "request-id", "cf-ray",
-            "openai-processing-ms", "openai-version", "openai-model", "openai-organization",
-            "openai-project", "location", "server":
-            true
-        default:
-            name.hasPrefix("x-ratelimit-")
-        }
     }
 }
 

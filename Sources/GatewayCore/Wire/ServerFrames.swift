@@ -114,6 +114,7 @@ package enum ServerFrames {
 
     package static func frame(_ type: String, _ body: (inout [UInt8]) -> Void) -> [UInt8] {
         var frame: [UInt8] = []
+        frame.reserveCapacity(160)
         frame.append(literal: "{\"type\":\"")
         frame.append(literal: type)
         frame.append(UInt8(ascii: "\""))

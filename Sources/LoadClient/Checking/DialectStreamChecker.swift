@@ -81,20 +81,12 @@ package struct DialectStreamChecker: StreamChecker {
     }
 
     private mutating func session(_ fields: DialectFields, _ line: Span<UInt8>) -> Verdict {
-        let end = fields.seq ?? 0
-        let isRecovered = fields.recovered ?? false
-        let violation = position.ready(
-            session: line.bytes(fields.session), epoch: line.bytes(fields.epoch), end: end,
-            isRecovered: isRecovered)
-        if let violation { return .violation(violation) }
-        if !isRecovered {
+        let verdict = position.greeted(by: fields, line)
+        if case .ready(let ready) = verdict, !ready.isRecovered {
             running = []
             lastOfLane = [:]
         }
-        return .ready(
-            Verdict.Ready(
-                seq: end, isRecovered: isRecovered, reason: line.string(fields.reason),
-                resumeToken: line.string(fields.resumeToken)))
+        return verdict
     }
 
     private func refusal(_ fields: DialectFields, _ line: Span<UInt8>) -> Verdict {
@@ -238,15 +230,7 @@ package struct DialectStreamChecker: StreamChecker {
     }
 
     private func slot(of lane: DialectFields.Slice, _ line: Span<UInt8>) -> Int? {
-        let range = lane.range
-        return running.firstIndex { response in
-            guard response.lane.count == range.count else { return false }
-            for offset in 0..<range.count
-            where response.lane[offset] != line[range.lowerBound + offset] {
-                return false
-            }
-            return true
-        }
+        running.firstIndex { line.has($0.lane, at: lane) }
     }
 
     // MARK: - Snapshots

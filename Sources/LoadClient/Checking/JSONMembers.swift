@@ -171,6 +171,16 @@ extension Span<UInt8> {
         extracting(slice.range).withUnsafeBufferPointer { Array($0) }
     }
 
+    /// Whether `slice` covers just these bytes; one that is not there covers none.
+    func has(_ bytes: [UInt8], at slice: JSONMembers.Slice) -> Bool {
+        let range = slice.range
+        guard bytes.count == range.count else { return false }
+        for offset in 0..<range.count where bytes[offset] != self[range.lowerBound + offset] {
+            return false
+        }
+        return true
+    }
+
     /// The same as text, escapes as written.
     func string(_ slice: JSONMembers.Slice) -> String {
         String(decoding: bytes(slice), as: UTF8.self)

@@ -77,17 +77,9 @@ package struct NativeStreamChecker: StreamChecker {
     }
 
     private mutating func ready(_ fields: FrameFields, _ line: Span<UInt8>) -> Verdict {
-        let end = fields.seq ?? 0
-        let isRecovered = fields.recovered ?? false
-        let violation = position.ready(
-            session: line.bytes(fields.session), epoch: line.bytes(fields.epoch), end: end,
-            isRecovered: isRecovered)
-        if let violation { return .violation(violation) }
-        if !isRecovered { running = [] }
-        return .ready(
-            Verdict.Ready(
-                seq: end, isRecovered: isRecovered, reason: line.string(fields.reason),
-                resumeToken: line.string(fields.resumeToken)))
+        let verdict = position.greeted(by: fields, line)
+        if case .ready(let ready) = verdict, !ready.isRecovered { running = [] }
+        return verdict
     }
 
     // MARK: - The log
@@ -198,15 +190,7 @@ package struct NativeStreamChecker: StreamChecker {
     }
 
     private func slot(of name: FrameFields.Slice, _ line: Span<UInt8>) -> Int? {
-        let range = name.range
-        return running.firstIndex { response in
-            guard response.id.count == range.count else { return false }
-            for offset in 0..<range.count
-            where response.id[offset] != line[range.lowerBound + offset] {
-                return false
-            }
-            return true
-        }
+        running.firstIndex { line.has($0.id, at: name) }
     }
 }
 

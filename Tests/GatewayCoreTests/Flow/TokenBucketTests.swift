@@ -89,4 +89,22 @@ struct InstantTests {
         #expect(Duration.seconds(Int64.min).nanoseconds == .min)
         #expect(Duration.nanoseconds(-1_500_000).milliseconds == -1)
     }
+
+    @Test("durations in nanoseconds, on both sides of what one division of 64 bits can do")
+    func nanoseconds() {
+        let edge: Int64 = 4_722_366_482_869
+        for count in [0, 1, 999_999_999, edge - 1, edge, edge + 1, 1 << 62, .max, -1, -edge, .min] {
+            #expect(Duration.nanoseconds(count).nanoseconds == count)
+        }
+        // What is no whole nanosecond is rounded towards zero.
+        for attoseconds in [Int64(1), 999_999_999, 1_000_000_000, 1_999_999_999] {
+            let whole = attoseconds / 1_000_000_000
+            #expect(
+                Duration(secondsComponent: 0, attosecondsComponent: attoseconds).nanoseconds
+                    == whole)
+            #expect(
+                Duration(secondsComponent: 0, attosecondsComponent: -attoseconds).nanoseconds
+                    == -whole)
+        }
+    }
 }

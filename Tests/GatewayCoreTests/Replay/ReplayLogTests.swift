@@ -121,6 +121,44 @@ struct ReplayLogTests {
         #expect(next == 32)
     }
 
+    @Test("a segment takes little: a session keeps six for each answer of its retention")
+    func segmentSize() {
+        #expect(MemoryLayout<LogSegment>.stride <= 80)
+    }
+
+    @Test("what is kept for long has room for nothing else", arguments: [0, 1, 2, 100, 4_000])
+    func exact(count: Int) {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(10_000)
+        bytes.append(contentsOf: repeatElement(7, count: count))
+        let exact = bytes.exact
+        #expect(exact == bytes)
+        // The allocator rounds up to 16 bytes.
+        #expect(exact.capacity < count + 16)
+    }
+
+    @Test("a finished run and a line give back the room that they grew in advance")
+    func roomIsGivenBack() {
+        var log = ModelledLog()
+        for _ in 0..<500 { log.piece("seven b") }
+        log.log.trimLastRun()
+        log.line("a line of the log, which is not long")
+        for segment in log.log.segments {
+            #expect(segment.bytes.capacity < segment.bytes.count + 16)
+            #expect(segment.starts.capacity < segment.starts.count + 8)
+        }
+    }
+
+    @Test("runs know what their pieces have in common")
+    func keys() {
+        let keys = Self.mixed.log.segments.filter { $0.kind == .run }.map(\.key)
+        #expect(keys.allSatisfy { $0 != nil })
+        #expect(keys.contains { $0?.content == .tool(kind: "shell") && $0?.index == 1 })
+        #expect(keys.contains { $0?.content == .delta(.reasoning) })
+        #expect(keys.contains { $0?.part == 1 })
+        #expect(Self.mixed.log.segments.allSatisfy { $0.kind == .run || $0.key == nil })
+    }
+
     @Test("an empty log has nothing to render")
     func empty() {
         var output: [UInt8] = []

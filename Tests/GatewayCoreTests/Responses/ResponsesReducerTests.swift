@@ -519,6 +519,18 @@ struct ResponsesReducerTests {
         #expect(transcript([error, completed]).lines == [completedLine])
     }
 
+    @Test(
+        "an error without a type is an error event",
+        arguments: [
+            (#"{"error":{"message":"m","type":"t","code":null}}"#, "t"),
+            (#"{"error":{"code":429,"message":"m"},"status":429}"#, "429"),
+            (#"{"error":"m"}"#, "-"),
+        ])
+    func untypedErrors(_ event: String, _ code: String) {
+        #expect(transcript([event]).lines == ["truncated code=\(code)"])
+        #expect(transcript([event, completed]).lines == [completedLine])
+    }
+
     @Test("a stream that breaks off is truncated, never complete; open calls end incomplete")
     func truncated() {
         let result = transcript([
@@ -556,7 +568,8 @@ struct ResponsesReducerTests {
         "broken events",
         arguments: [
             ("[1]", .notAnObject), ("\"x\"", .notAnObject), ("null", .notAnObject),
-            ("{}", .missingType),
+            ("{}", .missingType), (#"{"error":null}"#, .missingType),
+            (#"{"type":null,"error":{"code":"c"}}"#, .missingType),
             (#"{"type":null}"#, .missingType), (#"{"type":7}"#, .missingType),
             (#"{"type":"x""#, .invalidJSON(.init(reason: .unexpectedEnd, offset: 11))),
             (#"{"type":"x"}{"#, .invalidJSON(.init(reason: .trailingBytes, offset: 12))),

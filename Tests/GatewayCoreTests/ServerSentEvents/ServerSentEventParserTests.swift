@@ -148,4 +148,32 @@ struct ServerSentEventParserTests {
             #expect(parsed.comments == 0)
         }
     }
+
+    @Test(
+        "an event that is cut is whole, however many whole ones came before it",
+        arguments: [0, 1, 62, 63, 64, 65, 130])
+    func cutAfterWhole(count: Int) throws {
+        var parser = ServerSentEventParser(
+            limits: .init(maximumLineBytes: 100, maximumEventBytes: 100))
+        var events: [String] = []
+        func feed(_ chunk: String) throws {
+            try parser.feed(Array(chunk.utf8).span) { data, name in
+                var text: [UInt8] = []
+                text.append(name)
+                text.append(literal: "|")
+                text.append(data)
+                events.append(String(decoding: text, as: UTF8.self))
+                return .proceed
+            }
+        }
+        for round in 0..<2 {
+            try feed("event: long\ndata: first half")
+            try feed(" and second\ndata: line\n")
+            try feed("\n")
+            for number in 0..<count { try feed("data: \(round) \(number)\n\n") }
+        }
+        let cut = "long|first half and second\nline"
+        let whole = (0..<2).map { round in (0..<count).map { "|\(round) \($0)" } }
+        #expect(events == [cut] + whole[0] + [cut] + whole[1])
+    }
 }

@@ -317,6 +317,14 @@ struct SimulatedSession {
         let log = machine.log
         let recount = log.segments.reduce(0) { $0 + $1.storedBytes }
         guard log.storedBytes == recount else { throw SimulationFault("the account is wrong") }
+        // What is kept is what asking every response would tell.
+        let input = machine.responses.reduce(0) { $0 + $1.keptInputBytes }
+        guard machine.pendingInputBytes == input else {
+            throw SimulationFault("\(machine.pendingInputBytes) bytes of input, not \(input)")
+        }
+        guard machine.firstEnd == machine.responses.compactMap(\.endedAt).min() else {
+            throw SimulationFault("another response ended first")
+        }
         guard Set(machine.runningResponses) == Set(transfers.keys) else {
             throw SimulationFault("runs \(transfers.keys), responses \(machine.runningResponses)")
         }

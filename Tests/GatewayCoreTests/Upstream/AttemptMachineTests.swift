@@ -146,6 +146,61 @@ struct AttemptMachineTests {
         #expect(machine.handle(Self.failed(Self.mistake)) == .fail(Self.mistake.error))
     }
 
+    @Test(
+        "a response of an earlier process is not asked for again: its request is gone",
+        arguments: [false, true])
+    func adoptedHasNoRequest(isBackingOff: Bool) {
+        var machine = AttemptMachine.reattaching(to: 0, policy: RetryPolicy(), memberCount: 2)
+        #expect(machine.handle(.start) == .reattach(0))
+        #expect(!machine.mayNeedRequest)
+        if isBackingOff {
+            #expect(machine.handle(Self.failed(Self.cut)) == .backOff(.zero))
+            #expect(machine.handle(.unnamed) == .none)
+            #expect(machine.handle(.timer) == .fail(Self.cut.error))
+        } else {
+            #expect(machine.handle(.unnamed) == .none)
+            #expect(!machine.wouldRetry(Self.busy, hasBudget: true))
+            #expect(machine.handle(Self.failed(Self.busy)) == .fail(Self.busy.error))
+        }
+        #expect(machine.isEnded)
+    }
+
+    @Test("the request may be needed until output is shown")
+    func needsRequest() {
+        var machine = Self.machine(2)
+        #expect(machine.mayNeedRequest)
+        _ = machine.handle(.start)
+        _ = machine.handle(.granted(0))
+        _ = machine.handle(.connected)
+        #expect(machine.mayNeedRequest)
+        _ = machine.handle(.output)
+        #expect(!machine.mayNeedRequest)
+        #expect(machine.handle(Self.failed(Self.cut)) == .fail(Self.cut.error))
+        #expect(!machine.mayNeedRequest)
+    }
+
+    @Test(
+        "and longer where another upstream could go on with the answer",
+        arguments: [(0, 2), (1, 1), (1, 2), (1, 3)])
+    func needsRequestForSeam(seams: Int, members: Int) {
+        var policy = RetryPolicy()
+        policy.maximumSeams = seams
+        var machine = AttemptMachine(policy: policy, memberCount: members)
+        for event in [AttemptMachine.Event.start, .granted(0), .connected, .output] {
+            _ = machine.handle(event)
+        }
+        #expect(machine.mayNeedRequest == (seams == 1 && members > 1))
+        guard machine.mayNeedRequest else { return }
+        let cut = AttemptMachine.Event.failed(
+            Self.cut, random: 0, hasBudget: true, isContinuable: true)
+        #expect(machine.handle(cut) == .acquire(tried: [0]))
+        #expect(machine.mayNeedRequest)
+        #expect(machine.handle(.granted(1)) == .goOn(at: 1))
+        #expect(machine.mayNeedRequest)
+        _ = machine.handle(.output)
+        #expect(!machine.mayNeedRequest, "one seam is all")
+    }
+
     @Test("cancel is final in every state")
     func cancel() {
         let steps: [AttemptMachine.Event] = [
@@ -391,6 +446,17 @@ struct UpstreamPoolTests {
         .init(shard: 0, number: number)
     }
 
+    /// Says that so many of 100 requests are left, all of them again in ten seconds.
+    private static func head(_ remaining: Int) -> UpstreamResponseHead {
+        UpstreamResponseHead(
+            status: 200,
+            fields: [
+                .init(name: "x-ratelimit-limit-requests", value: "100"),
+                .init(name: "x-ratelimit-remaining-requests", value: "\(remaining)"),
+                .init(name: "x-ratelimit-reset-requests", value: "10s"),
+            ])
+    }
+
     @Test("equals share, the fallback waits for its turn")
     func choice() {
         var pool = Self.pool(ranks: [0, 0, 1], concurrency: 100)
@@ -461,31 +527,75 @@ struct UpstreamPoolTests {
     @Test("a limit that nears spaces attempts, from the answer that says so")
     func spacing() {
         var pool = Self.pool(ranks: [0], concurrency: 100, queue: 5)
-        func head(_ remaining: Int) -> UpstreamResponseHead {
-            UpstreamResponseHead(
-                status: 200,
-                fields: [
-                    .init(name: "x-ratelimit-limit-requests", value: "100"),
-                    .init(name: "x-ratelimit-remaining-requests", value: "\(remaining)"),
-                    .init(name: "x-ratelimit-reset-requests", value: "10s"),
-                ])
-        }
         func ask(_ number: UInt64, at now: Instant) -> UpstreamPoolState.Admission {
             pool.acquire(Self.ticket(number), pinned: nil, tried: [], now: now, random: 0)
         }
-        let grant = UpstreamPoolState.Grant(member: 0, isProbe: false)
-        #expect(ask(1, at: Self.now) == .granted(grant))
-        pool.observe(head(5), of: 0, answersGrant: true, now: Self.now)
-        #expect(ask(2, at: Self.now) == .granted(grant), "a twentieth is left")
-        pool.observe(head(4), of: 0, answersGrant: true, now: Self.now)
+        var answers = 0
+        func granted(after answers: Int) -> UpstreamPoolState.Admission {
+            .granted(.init(member: 0, isProbe: false, answeredBefore: answers))
+        }
+        func observe(_ head: UpstreamResponseHead, at now: Instant) {
+            let grant = UpstreamPoolState.Grant(
+                member: 0, isProbe: false, answeredBefore: answers)
+            answers += 1
+            pool.observe(head, of: 0, answering: grant, now: now)
+        }
+        #expect(ask(1, at: Self.now) == granted(after: 0))
+        observe(Self.head(5), at: Self.now)
+        #expect(ask(2, at: Self.now) == granted(after: 1), "a twentieth is left")
+        observe(Self.head(4), at: Self.now)
         let spaced = Self.now + .nanoseconds(10_000_000_000 / 96)
         #expect(ask(3, at: Self.now) == .queued(pollAt: spaced))
-        #expect(pool.poll(Self.ticket(3), now: spaced, random: 0) == .granted(grant))
+        #expect(pool.poll(Self.ticket(3), now: spaced, random: 0) == granted(after: 2))
         // Nothing is left: others use the same key.
-        pool.observe(head(0), of: 0, answersGrant: true, now: spaced)
+        observe(Self.head(0), at: spaced)
         #expect(ask(4, at: spaced) == .queued(pollAt: spaced + .seconds(1)))
         #expect(
-            pool.poll(Self.ticket(4), now: spaced + .seconds(1), random: 0) == .granted(grant))
+            pool.poll(Self.ticket(4), now: spaced + .seconds(1), random: 0)
+                == granted(after: 3))
+    }
+
+    @Test("a request that is sent again within its place is counted again, each until its own head")
+    func sentAgain() throws {
+        var pool = Self.pool(ranks: [0])
+        func ask(_ number: UInt64) throws -> UpstreamPoolState.Grant {
+            let admission = pool.acquire(
+                Self.ticket(number), pinned: nil, tried: [], now: Self.now, random: 0)
+            guard case .granted(let grant) = admission else { throw Refused() }
+            return grant
+        }
+        for number in 0..<50 {
+            let first = try ask(UInt64(number))
+            pool.observe(Self.head(30), of: 0, answering: first, now: Self.now)
+            let second = pool.sendAgain(first, now: Self.now)
+            pool.observe(Self.head(30), of: 0, answering: second, now: Self.now)
+            pool.release(second, .success, isAnswered: true, now: Self.now, random: 0)
+            #expect(pool.members[0].limits.requests.remaining == 30)
+        }
+        // One that is on its way counts: nothing was answered more often than it was sent.
+        _ = try ask(50)
+        pool.observe(Self.head(20), of: 0, answering: try ask(51), now: Self.now)
+        #expect(pool.members[0].limits.requests.remaining == 19)
+    }
+
+    private struct Refused: Error {}
+
+    @Test("what a member makes of streams is known by model, of so many at most")
+    func streaming() {
+        var pool = Self.pool(ranks: [0, 1])
+        let limit = UpstreamPoolState.maximumKnownModels
+        for number in 0..<limit { pool.note(.refuses, of: 0, for: "m\(number)") }
+        #expect(pool.streaming(of: 0, for: "m0") == .refuses)
+        #expect(pool.streaming(of: 0, for: "other") == .streams)
+        #expect(pool.streaming(of: 1, for: "m0") == .streams)
+        pool.note(.answersWhole, of: 0, for: "m0")
+        #expect(pool.streaming(of: 0, for: "m0") == .answersWhole)
+        pool.note(.streams, of: 0, for: "m0")
+        pool.note(.refuses, of: 0, for: "m\(limit)")
+        #expect(pool.streaming(of: 0, for: "m1") == .refuses)
+        pool.note(.refuses, of: 0, for: "one more")
+        #expect(pool.streaming(of: 0, for: "m1") == .streams)
+        #expect(pool.streaming(of: 0, for: "one more") == .refuses)
     }
 
     @Test("a request that is tied to one upstream gets that or nothing")

@@ -176,14 +176,18 @@ struct RateLimitTests {
         "durations as upstream writes them",
         arguments: [
             ("12ms", 0.012), ("1s", 1), ("6m0s", 360), ("1h2m3s", 3_723), ("1.5s", 1.5), ("7", 7),
-            ("0s", 0),
+            ("0s", 0), ("1m30.951s", 90.951), ("17.5ms", 0.0175), ("500us", 0.0005),
+            ("2d", 172_800),
         ])
     func durations(_ text: String, _ seconds: Double) {
         #expect(RateLimitWindows.duration(text)?.seconds == seconds)
     }
 
     @Test(
-        "what is no duration", arguments: ["", "s", "1x", "-1s", "1s2", "1e9", "99999999999999s"])
+        "what is no duration",
+        arguments: [
+            "", "s", ".", "1.", "1.s", "1..2s", "1x", "1 s", "-1s", "1s2", "1e9", "99999999999999s",
+        ])
     func noDurations(_ text: String) { #expect(RateLimitWindows.duration(text) == nil) }
 
     @Test("slows down below a twentieth, before anything is refused")
@@ -220,7 +224,12 @@ struct RateLimitTests {
                         ("reset-requests", reset), ("limit-tokens", limit),
                         ("remaining-tokens", remaining), ("reset-tokens", reset),
                     ])
-                    if round % 10 == 0 { windows.update(head, unanswered: .max, now: now) }
+                    if round % 10 == 0 {
+                        windows.update(head, unanswered: .max, overlapping: round - 50, now: now)
+                    }
+                    if round % 10 == 5 {
+                        windows.update(head, unanswered: -1, overlapping: -1, now: now)
+                    }
                     windows.sent(now: now)
                     let spacing = windows.spacing(now: now)
                     #expect(spacing >= .zero && spacing <= .seconds(1))
@@ -240,6 +249,29 @@ struct RateLimitTests {
                 ("reset-requests", "9s"),
             ]), now: now)
         #expect((windows.spacing(now: now) > .zero) == isSpaced)
+    }
+
+    @Test("an answer that was overtaken gives nothing back, one that overlapped with none does")
+    func overtaken() {
+        let now = Instant(nanoseconds: 0)
+        var windows = RateLimitWindows()
+        func head(_ remaining: Int) -> UpstreamResponseHead {
+            Self.head([
+                ("limit-requests", "40"), ("remaining-requests", "\(remaining)"),
+                ("reset-requests", "\((40 - remaining) * 500)ms"),
+            ])
+        }
+        windows.update(head(10), unanswered: 1, overlapping: 29, now: now)
+        #expect(windows.requests.remaining == 9)
+        windows.update(head(20), overlapping: 29, now: now)
+        #expect(windows.requests.remaining == 9)
+        // Time gives back one each half second; as many as would be left had none been counted are there anyway.
+        windows.update(head(20), overlapping: 29, now: now + .milliseconds(1_100))
+        #expect(windows.requests.remaining == 11)
+        windows.update(head(20), overlapping: 5, now: now + .milliseconds(1_100))
+        #expect(windows.requests.remaining == 15)
+        windows.update(head(20), overlapping: 0, now: now + .milliseconds(1_100))
+        #expect(windows.requests.remaining == 20)
     }
 
     @Test("what is on its way counts, and after a reset it is counted from the whole limit")

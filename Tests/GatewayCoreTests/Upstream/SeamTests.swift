@@ -178,6 +178,38 @@ struct SeamTests {
         }
     }
 
+    @Test("once something else than text was shown, nothing that comes makes up for it")
+    func cannotBecomeContinuable() {
+        var candidate = SeamCandidate(Self.body(#"{"input":"Hi"}"#), isNative: true)
+        #expect(candidate.mayBeContinuable)
+        candidate.show(Self.text.0, Array(Self.text.1.utf8).span)
+        #expect(candidate.mayBeContinuable)
+        let nothing: [UInt8] = []
+        candidate.show(Self.tool, nothing.span)
+        #expect(!candidate.mayBeContinuable)
+        let tied = SeamCandidate(Self.body(#"{"input":"Hi"}"#, tied: true), isNative: true)
+        #expect(!tied.mayBeContinuable)
+    }
+
+    @Test("a request that is not sent again is forgotten, but for the model's name")
+    func forgottenRequest() {
+        let json = #"{"input":"Hi","model":"m\u0061x","store":false}"#
+        var body = Self.body(json)
+        body.forget()
+        #expect(body.modelName == nil)
+        #expect(body.bytes.isEmpty)
+        body = Self.body(json)
+        let start = json.utf8.count - #""m\u0061x","store":false}"#.utf8.count
+        body.model = start..<start + #""m\u0061x""#.utf8.count
+        #expect(body.modelName == "max")
+        body.forget()
+        #expect(body.modelName == "max")
+        #expect(body.bytes.count == 10)
+        body.forget()
+        #expect(body.modelName == "max")
+        #expect(body.goingOn(from: [65]) == nil)
+    }
+
     @Test("the request goes on from the text so far; the model keeps its place")
     func request() throws {
         let go = try #require(String(decodingJSONOf: UpstreamRequestBody.goOn))

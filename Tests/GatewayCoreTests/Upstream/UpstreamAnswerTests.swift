@@ -33,7 +33,40 @@ struct UpstreamAnswerTests {
         #expect(head.requestID == "req")
         #expect(
             head.fields.map(\.name) == ["content-type", "x-ratelimit-reset-tokens", "x-request-id"])
-        #expect(head["x-ratelimit-reset-tokens"] == "6m0s")
+        #expect(head[.resetTokens] == "6m0s")
+    }
+
+    @Test(
+        "knows each field of use by its name, in any case of letters",
+        arguments: UpstreamHeader.allCases)
+    func knowsNames(header: UpstreamHeader) throws {
+        let name = header == .otherLimit ? "x-ratelimit-limit-images" : header.rawValue
+        for spelling in [name, name.uppercased()] {
+            let head = try #require(
+                try head(["HTTP/1.1 200 OK", "\(spelling): a value", "\(spelling)x: another", ""]))
+            let field = try #require(head.fields.first)
+            #expect(field == .init(name: name, value: "a value"))
+            #expect(field.header == header)
+            #expect(head[header] == "a value")
+            // A longer name is another one.
+            #expect(head.fields.dropFirst().allSatisfy { $0.header == .otherLimit })
+        }
+    }
+
+    @Test("of a repeated field the first counts, and a prefix is no name")
+    func repeatedFields() throws {
+        let head = try #require(
+            try head([
+                "HTTP/1.1 200 OK", "x-request-id: first", "x-ratelimit-: none",
+                "X-Ratelimit-Limit-Images: 3", "x-request-id: second", "",
+            ]))
+        #expect(head.requestID == "first")
+        #expect(
+            head.fields == [
+                .init(name: "x-request-id", value: "first"),
+                .init(name: "x-ratelimit-limit-images", value: "3"),
+                .init(name: "x-request-id", value: "second"),
+            ])
     }
 
     @Test("skips interim heads")

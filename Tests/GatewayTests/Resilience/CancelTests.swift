@@ -3,7 +3,7 @@ import Synchronization
 import Testing
 
 /// A cancel ends a response at once, whatever the gateway is doing for it, over real sockets.
-@Suite("Cancel everywhere", .serialized, .timeLimit(.minutes(2)))
+@Suite("Cancel everywhere", .serialized, .timeLimit(.minutes(10)))
 struct CancelTests {
     private static let background = #"{"background":true}"#
     private static let partial = ScriptedUpstream.stream(events: 3)

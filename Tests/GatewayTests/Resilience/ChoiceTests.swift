@@ -3,7 +3,7 @@ import Synchronization
 import Testing
 
 /// Which upstream serves: model names, weights, load, and probes after an outage, over real sockets.
-@Suite("Choice of the upstream over sockets", .serialized, .timeLimit(.minutes(2)))
+@Suite("Choice of the upstream over sockets", .serialized, .timeLimit(.minutes(10)))
 struct ChoiceTests {
     private static func model(_ request: ScriptedUpstream.Request?) -> String {
         request?.object["model"] as? String ?? "none"

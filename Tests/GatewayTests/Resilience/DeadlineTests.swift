@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// Deadlines and odd answers that no fault of the simulator covers, over real sockets.
-@Suite("Deadlines and odd answers over sockets", .serialized, .timeLimit(.minutes(2)))
+@Suite("Deadlines and odd answers over sockets", .serialized, .timeLimit(.minutes(10)))
 struct DeadlineTests {
     @Test("TLS that is never answered ends at its own deadline")
     func handshake() throws {
@@ -35,6 +35,26 @@ struct DeadlineTests {
         #expect(end.status == "failed" && end.isRetryable, "\(client.story)")
         #expect(end.code == "upstream_connect_timeout")
         #expect(world.metric("gateway_upstream_retries_total{reason=\"unreachable\"}") == 1)
+        world.expectNothingLeft()
+    }
+
+    @Test("what upstream told is said where its stream does not end after it")
+    func toldBefore() throws {
+        let told = #"data: {"error":{"code":"engine","message":"The engine is gone"}}"# + "\n\n"
+        let answer = ScriptedUpstream.Answer.ok(
+            ScriptedUpstream.stream(events: 3) + Array(told.utf8)
+        ).held()
+        let upstream = try ScriptedUpstream { _ in answer }
+        defer { upstream.stop() }
+        let world = try FaultyWorld(
+            primary: upstream.url, upstream: ["silence_timeout_ms: 200", "attempts: 1"])
+        defer { world.stop() }
+        let client = try ChatClient(port: world.port)
+        let end = try client.ask("m", "Hi")
+        let error = end["error"] as? [String: Any]
+        let message = error?["message"] as? String ?? ""
+        #expect(end.status == "failed" && end.code == "upstream_failed", "\(client.story)")
+        #expect(message.contains("The engine is gone"), "\(client.story)")
         world.expectNothingLeft()
     }
 
@@ -100,7 +120,7 @@ struct DeadlineTests {
         world.expectNothingLeft()
     }
 
-    @Test("a whole response as JSON in place of a stream is the answer, and is asked for next time")
+    @Test("a whole response as JSON in place of a stream is the answer, each time")
     func document() throws {
         let item =
             #"{"type":"message","id":"msg_1","role":"assistant","status":"completed","content":[{"type":"output_text","text":"Hello"}]}"#
@@ -119,7 +139,7 @@ struct DeadlineTests {
             #expect(client.text(of: id) == "Hello")
             #expect(end["text_sha256"] as? String == "Hello".sha256)
         }
-        #expect(upstream.requests.map { $0.object["stream"] as? Bool } == [true, false])
+        #expect(upstream.requests.map { $0.object["stream"] as? Bool } == [true, true])
         world.expectNothingLeft()
     }
 

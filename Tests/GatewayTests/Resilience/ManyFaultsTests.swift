@@ -1,6 +1,6 @@
 import Testing
 
-@Suite("Many faults at once", .serialized, .timeLimit(.minutes(2)))
+@Suite("Many faults at once", .serialized, .timeLimit(.minutes(10)))
 struct ManyFaultsTests {
     /// Faults that end a connection, each in its own way.
     private static let faults = [

@@ -3,7 +3,7 @@ import Synchronization
 import Testing
 
 /// Background responses whose connection is lost, and what the reconnection meets, over real sockets.
-@Suite("Reattachment over sockets", .serialized, .timeLimit(.minutes(2)))
+@Suite("Reattachment over sockets", .serialized, .timeLimit(.minutes(10)))
 struct ReattachTests {
     private typealias Answer = ScriptedUpstream.Answer
 

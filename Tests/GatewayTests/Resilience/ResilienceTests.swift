@@ -42,6 +42,45 @@ struct ResilienceTests {
         world.expectNothingLeft()
     }
 
+    @Test(
+        "an upstream that streams again is believed, one that refuses is not asked again",
+        arguments: [
+            // Once a whole response where a stream was asked for, once JSON that is no response at all.
+            "whole", "no response",
+            // It refuses `stream`, and streams without.
+            "refused",
+        ])
+    func streamsAgain(first: String) throws {
+        let upstream = try ScriptedUpstream { request in
+            let isStreaming = request.object["stream"] as? Bool == true
+            switch request.object["input"] as? String {
+            case "whole":
+                return .ok(
+                    Array(
+                        #"{"id":"resp_0","object":"response","status":"completed","output":[]}"#
+                            .utf8), type: "application/json")
+            case "no response": return .ok(Array("{}".utf8), type: "application/json")
+            case "refused" where isStreaming:
+                return .status(
+                    400, #"{"error":{"message":"No","type":"invalid","param":"stream"}}"#)
+            default: return .hello
+            }
+        }
+        defer { upstream.stop() }
+        let world = try FaultyWorld(primary: upstream.url, more: "conversation: {state: none}")
+        defer { world.stop() }
+        let client = try ChatClient(port: world.port)
+        _ = try client.ask("first", first)
+        for id in ["a", "b"] {
+            #expect(try client.ask(id, "Hi").status == "completed", "\(client.story)")
+            #expect(client.text(of: id) == "Hello")
+        }
+        let isAsked = upstream.requests.last?.object["stream"] as? Bool == true
+        #expect(isAsked == (first != "refused"))
+        if first == "refused" { #expect(upstream.requests.count == 4) }
+        world.expectNothingLeft()
+    }
+
     @Test("the breaker answers in milliseconds, shows itself, and lets a probe through")
     func breaker() throws {
         let upstream = try SimulatorThread()

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// How long, how often and for whom a failed attempt is made again, over real sockets.
-@Suite("Retries over sockets", .serialized, .timeLimit(.minutes(2)))
+@Suite("Retries over sockets", .serialized, .timeLimit(.minutes(10)))
 struct RetryTests {
     @Test(
         "upstream's wish is kept to, in each of its forms",

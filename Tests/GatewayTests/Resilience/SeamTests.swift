@@ -4,7 +4,7 @@ import Testing
 @testable import Gateway
 
 /// Answers that break off in their text and go on at another upstream, over real sockets.
-@Suite("Seam over sockets", .serialized, .timeLimit(.minutes(2)))
+@Suite("Seam over sockets", .serialized, .timeLimit(.minutes(10)))
 struct SeamTests {
     private static func world(
         _ first: SimulatorThread, _ second: SimulatorThread, seams: Int = 1, models: String = "{}",

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// A recorded stream that is cut after any of its events never ends as `completed`: over real sockets.
-@Suite("Cuts at every event, over sockets", .serialized, .timeLimit(.minutes(3)))
+@Suite("Cuts at every event, over sockets", .serialized, .timeLimit(.minutes(10)))
 struct TruncationTests {
     /// Beside the checkout; where it is missing there is nothing to check.
     private static let corpus = URL(filePath: #filePath)

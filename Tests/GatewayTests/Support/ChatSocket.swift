@@ -63,6 +63,13 @@ final class ChatSocket {
         return pending.removeFirst()
     }
 
+    /// The objects of the next WebSocket frame that holds any; only where `receive` has left nothing.
+    func receiveFrame() throws -> [Frame] {
+        while pending.isEmpty { try readFrame() }
+        defer { pending = [] }
+        return pending
+    }
+
     private func readFrame() throws {
         let head = try take(2)
         var length = Int(head[1] & 0x7F)

@@ -84,7 +84,7 @@ final class FaultyWorld: Sendable {
     /// Looks at a metric until it has the value; each look is a turn of the gateway's own loop.
     @discardableResult
     func wait(for name: String, toBe value: Double) -> Bool {
-        let deadline = ContinuousClock.now + .seconds(10)
+        let deadline = ContinuousClock.now + .seconds(60)
         while metric(name) != value {
             guard ContinuousClock.now < deadline else {
                 Issue.record("\(name) is \(metric(name)), not \(value)")

@@ -96,9 +96,15 @@ final class TestSocket {
 
     private func fill() throws {
         var piece = [UInt8](repeating: 0, count: 1 << 16)
-        let count = recv(descriptor, &piece, piece.count, 0)
+        var count = 0
+        // A process that was stopped and goes on has its waiting ended.
+        repeat {
+            count = recv(descriptor, &piece, piece.count, 0)
+        } while count < 0 && errno == EINTR
         guard count > 0 else {
-            throw Failure(description: count == 0 ? "the connection ended" : "nothing came")
+            throw Failure(
+                description: count == 0
+                    ? "the connection ended" : "nothing came: \(String(cString: strerror(errno)))")
         }
         buffer += piece[..<count]
     }

@@ -5,7 +5,7 @@ import Testing
 /// Every fault of the simulator × every place × every policy, over real sockets.
 ///
 /// What is to come of each is `FaultCase`'s table; where the places are, the streams themselves tell.
-@Suite("Fault matrix", .serialized, .timeLimit(.minutes(5)))
+@Suite("Fault matrix", .serialized, .timeLimit(.minutes(10)))
 struct FaultMatrixTests {
     /// Answers that are waited for at the same time.
     private static let atOnce = 16

@@ -1,0 +1,58 @@
+/// What a request for a WebSocket must have before anybody is asked whether it may be one.
+///
+/// The library would cut the connection without a word for some of it.
+/// Source: RFC 6455, section 4.2.1, and 4.2.2 for the answers.
+enum OpeningHandshake {
+    /// Why the request cannot become a WebSocket; nil when it can.
+    static func fault(of request: HTTPRequest, subprotocol: String) -> HTTPResponse? {
+        let headers = request.headers
+        guard headers["upgrade"]?.lowercased() == "websocket" else {
+            return .error(501, "unsupported_upgrade", "this server upgrades to websocket only")
+        }
+        guard request.method == .get else {
+            return .error(
+                405, "method_not_allowed", "a WebSocket begins with GET",
+                headers: [("allow", "GET")])
+        }
+        guard words(headers["connection"]).contains(where: { $0.lowercased() == "upgrade" }) else {
+            return .error(400, "invalid_handshake", "Connection must say Upgrade")
+        }
+        if let offered = headers["sec-websocket-protocol"], !words(offered).contains(subprotocol) {
+            return .error(400, "unsupported_subprotocol", "this server speaks \(subprotocol)")
+        }
+        guard headers["sec-websocket-version"] == "13" else {
+            return .error(
+                426, "unsupported_version", "this server speaks WebSocket version 13",
+                headers: [("sec-websocket-version", "13")])
+        }
+        guard isKey(headers["sec-websocket-key"] ?? "") else {
+            return .error(
+                400, "invalid_handshake", "Sec-WebSocket-Key must be 16 bytes in base64")
+        }
+        return nil
+    }
+
+    /// The members of a list, without the blanks around them.
+    private static func words(_ list: String?) -> [String] {
+        (list ?? "").split(separator: ",").map { member in
+            String(member.drop(while: isBlank).reversed().drop(while: isBlank).reversed())
+        }
+    }
+
+    private static func isBlank(_ character: Character) -> Bool {
+        character == " " || character == "\t"
+    }
+
+    private static func isKey(_ text: String) -> Bool {
+        let bytes = Array(text.utf8)
+        return bytes.count == 24 && bytes.suffix(2).allSatisfy { $0 == UInt8(ascii: "=") }
+            && bytes.prefix(22).allSatisfy { byte in
+                switch byte {
+                case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
+                    UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "+"), UInt8(ascii: "/"):
+                    true
+                default: false
+                }
+            }
+    }
+}

@@ -1,0 +1,124 @@
+import EventLoop
+import Glibc
+import Testing
+
+@testable import WebSocketServer
+
+/// Peers that do not wait for an answer before they send on.
+@Suite struct PipeliningTests {
+    private static let post = "POST /post HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody"
+    private static let get = "GET /get HTTP/1.1\r\nHost: x\r\n\r\n"
+
+    @Test(
+        "a request with a body that came with the one before it is refused, and the loop goes on",
+        arguments: ["", "\r\n"],
+        [post, post + get, "POST /post HTTP/1.1\r\nContent-Length: 1\r\n\r\nP"])
+    func refusesBodies(blank: String, second: String) throws {
+        try withServer(handler: SlowHandler()) { port in
+            let client = RawClient(port: port)
+            client.send(Self.get + blank + second)
+            let answers = String(decoding: client.readToEnd(), as: UTF8.self)
+            #expect(answers.contains("GET /get"))
+            // With a blank line before it the library takes it for no request at all.
+            #expect(answers.contains("pipelined_body") == blank.isEmpty, "\(answers)")
+            #expect(!answers.contains("POST /post"))
+            let other = RawClient(port: port)
+            other.send(Self.post)
+            #expect(other.readText(until: "POST /post body").contains("200 OK"))
+        }
+    }
+
+    @Test("requests without a body may come together")
+    func takesRequestsInARow() throws {
+        try withServer(handler: SlowHandler()) { port in
+            let client = RawClient(port: port)
+            client.send(Self.get + "GET /slow HTTP/1.1\r\nHost: x\r\n\r\n" + Self.get)
+            let answers = client.readText(
+                until: "0\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 8\r\n\r\nGET /get")
+            #expect(answers.hasSuffix("GET /get"))
+        }
+    }
+
+    @Test(
+        "the next request may come before an answer has ended",
+        arguments: [
+            "GET /slow HTTP/1.1\r\nHost: x\r\n\r\n",
+            "POST /slow HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n",
+            "POST /slow HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody",
+        ], [get, post])
+    func answersInOrder(first: String, second: String) throws {
+        try withServer(handler: SlowHandler()) { port in
+            let client = RawClient(port: port)
+            client.send(first)
+            _ = client.readText(until: "hello")
+            client.send(second)
+            let mark = second == Self.get ? "GET /get" : "POST /post body"
+            let rest = client.readText(until: mark)
+            #expect(rest.contains("0\r\n\r\nHTTP/1.1 200 OK") && rest.hasSuffix(mark))
+        }
+    }
+
+    @Test(
+        "a peer that ends its side while it is answered has left",
+        arguments: [
+            "GET /forever HTTP/1.1\r\nHost: x\r\n\r\n",
+            "POST /forever HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody",
+        ])
+    func noticesTheEnd(request: String) throws {
+        let handler = SlowHandler()
+        try withServer(handler: handler) { port in
+            let client = RawClient(port: port)
+            client.send(request)
+            _ = client.readText(until: "hello")
+            client.endSending()
+            #expect(client.readToEnd().isEmpty)
+        }
+        #expect(handler.leftEarly == 1)
+    }
+
+    @Test("a peer that sends on and on behind a request is cut off")
+    func boundsWhatWaits() throws {
+        let handler = SlowHandler()
+        try withServer(handler: handler) { port in
+            let client = RawClient(port: port)
+            client.send("GET /forever HTTP/1.1\r\nHost: x\r\n\r\n")
+            _ = client.readText(until: "hello")
+            client.send([UInt8](repeating: UInt8(ascii: "x"), count: 65 << 10))
+            _ = client.readToEnd()
+        }
+        #expect(handler.leftEarly == 1)
+    }
+}
+
+/// Answers at once, after a while (`/slow`), or without end (`/forever`).
+private final class SlowHandler: ServerHandler, HTTPExchangeObserver {
+    private(set) var leftEarly = 0
+    private var kept: [HTTPExchange] = []
+    private var timers: [LoopTimer] = []
+
+    func upgrade(_ request: HTTPRequest) -> UpgradeDecision {
+        .refuse(.error(404, "not_found", "no such path"))
+    }
+
+    func respond(to exchange: HTTPExchange) {
+        let request = exchange.request
+        guard request.path == "/slow" || request.path == "/forever" else {
+            let text = "\(request.method.rawValue) \(request.path)"
+            let body = exchange.body.isEmpty ? [] : [UInt8(ascii: " ")] + exchange.body
+            return exchange.respond(HTTPResponse(status: 200, body: Array(text.utf8) + body))
+        }
+        exchange.begin(status: 200, headers: [], length: .chunked)
+        var frame = OutgoingFrame()
+        frame.bytes.append(contentsOf: "hello".utf8)
+        #expect(exchange.write(&frame))
+        exchange.observer = self
+        kept.append(exchange)
+        guard request.path == "/slow" else { return }
+        let timer = exchange.loop.makeTimer { exchange.end() }
+        timer.arm(after: .milliseconds(300))
+        timers.append(timer)
+    }
+
+    func exchangeIsClear(_ exchange: HTTPExchange) {}
+    func exchangePeerClosed(_ exchange: HTTPExchange) { leftEarly += 1 }
+}
