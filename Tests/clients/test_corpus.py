@@ -12,8 +12,6 @@ import pytest
 from harness import CORPUS, FIXTURES, Gateway, Simulator, check_truth
 
 CHUNKINGS = ["0", "7", "random", "1"]
-#: Cut into single bytes these would take most of the time and show nothing new.
-LARGEST_FOR_SINGLE_BYTES = 300_000
 
 
 def recordings(folder):
@@ -49,8 +47,6 @@ def replays():
 
 def replay(replays, folder, row, chunking):
     path = folder / row["file"]
-    if chunking == "1" and path.stat().st_size > LARGEST_FOR_SINGLE_BYTES:
-        pytest.skip(f"{row['file']} in single bytes: too large to be worth it")
     _, gateway = replays(folder, chunking)
     with gateway.connect() as client:
         end = client.ask(

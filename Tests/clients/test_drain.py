@@ -1,6 +1,8 @@
 """SIGTERM: no new work, what runs finishes, everybody is told."""
 
 import http.client
+import os
+import signal
 import time
 
 import pytest
@@ -44,6 +46,28 @@ def test_a_running_response_finishes(start_gateway):
         end = each.complete("m1", status="completed")
         assert each.expect_close() == 1012
     assert gateway.wait() == 0
+
+
+@pytest.mark.parametrize("ignored", [False, True])
+def test_a_hang_up_drains_unless_it_is_ignored(start, sim, ignored):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN if ignored else signal.SIG_DFL)
+    try:
+        gateway = start(Gateway, sim, drain__spread_ms=0)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    client = gateway.connect()
+    client.message("m1", "[sim:paced deltas=30 rate=100]")
+    client.expect("delta")
+    # A terminal that closes sends two.
+    os.kill(gateway.pid, signal.SIGHUP)
+    if not ignored:
+        client.expect("going_away")
+    os.kill(gateway.pid, signal.SIGHUP)
+    client.complete("m1", status="completed")
+    if not ignored:
+        assert client.expect_close() == 1012
+        assert gateway.wait() == 0
+    assert gateway.is_running is ignored
 
 
 def test_the_deadline_cancels_with_a_true_end(start_gateway, sim):

@@ -337,6 +337,39 @@ def test_a_refused_handshake_says_why(gateway):
         assert body["error"]["code"] == "origin_not_allowed"
 
 
+@pytest.mark.parametrize("without,status,code", [
+    ("Sec-WebSocket-Key", 400, "invalid_handshake"), ("Connection", 400, "invalid_handshake"),
+    ("Sec-WebSocket-Version", 426, "unsupported_version"),
+])
+@pytest.mark.parametrize("path", ["/v1/chat", "/v1/responses"])
+def test_a_handshake_that_is_none_is_answered(gateway, path, without, status, code):
+    assert refusal_of_handshake(gateway, path, {without: None}) == (status, code)
+
+
+@pytest.mark.parametrize("key", ["", "short", "dGhlIHNhbXBsZSBub25jZQ", "dGhlIHNhbXBsZSBub25j*Q=="])
+def test_a_key_that_is_none_is_refused(gateway, key):
+    fields = {"Sec-WebSocket-Key": key}
+    assert refusal_of_handshake(gateway, "/v1/chat", fields) == (400, "invalid_handshake")
+
+
+def test_a_handshake_begins_with_get(gateway):
+    fields = {}
+    assert refusal_of_handshake(gateway, "/v1/chat", fields, "POST") == (405, "method_not_allowed")
+
+
+def refusal_of_handshake(gateway, path, fields, method="GET"):
+    fields = {
+        "Host": f"127.0.0.1:{gateway.port}", "Upgrade": "websocket", "Connection": "Upgrade",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version": "13", **fields}
+    lines = [f"{name}: {value}" for name, value in fields.items() if value is not None]
+    with RawSocket(gateway, handshake=False) as raw:
+        raw.socket.sendall("\r\n".join([f"{method} {path} HTTP/1.1", *lines, "", ""]).encode())
+        head = raw.read_head()
+        assert head, "closed without an answer"
+        body = json.loads(raw._take(int(head.lower().split(b"content-length:")[1].split()[0])))
+        return int(head.split()[1]), body["error"]["code"]
+
+
 # MARK: Keys
 
 KEYS = "alice:alice-secret-0000000001,bob:bob-secret-000000000002"

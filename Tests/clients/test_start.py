@@ -1,8 +1,14 @@
 """Start-up: what goes wrong is said, with an exit code."""
 
+import os
+import pathlib
+import socket
+import subprocess
+import urllib.request
+
 import pytest
 
-from harness import BINARIES, Gateway, Process
+from harness import BINARIES, PATIENCE, Gateway, Process, wait_until
 
 
 def failing(*arguments, env=None):
@@ -14,6 +20,41 @@ def failing(*arguments, env=None):
 
 def test_the_first_line_says_where_it_listens(gateway):
     assert gateway.first_line == f"millrace listening on http://127.0.0.1:{gateway.port}\n"
+
+
+def test_closed_standard_streams(sim):
+    """As some supervisors start their daemons; whatever is opened next must not get their numbers."""
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        port = unused.getsockname()[1]
+    command = [
+        str(BINARIES / "millrace"), "serve", "--listen", f"127.0.0.1:{port}",
+        "--upstream", sim.url + "/v1", "--shards", "1"]
+    process = subprocess.Popen(
+        ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *command],
+        env={"SWIFT_BACKTRACE": "enable=no"})
+
+    def is_there():
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=PATIENCE):
+                return True
+        except OSError:
+            return process.poll() is not None
+
+    wait_until(is_there, "an answer")
+    process.terminate()
+    assert process.wait(PATIENCE) == 0
+
+
+def test_nobody_reads_the_log(sim):
+    reader, writer = os.pipe()
+    os.close(reader)
+    process = subprocess.Popen(
+        [BINARIES / "millrace", "serve", "--listen", "127.0.0.1:0", "--upstream", sim.url + "/v1"],
+        env={"SWIFT_BACKTRACE": "enable=no"}, stdout=subprocess.PIPE, stderr=writer, text=True)
+    os.close(writer)
+    assert process.stdout.readline().startswith("millrace listening on ")
+    process.terminate()
+    assert process.wait(PATIENCE) == 0
 
 
 @pytest.mark.parametrize("shards", ["1", "2"])
@@ -72,6 +113,13 @@ def test_a_missing_certificate_file(tmp_path):
     assert code == 1 and "nothing.pem" in errors
 
 
+@pytest.mark.parametrize("shards", ["7", "16"])
+def test_too_few_open_files(shards):
+    code, errors = failing(
+        "--listen", "127.0.0.1:0", "--shards", shards, "--set", "server.open_files=64")
+    assert code == 1 and "server.open_files" in errors and f"{shards} shards" in errors
+
+
 def test_without_token_keys_it_warns(start_gateway):
     gateway = start_gateway()
     assert any("resume.token_keys" in str(line) for line in gateway.logged("configuration"))
@@ -82,3 +130,11 @@ def test_ipv6(start, sim):
         Process, "millrace", "serve", "--listen", "[::1]:0", "--upstream", sim.url + "/v1",
         "--shards", "2")
     assert process.first_line.startswith("millrace listening on http://[::1]:")
+
+
+def test_the_table_of_descriptors_is_grown_at_start(start_gateway):
+    """With threads the kernel waits for all CPUs at each doubling: no connection is to meet that."""
+    gateway = start_gateway(server__open_files=5000)
+    status = pathlib.Path(f"/proc/{gateway.pid}/status").read_text()
+    size = next(line for line in status.splitlines() if line.startswith("FDSize:"))
+    assert int(size.split()[1]) >= 5000

@@ -3,6 +3,7 @@
 import gzip
 import http.client
 import json
+import os
 import socket
 
 import pytest
@@ -145,12 +146,68 @@ def test_only_the_dialect_takes_bodies(peer):
     assert peer.answer()[0] == 405
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_body_where_none_means_anything_is_read_past(peer, method):
+    """What answers later than at once, and what answers at once."""
+    for path, status in (("/v1/responses/resp_none", 404), ("/v1/models", 200), ("/healthz", 200)):
+        if method == "HEAD" and path != "/healthz":
+            status = 405
+        peer.send(request(method, path, BODY))
+        assert (peer.head() if method == "HEAD" else peer.answer())[0] == status, path
+
+
 def test_pipelining_never_mixes_answers(peer):
     """Two requests at once: both are answered in order, or the connection ends after the first."""
     peer.send(request("GET", "/v1/responses/resp_a") + request("GET", "/v1/models"))
     assert peer.answer()[0] == 404
     status, _ = peer.head()
     assert status in (200, None)
+
+
+@pytest.mark.parametrize("first", ["/healthz", "/v1/models"])
+def test_a_body_behind_another_request_is_refused(gateway, first):
+    """And nobody else is held up by it."""
+    with Peer(gateway) as peer:
+        peer.send(request("GET", first) + request("POST", "/v1/responses", BODY))
+        assert peer.answer()[0] == 200
+        status, fields, body = peer.answer()
+        assert (status, fields["connection"]) == (400, "close")
+        assert json.loads(body)["error"]["code"] == "pipelined_body"
+        assert peer.reader.read() == b""
+    for _ in range(8):  # On both shards.
+        with Peer(gateway) as other:
+            other.send(request("GET", "/healthz"))
+            assert other.answer()[0] == 200
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("ends", [False, True])
+def test_a_peer_that_does_not_wait_costs_nothing(gateway, client, method, ends):
+    """What it sends ahead waits for the answer's end; where it ends its side, it has left."""
+    def seconds():
+        with open(f"/proc/{gateway.server.process.pid}/stat") as file:
+            user, system = file.read().rsplit(")", 1)[1].split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+    body = {"model": "gpt-5.5", "input": "[sim:paced deltas=60 rate=20]", "stream": True}
+    path = "/v1/responses"
+    if method == "GET":
+        path += "/" + client.responses.create(**{**body, "background": True, "stream": False}).id
+        path += "?stream=true"
+    with Peer(gateway) as peer:
+        peer.send(request(method, path, json.dumps(body) if method == "POST" else ""))
+        assert peer.head()[0] == 200
+        if ends:
+            peer.socket.shutdown(socket.SHUT_WR)
+        else:
+            peer.send(request("GET", "/healthz"))
+        before = seconds()
+        rest = peer.reader.read() if ends else b""
+        if not ends:
+            while b"HTTP/1.1 200" not in rest:
+                rest += peer.reader.readline()
+        assert (b"response.completed" in rest) is not ends
+        assert seconds() - before < 0.5
 
 
 def test_slow_bodies_end(simulator):

@@ -72,10 +72,14 @@ class Scripted(BaseHTTPRequestHandler):
             return self.say({"id": self.server.name, "object": "response", "status": "cancelled"})
         request = json.loads(body)
         self.head(type="text/event-stream")
+        if "no object" in request["input"]:
+            return self.event("response.completed", 0, response=None)
         if "thinks" in request["input"]:
             self.event("response.created", 0, response=self.response("in_progress"))
             return self.until_closed()
         self.event("response.created", 0, response=self.response("queued"))
+        if "bare end" in request["input"]:
+            return self.event("response.completed", 1)
         self.event("response.in_progress", 1, response=self.response("in_progress"))
         if "cut" in request["input"]:
             return
@@ -202,6 +206,23 @@ def test_created_comes_before_the_thinking(scripted, start):
         assert client.responses.cancel(event.response.id).status == "cancelled"
         assert list(stream)[-1].type == "response.incomplete"
     until(lambda: "/v1/responses" in upstream.broken)
+
+
+def test_an_end_without_an_object_is_upstreams_fault(scripted, start):
+    gateway = start(scripted())
+    with gateway.client() as client:
+        with pytest.raises(openai.InternalServerError) as failed:
+            client.responses.create(model="m", input="no object")
+    assert failed.value.status_code == 502
+    assert failed.value.code == "upstream_protocol_error"
+
+
+def test_what_has_ended_does_not_say_that_it_runs(scripted, start):
+    gateway = start(scripted())
+    with gateway.client() as client:
+        response = client.responses.create(model="m", input="bare end")
+        assert response.status == "completed"
+        assert client.responses.retrieve(response.id).status == "completed"
 
 
 def test_a_cut_background_response_is_gone_on_with(scripted, start):
