@@ -5,6 +5,7 @@ A proxy stands in front of either, for faults of the network.
 """
 
 import base64
+import contextlib
 import hashlib
 import json
 import os
@@ -27,7 +28,9 @@ GATEWAY = os.environ.get("E2E_GATEWAY")
 SIMULATOR = os.environ.get("E2E_SIMULATOR")
 REAL = bool(GATEWAY and SIMULATOR)
 SHOTS = Path(os.environ.get("E2E_SHOTS", WEB / "e2e" / "shots"))
-expect.set_options(timeout=15_000)
+# What comes is waited for as long as a busy machine may take.
+expect.set_options(timeout=30_000)
+ACTION_TIMEOUT_MS = 60_000
 
 
 def start(command, pattern, **kwargs):
@@ -116,18 +119,40 @@ def fake():
     one.close()
 
 
+CHROMIUM = {"executable_path": os.environ.get("CHROMIUM", "/usr/bin/chromium"),
+            "args": ["--no-sandbox", "--disable-dev-shm-usage"]}
+
+
 @pytest.fixture(scope="session")
 def browser():
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=os.environ.get("CHROMIUM", "/usr/bin/chromium"),
-            args=["--no-sandbox", "--disable-dev-shm-usage"])
+        browser = playwright.chromium.launch(**CHROMIUM)
         yield browser
         browser.close()
 
 
 # A development build of Vue, put in to read its warnings, first says what it is.
 NETWORK_NOISE = re.compile(r"development build of Vue|WebSocket connection to|net::ERR_|Failed to load resource")
+
+
+NOTE = """([note, selector, words]) => {
+    window.notes ??= new Set();
+    const look = () => {
+        const says = (each) => `${each.textContent} ${each.getAttribute('aria-label') ?? ''}`.includes(words);
+        if ([...document.querySelectorAll(selector)].some(says)) window.notes.add(note);
+    };
+    new MutationObserver(look).observe(
+        document.documentElement, { subtree: true, childList: true, characterData: true, attributes: true });
+    look();
+}"""
+
+
+# Counts how often there is no bar any more.
+BAR_STAYS = """() => {
+    window.gone = 0;
+    new MutationObserver(() => document.querySelector('.bar') ?? window.gone++)
+        .observe(document.querySelector('.dock'), { childList: true, subtree: true });
+}"""
 
 
 class Chat:
@@ -143,8 +168,8 @@ class Chat:
         expect(self.field).to_be_visible()
         return self
 
-    def ready(self):
-        expect(self.page.locator("[data-testid=connection]")).to_have_attribute("data-phase", "ready")
+    def ready(self, timeout=None):
+        expect(self.page.locator("[data-testid=connection]")).to_have_attribute("data-phase", "ready", timeout=timeout)
         return self
 
     def ask(self, text, wait=True):
@@ -164,6 +189,16 @@ class Chat:
     def answer(self):
         return self.page.locator(".answer").last
 
+    def pick_large(self, name, size):
+        """Through the picker, but made by the page: it is large for a pipe."""
+        self.page.evaluate("""([name, size]) => {
+            const data = new DataTransfer();
+            data.items.add(new File([new Uint8Array(size)], name));
+            const picker = document.querySelector('[data-testid=picker]');
+            picker.files = data.files;
+            picker.dispatchEvent(new Event('change', { bubbles: true }));
+        }""", [name, size])
+
     def eventually(self, condition, seconds=20):
         deadline = time.time() + seconds
         while not condition():
@@ -171,25 +206,39 @@ class Chat:
             # The page's events are handled while this waits.
             self.page.wait_for_timeout(20)
 
+    @contextlib.contextmanager
+    def seeing(self, selector, words):
+        """What goes away by itself may be gone before anybody looks: here the page writes down that it was there."""
+        note = f"{selector} {words} {time.time()}"
+        self.page.evaluate(NOTE, [note, selector, words])
+        yield
+        self.eventually(lambda: self.page.evaluate("(note) => window.notes.has(note)", note))
+
     def text_grows(self, characters=200):
-        deadline = time.time() + 20
+        deadline = time.time() + 40
         while len(self.answer().inner_text()) < characters:
             assert time.time() < deadline, "no text came"
             time.sleep(0.05)
 
     def sessions(self):
-        return self.page.evaluate("""() => new Promise((resolve, reject) => {
+        return self.objects("sessions")
+
+    def objects(self, store):
+        return self.page.evaluate("""(store) => new Promise((resolve, reject) => {
             const open = indexedDB.open('millrace');
             open.onerror = () => reject(open.error);
             open.onsuccess = () => {
-                const all = open.result.transaction('sessions').objectStore('sessions').getAll();
+                const all = open.result.transaction(store).objectStore(store).getAll();
                 all.onsuccess = () => { open.result.close(); resolve(all.result); };
             };
-        })""")
+        })""", store)
+
+    def conversations(self):
+        return self.objects("conversations")
 
     def stored(self):
         """The stored session that this page shows, once its last answer has ended."""
-        deadline = time.time() + 10
+        deadline = time.time() + 20
         while True:
             turns = [s for s in self.sessions() if s["turns"]]
             current = max(turns, key=lambda s: s["saved"]) if turns else None
@@ -212,13 +261,36 @@ class Chat:
         self.page.screenshot(path=str(SHOTS / f"{name}.png"))
 
 
+class Effort:
+    """Seconds that the page's main thread has worked: its own clock, which stands while others have the processor."""
+
+    def __init__(self, page):
+        self.devtools = page.context.new_cdp_session(page)
+        self.devtools.send("Performance.enable", {"timeDomain": "threadTicks"})
+
+    def __call__(self):
+        metrics = self.devtools.send("Performance.getMetrics")["metrics"]
+        return next(each["value"] for each in metrics if each["name"] == "TaskDuration")
+
+
+# As somebody sets it who lets no page store anything.
+KEEPS_NOTHING = {"profile": {"default_content_setting_values": {"cookies": 2}}}
+
+
 @pytest.fixture
-def context_of(browser):
+def context_of(browser, tmp_path):
     opened = []
 
-    def make(**options):
+    def make(keeps_nothing=False, **options):
         options.setdefault("viewport", {"width": 1200, "height": 800})
-        context = browser.new_context(**options)
+        if keeps_nothing:
+            preferences = tmp_path / f"profile{len(opened)}" / "Default" / "Preferences"
+            preferences.parent.mkdir(parents=True)
+            preferences.write_text(json.dumps(KEEPS_NOTHING))
+            context = browser.browser_type.launch_persistent_context(preferences.parent.parent, **CHROMIUM, **options)
+        else:
+            context = browser.new_context(**options)
+        context.set_default_timeout(ACTION_TIMEOUT_MS)
         context.grant_permissions(["clipboard-read", "clipboard-write"])
         opened.append(context)
         return context

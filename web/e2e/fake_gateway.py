@@ -123,6 +123,8 @@ class Gateway:
         self.cancels = 0
         self.started = 0
         self.faults = {}
+        self.releases = 0
+        self.characters = 0  # That the last answer has so far.
 
     def token(self, session):
         return f"{session.id}.{session.epoch}"
@@ -161,6 +163,8 @@ class Gateway:
             self.sessions.clear()
             for each in list(self.connections):
                 each.transport.abort()
+        elif do == "release":
+            self.releases += 1
         elif do == "send":
             for each in list(self.connections):
                 asyncio.ensure_future(each.send(query["frame"][0]))
@@ -168,7 +172,7 @@ class Gateway:
             self.faults[query["name"][0]] = json.loads(query["value"][0])
         body = json.dumps({
             "connections": len(self.connections), "started": self.started, "cancels": self.cancels,
-            "sessions": len(self.sessions),
+            "sessions": len(self.sessions), "characters": self.characters,
         }).encode()
         return Response(200, "OK", Headers({"Content-Type": "application/json", "Content-Length": str(len(body))}), body)
 
@@ -267,6 +271,21 @@ class Gateway:
 
         say("response", message=message, model=options.get("model", "sim-" + name), status="in_progress")
         texts = {}
+        loop = asyncio.get_running_loop()
+        due, said, hold = loop.time(), 0, int(settings.get("hold", 0))
+        releases = self.releases  # A release may come before the hold.
+
+        async def pause():
+            """Until the next piece is due: a busy machine is late once and not with each. `hold=N` stays at piece N."""
+            nonlocal due, said
+            said += 1
+            if said == hold:
+                while self.releases == releases and message not in session.cancelled:
+                    await asyncio.sleep(0.02)
+                due = loop.time()
+            if rate:
+                due += 1 / rate
+                await asyncio.sleep(max(0, due - loop.time()))
 
         async def text(index, kind, value, step=4):
             for place in range(0, len(value), step):
@@ -275,17 +294,18 @@ class Gateway:
                 piece = value[place:place + step]
                 if kind == "text":
                     texts[index] = texts.get(index, "") + piece
+                    self.characters = sum(map(len, texts.values()))
                 say("delta", index=index, kind=kind, text=piece)
-                if rate:
-                    await asyncio.sleep(1 / rate)
+                await pause()
 
         async def tool(index, kind, arguments, call="call_1", tool_name=None, output=None, status="completed"):
             more = {"name": tool_name} if tool_name else {}
             say("tool", index=index, kind=kind, status="in_progress", call_id=call, **more)
             for place in range(0, len(arguments), 5):
                 say("tool", index=index, kind=kind, status="in_progress", delta=arguments[place:place + 5])
-                if rate:
-                    await asyncio.sleep(1 / rate)
+                await pause()
+                if message in session.cancelled:
+                    raise asyncio.CancelledError
             if output is not None:
                 more["output"] = output
             say("tool", index=index, kind=kind, status=status, call_id=call, arguments=arguments, **more)
@@ -318,7 +338,10 @@ class Gateway:
                 case "hello":
                     await text(0, "text", "Hello from the mill.")
                 case "long" | "paced":
-                    await text(0, "text", article(int(settings.get("deltas", 400))))
+                    whole, head = article(int(settings.get("deltas", 400))), int(settings.get("head", 0))
+                    if head:
+                        await text(0, "text", whole[:head], step=head)
+                    await text(0, "text", whole[head:])
                 case "reasoning":
                     await text(0, "reasoning_summary", "**Weighing the question**\n\nThe wheel needs water first.")
                     say("item", index=0, item={"type": "reasoning", "summary": []})
@@ -347,6 +370,7 @@ class Gateway:
                     await asyncio.sleep(0.2)
                     say("upstream_event", index=0, event={
                         "type": "response.image_generation_call.partial_image", "partial_image_b64": png(32)})
+                    await pause()
                     await asyncio.sleep(0.3)
                     say("tool", index=0, kind="image_generation", status="completed", call_id="ig")
                     say("item", index=0, item={"type": "image_generation_call", "result": png(128), "status": "completed"})

@@ -93,9 +93,9 @@ def walk(chat, server, look):
     fresh()
 
     # What answers hold.
-    for scenario, rate, steady in [("reasoning", 12, ".reasoning.active .md"), ("mcp", 2, ".tool.active .fold-body"),
-                                   ("structured", 12, ".json-key")]:
-        chat.ask(f"What does the miller do at dawn? [sim:{scenario} rate={rate}]", wait=False)
+    for scenario, hold, steady in [("reasoning", 8, ".reasoning.active .md"), ("mcp", 2, ".tool.active .fold-body"),
+                                   ("structured", 25, ".json-key")]:
+        chat.ask(f"What does the miller do at dawn? [sim:{scenario} hold={hold}]", wait=False)
         page.locator(".answer").last.locator(steady).first.wait_for()
         look(f"{scenario}-streaming")
         stop()
@@ -128,10 +128,9 @@ def walk(chat, server, look):
         [{"name": "mill.png", "mimeType": "image/png", "buffer": PNG},
          {"name": "the-plans-of-the-old-mill-by-the-river.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-1.7"}])
     expect(page.locator(".composer .attachments li")).to_have_count(2)
-    chat.field.fill("What is on them?\nThe first one is a picture, the second the plans of a mill.")
+    chat.field.fill("What is on them?\nThe first one is a picture, the second the plans of a mill. [sim:hello]")
     look("attachments")
-    page.locator("[data-testid=picker]").set_input_files(
-        [{"name": "film.bin", "mimeType": "application/octet-stream", "buffer": b"x" * (9 << 20)}])
+    chat.pick_large("film.bin", 9 << 20)
     expect(page.locator(".composer-problem")).to_be_visible()
     look("attachment-too-large")
     page.evaluate("""() => { const data = new DataTransfer(); data.items.add(new File(['x'], 'x.png'));
@@ -182,7 +181,7 @@ def walk(chat, server, look):
     expect(page.locator(".snippet").first).to_be_visible()
     look("search")
     page.get_by_role("searchbox").fill("sawmill")
-    expect(page.locator(".sidebar").get_by_role("status")).to_have_text("Nothing found")
+    expect(page.locator(".sidebar .none")).to_have_text("Nothing found")
     look("search-nothing")
     page.get_by_role("searchbox").fill("")
     page.locator("[data-testid=import]").set_input_files(
@@ -212,9 +211,9 @@ def walk(chat, server, look):
     look("offline")
     page.locator(".delivery").get_by_role("button", name="Cancel").click()
     discard()
-    page.context.set_offline(False)
-    chat.ready()
-    expect(page.locator(".toast").last).to_contain_text("Nothing was lost")
+    with chat.seeing(".toast", "Nothing was lost"):
+        page.context.set_offline(False)
+        chat.ready()
     look("resumed")
     stop()
     server.proxy.refusing = True
@@ -223,8 +222,9 @@ def walk(chat, server, look):
     look("retry")
     fresh_id = page.evaluate("location.hash")
     server.proxy.refusing = False
-    page.get_by_role("button", name="Reconnect now").click()
-    chat.ready()
+    # In one step: the page may mend itself at any moment, and then has no button to wait for.
+    page.get_by_role("button", name="Reconnect now").evaluate_all("buttons => buttons.forEach(button => button.click())")
+    chat.ready(timeout=45_000)
     server.control(do="set", name="key", value='"open sesame"')
     page.reload()
     expect(page.get_by_label("Access key")).to_be_visible()
@@ -256,3 +256,52 @@ def walk(chat, server, look):
     expect(bar).to_contain_text(re.compile(r"Reconnecting in \d+ s"))
     look("nobody-there")
     server.proxy.refusing = False
+
+
+def walk_alone(chat, look):
+    """A browser that keeps nothing for any page: the chat goes on, and says so once."""
+    page = chat.page
+    chat.ready()
+    chat.ask("How much grain does a mill grind in a day? [sim:hello]")
+    expect(page.locator(".toast")).to_contain_text("could not save")
+    look("not-saved")
+    page.locator(".toast").get_by_role("button", name="Close").click()
+    chat.ask("And in a dry summer? [sim:long deltas=300 rate=200]")
+    expect(page.locator(".toast")).to_have_count(0)
+
+
+def walk_losses(chat, server, look):
+    """Another tab goes on, and then the gateway is killed with a message on its way, and started again."""
+    page = chat.page
+    toast, note = page.locator(".toast"), page.locator(".delivery.danger")
+    chat.ready()
+    chat.ask("How much grain does a mill grind in a day? [sim:hello]")
+    chat.stored()
+    other = page.context.new_page()
+    other.goto(page.url)
+    other.locator(".turn").last.hover()
+    with chat.seeing(".toast", "in another tab"):
+        other.get_by_role("button", name="Another answer").click()
+        expect(other.locator(".versions")).to_be_visible()
+    expect(page.locator(".versions")).to_be_visible()
+    chat.settled()
+    look("superseded")
+    other.close()
+    expect(toast).to_have_count(0)
+
+    chat.ready()
+    server.proxy.stalled = True
+    chat.field.fill("What did the miller write in his book? [sim:hello]")
+    chat.field.press("Enter")
+    expect(page.locator(".turn").last).to_have_attribute("data-status", "sent")
+    look("sending")
+    server.stop_gateway()
+    server.start_gateway()
+    server.proxy.stalled = False
+    server.proxy.cut()
+    expect(note).to_contain_text("before the gateway confirmed", timeout=20_000)
+    chat.ready()
+    look("unconfirmed")
+    note.get_by_role("button", name="Try again").click()
+    chat.settled()
+    expect(note).to_have_count(0)

@@ -6,7 +6,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from conftest import Server
 from playwright.sync_api import expect
-from states import walk
+from states import walk, walk_alone, walk_losses
 
 axe = Axe()
 
@@ -30,8 +30,8 @@ SIZES = {"desktop": {"viewport": {"width": 1280, "height": 800}},
 
 
 @pytest.mark.parametrize("scheme,size", LOOKS)
-def test_every_state_is_accessible(chat_of, scheme, size):
-    own = Server(fake=True)
+def test_every_state_is_accessible(chat_of, context_of, scheme, size):
+    own, whole = Server(fake=True), Server()
     try:
         chat = chat_of(own, color_scheme=scheme, reduced_motion="reduce", **SIZES[size])
         seen = []
@@ -44,9 +44,14 @@ def test_every_state_is_accessible(chat_of, scheme, size):
             assert width <= SIZES[size]["viewport"]["width"], f"{state} is {width} wide"
 
         walk(chat, own, look)
+        chat = chat_of(whole, color_scheme=scheme, reduced_motion="reduce", **SIZES[size])
+        walk_losses(chat, whole, look)
+        chat = chat_of(whole, context_of(keeps_nothing=True, color_scheme=scheme, reduced_motion="reduce", **SIZES[size]))
+        walk_alone(chat, look)
         print(f"{len(seen)} states")
     finally:
         own.close()
+        whole.close()
 
 
 @pytest.mark.parametrize("locale,direction,word", [("ar", "rtl", "اسأل"), ("de", "ltr", "Fragen")])
@@ -67,10 +72,23 @@ def test_other_languages(fake, chat_of, locale, direction, word):
     box = lambda selector: chat.page.locator(selector).first.bounding_box()
     sidebar, main = box(".sidebar"), box(".chat")
     assert (sidebar["x"] > main["x"]) == (direction == "rtl")
+    # A title goes its own way too, but stands where titles stand, and leaves the button beside it alone.
+    for selector in ("h1", ".sidebar li .title > span"):
+        end = chat.page.locator(selector).first.evaluate("e => getComputedStyle(e).textAlign")
+        assert end == {"rtl": "right", "ltr": "left"}[direction]
+    title, more = box(".sidebar li .title > span"), box(".sidebar li .more")
+    assert more["x"] >= title["x"] + title["width"] or title["x"] >= more["x"] + more["width"]
     # An Arabic list has its marks on its own side, whatever the page's language is.
     assert chat.page.locator(".answer ul").first.evaluate("e => getComputedStyle(e).direction") == "rtl"
     assert_accessible(chat, locale)
     chat.shot(f"locale-{locale}")
+
+
+# What a finger has to meet, and is less than 40 pixels high; a mark in a line of text may be smaller.
+TOO_SMALL = """() => [...document.querySelectorAll('button, a, summary')]
+    .filter((each) => each.checkVisibility({ visibilityProperty: true }) && !each.closest('.md, .json, [inert]'))
+    .filter((each) => !each.matches('.skip, .remove, .reasoning *') && each.getBoundingClientRect().height < 39.5)
+    .map((each) => `${each.className} ${each.ariaLabel ?? each.textContent} ${each.getBoundingClientRect().height}`)"""
 
 
 def test_a_small_screen(fake, chat_of):
@@ -81,10 +99,13 @@ def test_a_small_screen(fake, chat_of):
     for scenario in ("markdown", "mcp", "web-search", "failed"):
         chat.ask(f"A question that is long enough to wrap on a phone [sim:{scenario} rate=600]")
         assert page.evaluate(wide) <= 390
+        assert page.evaluate(TOO_SMALL) == []
         chat.shot(f"small-{scenario}")
+    assert page.locator("h1").bounding_box()["width"] > 200
     assert_accessible(chat, "small")
     page.get_by_role("button", name="Conversations").click()
     expect(page.locator(".sidebar")).to_be_in_viewport()
+    assert page.evaluate(TOO_SMALL) == []
     chat.shot("small-menu")
     assert_accessible(chat, "small menu")
     # It takes the focus, keeps it from what lies below, and gives it back.
@@ -120,6 +141,20 @@ def test_by_keyboard_alone(chat):
     expect(chat.field).to_be_focused()
 
 
+def test_the_focus_is_not_lost_with_the_button_that_stops(fake, chat_of):
+    chat = chat_of(fake)
+    chat.ask("[sim:long deltas=30 hold=5]", wait=False)
+    # The answer has begun: a release that came before it would release nothing.
+    chat.text_grows(10)
+    stop = chat.page.get_by_role("button", name="Stop")
+    expect(stop).to_be_visible()
+    chat.page.keyboard.press("Tab")
+    expect(stop).to_be_focused()
+    fake.control(do="release")
+    chat.settled()
+    expect(chat.field).to_be_focused()
+
+
 def test_the_focus_returns_to_where_it_came_from(chat):
     page = chat.page
     chat.ask("One question [sim:hello]")
@@ -150,6 +185,21 @@ def test_the_focus_returns_to_where_it_came_from(chat):
     expect(chat.field).to_be_focused()
     chat.settled()
     expect(page.locator(".bubble")).to_contain_text(", better")
+    # What is pressed goes away with the answer it belongs to.
+    page.get_by_role("button", name="Another answer").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator(".versions")).to_contain_text("3 of 3")
+    expect(chat.field).to_be_focused()
+    chat.settled()
+    page.get_by_role("button", name="Previous version").focus()
+    for place in ("2 of 3", "1 of 3"):
+        page.keyboard.press("Enter")
+        expect(page.locator(".versions")).to_contain_text(place)
+        expect(page.locator(".versions :focus")).to_have_count(1)
+    expect(page.get_by_role("button", name="Next version")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator(".versions")).to_contain_text("2 of 3")
+    expect(page.get_by_role("button", name="Next version")).to_be_focused()
     page.get_by_role("button", name="Settings").focus()
     page.keyboard.press("Enter")
     expect(page.locator("dialog :focus")).to_have_count(1)
@@ -173,7 +223,7 @@ def test_a_screen_reader_hears_beginning_and_end_only(chat):
         new MutationObserver(() => window.heard.push(document.querySelector('[data-testid=announcer]').textContent.trim()))
             .observe(document.querySelector('[data-testid=announcer]'), { childList: true, characterData: true, subtree: true });
     }""")
-    chat.ask("[sim:long deltas=200 rate=100]", wait=False)
+    chat.ask("[sim:long deltas=600 rate=100]", wait=False)
     expect(page.locator(".answer")).to_have_attribute("aria-busy", "true")
     chat.settled()
     expect(page.locator(".answer")).to_have_attribute("aria-busy", "false")

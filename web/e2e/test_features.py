@@ -4,14 +4,13 @@ import json
 import re
 
 import pytest
-from conftest import PNG, REAL, Server
+from conftest import BAR_STAYS, PNG, REAL, Server
 from playwright.sync_api import expect
 
 
 def test_reasoning_folds_away_when_the_answer_comes(chat):
-    chat.ask("[sim:reasoning rate=60]", wait=False)
-    expect(chat.answer().locator(".reasoning .fold-head")).to_contain_text("Thinking")
-    chat.settled()
+    with chat.seeing(".answer .reasoning .fold-head", "Thinking"):
+        chat.ask("[sim:reasoning rate=60]")
     head = chat.answer().locator(".reasoning .fold-head").first
     expect(head).to_have_text(re.compile(r"Thought for \d+ s"))
     expect(head).to_have_attribute("aria-expanded", "false")
@@ -52,12 +51,13 @@ def test_citations_become_marks_and_sources(chat):
 
 def test_marks_come_while_the_text_streams_and_stand_where_they_belong(fake, chat_of):
     chat = chat_of(fake)
-    chat.ask("[sim:web-search rate=60]", wait=False)
+    chat.ask("[sim:web-search rate=60 hold=40]", wait=False)
     mark = chat.answer().locator(".md .cite")
     expect(mark.first).to_be_visible()
     # The list is there as soon as there is something to point at.
     expect(chat.answer()).to_have_attribute("aria-busy", "true")
     expect(chat.answer().locator(".sources li").first).to_be_visible()
+    fake.control(do="release")
     chat.settled()
     md = chat.answer().locator(".md")
     expect(mark).to_have_text(["1", "2", "2", "1", "3", "2", "3"])
@@ -81,7 +81,10 @@ def test_pictures_come_blurred_first_and_then_whole(fake, chat_of):
             window.pictures.add(figure.className + ' ' + figure.querySelector('img').src.length)))
             .observe(document.querySelector('.log'), { childList: true, subtree: true, attributes: true });
     }""")
-    chat.ask("[sim:image rate=100]")
+    chat.ask("[sim:image rate=100 hold=1]", wait=False)
+    expect(chat.answer().locator(".image.partial img")).to_be_visible()
+    fake.control(do="release")
+    chat.settled()
     image = chat.answer().locator(".image img")
     expect(image).to_have_attribute("src", re.compile("^data:image/"))
     expect(chat.answer().get_by_role("link", name="Save image")).to_have_attribute("download", "image.png")
@@ -89,10 +92,33 @@ def test_pictures_come_blurred_first_and_then_whole(fake, chat_of):
     assert seen == ["image partial", "image"]
 
 
-def test_pictures(chat):
-    chat.ask("[sim:image rate=100]")
-    image = chat.answer().locator(".image img")
-    expect(image).to_have_attribute("src", re.compile("^data:image/"))
+@pytest.mark.skipif(not REAL, reason="the stand-in draws real pictures")
+def test_a_picture_that_cannot_be_shown_says_so_and_can_be_saved(chat):
+    chat.ask("[sim:image rate=100]")  # The simulator's bytes are no picture.
+    expect(chat.answer().locator(".image")).to_contain_text("This picture cannot be shown")
+    link = chat.answer().get_by_role("link", name="Save image")
+    expect(link).to_have_attribute("href", re.compile("^data:image/"))
+
+
+@pytest.mark.skipif(not REAL, reason="the stand-in always says something")
+def test_an_answer_without_a_word_says_so_and_is_announced(chat):
+    chat.ask("[sim:empty]")
+    expect(chat.answer()).to_contain_text("The model said nothing.")
+    expect(chat.page.locator("[data-testid=announcer]")).to_have_text("The answer is complete")
+
+
+def test_a_very_long_message_is_shown_in_part_until_all_of_it_is_asked_for(chat):
+    page = chat.page
+    page.locator("#composer").fill("word " * 40_000 + "end [sim:hello]")
+    chat.field.press("Enter")
+    expect(page.locator(".turn")).to_have_count(1)
+    chat.settled()
+    bubble = page.locator(".bubble")
+    assert bubble.bounding_box()["height"] < 900
+    page.get_by_role("button", name="Show all").click()
+    expect(bubble).to_contain_text("end [sim:hello]")
+    page.get_by_role("button", name="Show less").click()
+    assert bubble.bounding_box()["height"] < 900
 
 
 def test_a_prompt_of_the_first_page_starts_a_chat_and_the_answer_says_what_it_took(chat):
@@ -102,7 +128,7 @@ def test_a_prompt_of_the_first_page_starts_a_chat_and_the_answer_says_what_it_to
     expect(chat.page.locator(".bubble")).to_contain_text(words)
     chat.settled()
     usage = chat.answer().locator(".usage")
-    for fact in (r"\d+ in", r"\d+ out", r"first text [\d.]+ s", r"\d+ tokens/s", "verified"):
+    for fact in (r"\d+ in", r"\d+ out", r"first text [\d.]+ m?s", r"\d+ tokens/s", "verified"):
         expect(usage).to_contain_text(re.compile(fact))
     expect(chat.page.locator("h1")).to_contain_text(words[:30])
 
@@ -152,8 +178,8 @@ def test_a_seam_is_shown_where_another_upstream_went_on(fake, chat_of):
     chat.ask("[sim:seam rate=100]")
     expect(chat.answer().get_by_role("note")).to_contain_text("It broke off here")
     expect(chat.answer().locator(".md")).to_have_text(["The wheel turned and", "turned, and the flour ran."])
-    chat.answer().locator(".answer-foot button").first.click()
-    expect(chat.answer().locator(".answer-foot").get_by_role("button", name="Copied")).to_be_visible()
+    with chat.seeing(".answer:last-child .answer-foot button", "Copied"):
+        chat.answer().locator(".answer-foot button").first.click()
     assert chat.page.evaluate("navigator.clipboard.readText()") == "The wheel turned and turned, and the flour ran."
     chat.assert_exact()
 
@@ -190,6 +216,7 @@ def test_edit_regenerate_and_versions(chat):
     chat.page.get_by_role("button", name="Previous version").click()
     expect(chat.page.locator(".bubble").last).to_contain_text("secnd")
     expect(chat.page.locator(".versions")).to_contain_text("1 of 3")
+    chat.eventually(lambda: any(each["turns"] and each["turns"][-1].get("version") == 0 for each in chat.sessions()))
     chat.page.reload()
     expect(chat.page.locator(".versions")).to_contain_text("1 of 3")
     chat.ask("and on [sim:hello]")
@@ -199,11 +226,11 @@ def test_edit_regenerate_and_versions(chat):
 def test_copy_message_and_code(chat):
     chat.ask("[sim:markdown rate=0]")
     clipboard = lambda: chat.page.evaluate("navigator.clipboard.readText()")
-    chat.answer().get_by_role("button", name="Copy code").click()
-    expect(chat.answer().get_by_text("Copied")).to_be_visible()
+    with chat.seeing(".answer .code", "Copied"):
+        chat.answer().get_by_role("button", name="Copy code").click()
     assert clipboard().lstrip().startswith(("func", "//"))
-    chat.answer().locator(".answer-foot button").first.click()
-    expect(chat.answer().locator(".answer-foot").get_by_role("button", name="Copied")).to_be_visible()
+    with chat.seeing(".answer:last-child .answer-foot button", "Copied"):
+        chat.answer().locator(".answer-foot button").first.click()
     assert clipboard().startswith("## About")
 
 
@@ -238,8 +265,7 @@ def test_attachments_by_picker_paste_and_drop(chat):
 
 
 def test_a_file_that_is_too_large_is_refused_before_it_is_sent(chat):
-    chat.page.locator("[data-testid=picker]").set_input_files(
-        [{"name": "film.bin", "mimeType": "application/octet-stream", "buffer": b"x" * (9 << 20)}])
+    chat.pick_large("film.bin", 9 << 20)
     expect(chat.page.locator(".composer-problem")).to_contain_text("film.bin is too large")
     expect(chat.page.locator(".composer .attachments")).to_have_count(0)
 
@@ -262,6 +288,7 @@ def test_conversations_search_rename_delete(chat):
     page.keyboard.press("Enter")
     page.get_by_role("searchbox").fill("")
     expect(rows.filter(has_text="Trees")).to_have_count(1)
+    chat.eventually(lambda: any(each["title"] == "Trees" for each in chat.conversations()))
     page.reload()
     expect(page.locator("h1")).to_have_text("Trees")
     rows.filter(has_text="Trees").locator(".more").click()
@@ -290,9 +317,15 @@ def test_export_and_import(chat, tmp_path):
     # An imported conversation goes on, told to a fresh session.
     chat.ask("What did I say? [sim:echo]")
     assert "Keep this" in chat.answer().inner_text()
+    page.locator("[data-testid=import]").set_input_files(str(files["Markdown"]))
+    expect(page.locator(".sidebar li")).to_have_count(3)
+    expect(page.locator(".turn")).to_have_count(1)
+    expect(page.locator(".answer table")).to_be_visible()
     page.locator("[data-testid=import]").set_input_files(
         [{"name": "x.json", "mimeType": "application/json", "buffer": b"{}"}])
     expect(page.locator(".toast")).to_contain_text("no exported chat")
+    page.get_by_role("button", name="New chat").click()
+    expect(page.locator(".toast")).to_have_count(0)
 
 
 def test_settings_go_along(chat):
@@ -448,7 +481,7 @@ def test_why_a_connection_is_refused_is_said(chat_of):
         expect(second.page.locator(".bar")).to_contain_text("The gateway runs but refuses this page", timeout=20_000)
         second.shot("refused")
         first.page.close()
-        second.ready()
+        second.ready(timeout=45_000)
         expect(second.page.locator(".bar")).to_have_count(0)
     finally:
         own.close()
@@ -456,21 +489,54 @@ def test_why_a_connection_is_refused_is_said(chat_of):
 
 def test_the_scroll_follows_lets_go_and_comes_back(chat):
     page = chat.page
-    chat.ask("A story [sim:long deltas=3000 rate=200]", wait=False)
+    chat.ask("A story [sim:long deltas=6000 rate=200]", wait=False)
     distance = lambda: page.evaluate(
         "(() => { const s = document.querySelector('.scroller'); return s.scrollHeight - s.scrollTop - s.clientHeight; })()")
     chat.text_grows(3000)
-    assert distance() < 60
+    chat.eventually(lambda: distance() < 60)
     page.locator(".scroller").hover()
     page.mouse.wheel(0, -600)
     expect(page.get_by_role("button", name="Jump to the latest")).to_be_visible()
-    top = page.evaluate("document.querySelector('.scroller').scrollTop")
-    chat.text_grows(4500)
-    assert abs(page.evaluate("document.querySelector('.scroller').scrollTop") - top) < 5
+    place = lambda: page.evaluate("document.querySelector('.scroller').scrollTop")
+    tops = [None, place()]
+    while tops[-1] != tops[-2]:  # The wheel may glide.
+        page.wait_for_timeout(200)
+        tops.append(place())
+    grown = len(chat.answer().inner_text())
+    chat.text_grows(grown + 1000)
+    assert abs(place() - tops[-1]) < 5
     page.get_by_role("button", name="Jump to the latest").click()
     expect(page.get_by_role("button", name="Jump to the latest")).to_have_count(0)
+    # It glides to where the end was, and the text has grown meanwhile.
+    chat.text_grows(grown + 2000)
+    chat.eventually(lambda: distance() < 60)
     page.keyboard.press("Escape")
     chat.settled()
+    chat.eventually(lambda: distance() < 60)
+
+
+def test_what_shrinks_until_it_fits_has_no_latest_to_jump_to(chat):
+    page = chat.page
+    chat.ask("A story [sim:long deltas=600 rate=2000]")
+    turn = page.locator(".turn")
+    turn.get_by_role("button", name="Edit").focus()
+    page.locator(".scroller").hover()
+    page.mouse.wheel(0, -9000)
+    expect(page.get_by_role("button", name="Jump to the latest")).to_be_visible()
+    turn.get_by_role("button", name="Edit").click()
+    turn.get_by_role("textbox", name="Edit").fill("A greeting [sim:hello]")
+    page.keyboard.press("Enter")
+    expect(page.locator(".answer")).to_contain_text("Hello")
+    expect(page.get_by_role("button", name="Jump to the latest")).to_have_count(0)
+
+
+def test_a_scroll_of_a_chat_that_is_left_does_no_harm(chat):
+    page = chat.page
+    chat.ask("Alder [sim:hello]")
+    page.evaluate("window.left = document.querySelector('.scroller')")
+    page.get_by_role("button", name="New chat").click()
+    expect(page.locator(".turn")).to_have_count(0)
+    page.evaluate("window.left.dispatchEvent(new Event('scroll'))")  # A page error fails the test.
 
 
 def test_what_is_not_sent_yet_is_kept(chat):
@@ -503,9 +569,10 @@ def test_enter_belongs_to_the_input_method_while_it_composes(chat):
 
 
 def test_why_nothing_comes_is_said(chat):
-    chat.ask("[sim:hello ttft=2500]", wait=False)
+    chat.ask("[sim:hello ttft=60000]", wait=False)
     expect(chat.answer().locator(".activity")).to_have_text(
         re.compile("Waiting for the model|The model is working on it|Connecting to the model"))
+    chat.page.keyboard.press("Escape")
     chat.settled()
 
 
@@ -515,20 +582,27 @@ def test_retries_count_down_and_recover(chat, server):
     server.proxy.refusing = True
     server.proxy.cut()
     expect(bar).to_contain_text(re.compile(r"Reconnecting in \d+ s"), timeout=20_000)
-    # From here on the bar stays, whether an attempt runs or the next is waited for: nothing jumps.
+    # Nobody hears the seconds go by.
     chat.page.evaluate("""() => {
-        window.gone = 0;
-        new MutationObserver(() => document.querySelector('.bar') ?? window.gone++)
-            .observe(document.querySelector('.dock'), { childList: true, subtree: true });
+        window.heard = new Set();
+        new MutationObserver(() => {
+            const bar = document.querySelector('.bar')?.cloneNode(true);
+            bar?.querySelectorAll('[aria-hidden=true], button').forEach((each) => each.remove());
+            if (bar) window.heard.add(bar.textContent);
+        }).observe(document.querySelector('.dock'), { childList: true, subtree: true, characterData: true });
     }""")
+    # From here on the bar stays, whether an attempt runs or the next is waited for: nothing jumps.
+    chat.page.evaluate(BAR_STAYS)
     # The button attempts at once. It is clicked while the way is still barred: else the page might mend itself first.
     before = server.proxy.refused
     chat.page.get_by_role("button", name="Reconnect now").click()
     chat.eventually(lambda: server.proxy.refused > before)
     chat.eventually(lambda: server.proxy.refused > before + 1)
     assert chat.page.evaluate("window.gone") == 0
+    heard = chat.page.evaluate("[...window.heard]")
+    assert 1 <= len(heard) <= 2 and not any(re.search(r"\d", each) for each in heard), heard
     server.proxy.refusing = False
-    chat.ready()
+    chat.ready(timeout=45_000)  # After so many attempts the next one may be half a minute away.
     expect(bar).to_have_count(0)
     chat.ask("[sim:hello]")
     chat.assert_exact()
@@ -538,9 +612,26 @@ def test_a_gateway_that_wants_a_key_asks_for_it(fake, chat_of):
     fake.control(do="set", name="key", value='"open sesame"')
     try:
         chat = chat_of(fake)
-        chat.page.get_by_label("Access key").fill("open sesame")
-        chat.page.get_by_role("button", name="Connect", exact=True).click()
+        field, connect = chat.page.get_by_label("Access key"), chat.page.get_by_role("button", name="Connect", exact=True)
+        field.fill("open barley")
+        chat.page.evaluate(BAR_STAYS)
+        chat.page.evaluate("""() => {
+            window.said = [];
+            const bar = document.querySelector('.bar [role=status]');
+            new MutationObserver(() => window.said.push(bar.textContent.trim()))
+                .observe(bar, { childList: true, subtree: true, characterData: true });
+        }""")
+        field.press("Enter")
+        expect(chat.page.locator(".bar")).to_contain_text("This key was not accepted")
+        assert chat.page.evaluate("window.said") == ["This key was not accepted."]  # Not before it was tried.
+        expect(field).to_be_focused()
+        assert chat.page.evaluate("window.gone") == 0
+        field.fill("open sesame")
+        expect(connect).to_be_enabled()
+        field.press("Enter")
         chat.ready()
+        expect(chat.page.locator(".bar")).to_have_count(0)
+        expect(chat.field).to_be_focused()
     finally:
         fake.control(do="set", name="key", value="null")
 

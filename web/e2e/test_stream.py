@@ -5,7 +5,7 @@ import signal
 import time
 
 import pytest
-from conftest import REAL, Server
+from conftest import BAR_STAYS, REAL, Server
 from playwright.sync_api import expect
 
 LONG = "A long story, please [sim:long deltas={} rate={}]"
@@ -88,7 +88,15 @@ def test_offline_messages_wait_and_are_sent(chat):
     chat.ask(LONG.format(1000, 100), wait=False)
     chat.text_grows()
     chat.page.context.set_offline(True)
-    expect(chat.page.locator(".bar")).to_contain_text("You are offline", timeout=20_000)
+    bar, button = chat.page.locator(".bar"), chat.page.get_by_role("button", name="Reconnect now")
+    expect(bar).to_contain_text("You are offline", timeout=20_000)
+    # An attempt that finds no network leaves the bar where it is.
+    chat.page.evaluate(BAR_STAYS)
+    with chat.seeing("[data-phase=connecting]", ""):
+        button.click()
+    expect(chat.page.locator("[data-testid=connection]")).to_have_attribute("data-phase", "offline")
+    expect(bar).to_contain_text("You are offline")
+    assert chat.page.evaluate("window.gone") == 0
     chat.field.fill("and then? [sim:hello]")
     chat.field.press("Enter")
     expect(chat.page.locator(".delivery")).to_contain_text("Will be sent when the connection is back")
@@ -117,7 +125,7 @@ def test_a_frozen_tab_catches_up(chat, server):
 
 
 def test_two_tabs_stay_in_step(chat, chat_of, server):
-    chat.ask(LONG.format(600, 100), wait=False)
+    chat.ask(LONG.format(1500, 100), wait=False)
     chat.text_grows()
     address = re.sub(r"^[^#]*", "", chat.page.url)
     chat.eventually(lambda: any(session.get("token") and session["turns"] for session in chat.sessions()))
@@ -159,8 +167,12 @@ def test_an_edit_in_one_tab_reaches_the_other(chat, chat_of, server):
 
 
 def test_messages_wait_for_the_running_answer(chat):
-    chat.ask(LONG.format(300, 100), wait=False)
+    chat.ask(LONG.format(1000, 100), wait=False)
     chat.text_grows(100)
+    # What is written next takes nobody the way to stop.
+    chat.field.fill("next, please [sim:hello]")
+    expect(chat.page.get_by_role("button", name="Stop")).to_be_visible()
+    expect(chat.page.get_by_role("button", name="Send", exact=True)).to_be_enabled()
     chat.ask("next, please [sim:hello]", wait=False)
     expect(chat.page.locator(".delivery")).to_contain_text("Waits for the running answer")
     chat.settled()
@@ -168,6 +180,7 @@ def test_messages_wait_for_the_running_answer(chat):
 
 
 def test_a_repeated_message_is_not_billed_twice(chat, server):
+    chat.ready()
     server.proxy.stalled = True  # It leaves the page and gets nowhere.
     chat.field.fill("once [sim:hello]")
     held = server.proxy.held
@@ -197,6 +210,7 @@ def test_a_gateway_that_restarts_is_told_the_story_again(chat_of):
         expect(chat.page.locator(".toast")).to_contain_text("no longer remembers")
         assert len(chat.answer().inner_text()) > 200
         chat.ask("Which word was it? [sim:echo]")
+        expect(chat.page.locator(".toast")).to_have_count(0)
         assert "willow" in chat.answer().inner_text()
     finally:
         own.close()
@@ -207,10 +221,10 @@ def test_a_drain_is_announced_and_survived(chat_of):
     own = Server(arguments=("--set", "drain.timeout_ms=20000"))
     try:
         chat = chat_of(own)
-        chat.ask(LONG.format(300, 100), wait=False)
+        chat.ask(LONG.format(500, 100), wait=False)
         chat.text_grows()
-        own.gateway.send_signal(signal.SIGTERM)
-        expect(chat.page.locator(".bar")).to_contain_text("The gateway restarts")
+        with chat.seeing(".bar", "The gateway restarts"):
+            own.gateway.send_signal(signal.SIGTERM)
         chat.settled(40_000)
         expect(chat.page.locator(".turn").last).to_have_attribute("data-status", "completed")
         chat.assert_exact()

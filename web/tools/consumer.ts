@@ -2,8 +2,8 @@
 import { ChatStreamClient, type Environment, MemoryStore, type Turn } from "@millrace/client";
 import { MillraceChatTransport } from "@millrace/client/ai-sdk";
 import { MarkdownStream } from "@millrace/client/markdown";
+import { BrowserEnvironment } from "@millrace/client/browser";
 import {
-  BrowserEnvironment,
   type ChatStream,
   IndexedSessionStore,
   useChatStream,

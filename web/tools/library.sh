@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 export DENO_NO_UPDATE_CHECK=1
 rm -rf types lib
 # What the modules share stands in one place, so an application that uses two of them has it once.
-esbuild src/core/mod.ts src/vue/mod.ts src/markdown/mod.ts src/ai-sdk/mod.ts --bundle --splitting --format=esm \
+esbuild src/core/mod.ts src/browser/mod.ts src/vue/mod.ts src/markdown/mod.ts src/ai-sdk/mod.ts --bundle --splitting --format=esm \
     --target=es2022 --external:vue --log-level=warning --outbase=src --outdir=lib --chunk-names=shared/[hash]
 .venv/bin/deno transpile --quiet --declaration --outdir types \
     src/core/*.ts src/browser/*.ts src/vue/*.ts src/markdown/*.ts src/ai-sdk/*.ts
@@ -18,8 +18,10 @@ find types -name '*.d.ts' -exec sed -i -e '/^\/\/\/ <amd-module /d' -e 's/\(from
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cp tools/consumer.ts "$work/"
+# The example of the README, as it stands there.
+sed -n '/^<script setup/,/^<\/script>/p' README.md | sed '1d;$d' >"$work/readme.ts"
 map() { # directory, file name extension
-    for entry in core vue markdown ai-sdk; do
+    for entry in core browser vue markdown ai-sdk; do
         name="@millrace/client/$entry"
         [ "$entry" != core ] || name="@millrace/client"
         printf '"%s": "%s/%s/%s/mod.%s", ' "$name" "$PWD" "$1" "$entry" "$2"
@@ -29,11 +31,17 @@ map() { # directory, file name extension
 options='"compilerOptions": { "strict": true, "exactOptionalPropertyTypes": true, "lib": ["dom", "dom.iterable", "esnext"] }'
 echo "{ \"imports\": { $(map types d.ts) }, \"unstable\": [\"sloppy-imports\"], $options }" >"$work/check.json"
 echo "{ \"imports\": { $(map lib js) }, $options }" >"$work/run.json"
-.venv/bin/deno check --quiet --config "$work/check.json" "$work/consumer.ts"
+.venv/bin/deno check --quiet --config "$work/check.json" "$work/consumer.ts" "$work/readme.ts"
 .venv/bin/deno run --quiet --no-check --config "$work/run.json" "$work/consumer.ts"
-for entry in core vue markdown ai-sdk; do
+for entry in core browser vue markdown ai-sdk; do
     grep -q "./types/$entry/mod.d.ts" package.json && grep -q "./lib/$entry/mod.js" package.json
 done
+# Who has no Vue uses everything else: nothing that these lead to may ask for it.
+echo "{ \"imports\": { $(map lib js | sed 's|, "vue": .*||') } }" >"$work/plain.json"
+for entry in core browser markdown ai-sdk; do
+    echo "import \"$PWD/lib/$entry/mod.js\";"
+done >"$work/plain.ts"
+.venv/bin/deno run --quiet --no-check --config "$work/plain.json" "$work/plain.ts"
 if grep -rl -e "$PWD" lib types; then
     echo "web: the library names this machine" >&2
     exit 1

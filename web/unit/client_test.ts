@@ -483,6 +483,32 @@ Deno.test("another page's fresh start wins over an older life", () => {
   equal(one.position.epoch, two.position.epoch);
 });
 
+Deno.test("a store that refuses is told of once, until it works again", () => {
+  const store = new MemoryStore();
+  const save = store.save.bind(store);
+  let isFull = true;
+  store.save = (key, record) => {
+    if (isFull) throw new Error("QuotaExceededError");
+    return save(key, record);
+  };
+  const { world, begin, notices } = setUp(1, store);
+  const told = () => notices.filter((notice) => notice.type === "not_saved").length;
+  const client = begin();
+  client.send("one");
+  world.run(5_000);
+  client.send("two");
+  world.run(5_000);
+  equal(client.turns[1]!.answer?.status, "completed");
+  equal(told(), 1);
+  isFull = false;
+  client.send("three");
+  world.run(5_000);
+  isFull = true;
+  client.send("four");
+  world.run(5_000);
+  equal(told(), 2);
+});
+
 Deno.test("unknown frames and fields are passed over, unknown events still count", () => {
   const { world, gateway, begin } = setUp();
   const client = begin();

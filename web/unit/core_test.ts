@@ -3,13 +3,16 @@ import { allowedOptions } from "../src/core/allowed-options.ts";
 import { JsonStream } from "../src/core/partial-json.ts";
 import { sha256Hex } from "../src/core/sha256.ts";
 import { decodeFrames, FrameError } from "../src/core/protocol.ts";
-import { exportJson, exportMarkdown, importJson, titleOf } from "../src/core/conversations.ts";
-import type { Turn } from "../src/core/turn.ts";
+import { exportMarkdown } from "../src/core/conversation-markdown.ts";
+import { exportJson, importConversation, titleOf } from "../src/core/conversations.ts";
+import { answerText, inputText, type Turn } from "../src/core/turn.ts";
 import { catalogues, chooseLocale, translate } from "../src/i18n/translate.ts";
 import type { MessageKey } from "../src/i18n/en.ts";
 import { encodedBytes, fits } from "../src/ui/attachments.ts";
 import { equal, ok } from "./assert.ts";
 import { seeded } from "./fake.ts";
+import type { ReadyFrame } from "../src/core/protocol.ts";
+import { SessionPlace } from "../src/core/session-place.ts";
 
 Deno.test("SHA-256 as FIPS 180-4 has it", async () => {
   equal(sha256Hex(""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
@@ -155,7 +158,7 @@ Deno.test("conversations: titles, and a round trip through a file", () => {
   const conversation = { id: "c1", title: "Mills", created: 1, updated: 2 };
   equal(
     exportMarkdown(conversation, turns),
-    "# Mills\n\n> How does\n> a mill work?\n\nBy water.\n",
+    "# Mills\n\n<!-- question -->\n\n> How does\n> a mill work?\n\n<!-- answer -->\n\nBy water.\n",
   );
   const item = turns[0]!.answer!.items[0]!;
   item.annotations = [
@@ -164,21 +167,61 @@ Deno.test("conversations: titles, and a round trip through a file", () => {
   ];
   ok(
     exportMarkdown(conversation, turns).endsWith(
-      "By water.\n\n1. [On \\[mills\\]](<http://a.example/(1)>)\n2. mill.pdf\n",
+      "By water.\n\n<!-- sources -->\n\n1. [On \\[mills\\]](<http://a.example/(1)>)\n2. mill.pdf\n",
     ),
   );
-  const read = importJson(exportJson(conversation, turns), "c2", 5);
+  const read = importConversation(exportJson(conversation, turns), "c2", 5);
   equal(read.conversation.title, "Mills");
   equal(read.session.turns[0]!.answer?.status, "interrupted");
   equal(read.session.unknown_turns, 1);
   ok(!JSON.stringify(exportJson(conversation, turns)).includes("token"));
   let refused = false;
   try {
-    importJson("{}", "c3", 0);
+    importConversation("{}", "c3", 0);
   } catch {
     refused = true;
   }
   ok(refused);
+});
+
+Deno.test("conversations: what was said comes back from Markdown as it was", () => {
+  const said: [string, string | undefined][] = [
+    ["How does\n\na mill work?", "> By water.\n\nThat is all.\n"],
+    ["", "An answer to a picture"],
+    [
+      "> quoted\n<!-- answer -->",
+      "<!-- question -->\n\\<!-- answer -->\n\n```\n<!-- sources -->\n```",
+    ],
+    ["Never sent", undefined],
+  ];
+  const turns = said.map(([input, text], place): Turn => ({
+    id: `m${place}`,
+    input,
+    delivery: "accepted",
+    created: 1,
+    ...(text === undefined ? {} : {
+      answer: {
+        id: `r${place}`,
+        status: "completed",
+        integrity: "verified",
+        items: [{ index: 0, parts: [{ kind: "text", part: 0, text }] }],
+      },
+    }),
+  }));
+  const file = exportMarkdown({ id: "c1", title: "Mills", created: 1, updated: 2 }, turns);
+  for (const text of [file, file.replaceAll("\n", "\r\n")]) {
+    const { conversation, session } = importConversation(text, "c2", 5);
+    equal(conversation.title, "Mills");
+    equal(session.unknown_turns, 4);
+    equal(
+      session.turns.map((turn) => [inputText(turn.input), turn.answer && answerText(turn.answer)]),
+      said,
+    );
+    equal(
+      session.turns.map((turn) => turn.delivery).join(),
+      "accepted,accepted,accepted,withdrawn",
+    );
+  }
 });
 
 Deno.test("attachments are counted before they are sent", () => {
@@ -186,3 +229,32 @@ Deno.test("attachments are counted before they are sent", () => {
   ok(fits([], 1_000_000, 8 << 20));
   ok(!fits([], 8 << 20, 8 << 20));
 });
+
+Deno.test("the place in the log: one event after the other, forward only", () => {
+  const place = new SessionPlace();
+  place.adopt(undefined);
+  equal(place.resume, undefined);
+  place.enter(ready(0));
+  equal([place.advance({ seq: 1 }), place.advance({ seq: 4, from: 2 })], [true, true]);
+  equal([place.advance({ seq: 4 }), place.advance({ seq: 6 }), place.jump(3)], [
+    false,
+    false,
+    false,
+  ]);
+  equal(place.resume, { token: "t", after: 4 });
+  equal(place.isContinued(ready(4), { token: "t", after: 4 }), true);
+  equal(place.isContinued(ready(3), { token: "t", after: 4 }), false);
+  equal(place.isContinued({ ...ready(9), epoch: "f" }, { token: "t", after: 4 }), false);
+  equal(place.jump(9) && place.seq, 9);
+  const kept = { version: 1 as const, turns: [], saved: 0, ...place.stored() };
+  const again = new SessionPlace();
+  again.adopt(kept);
+  equal(again.stored(), place.stored());
+  place.leave(2);
+  equal(place.stored(), { generation: 1, seq: 0, unknown_turns: 2 });
+});
+
+function ready(seq: number): ReadyFrame {
+  const [session, epoch, resume_token] = ["s", "e", "t"];
+  return { type: "ready", session, epoch, seq, resume_token, recovered: true };
+}

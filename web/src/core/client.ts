@@ -17,6 +17,7 @@ import {
   type UnknownFrame,
 } from "./protocol.ts";
 import { SessionKeeper } from "./session-keeper.ts";
+import { SessionPlace } from "./session-place.ts";
 import { type Awaitable, MemoryStore, type SessionStore, type StoredSession } from "./store.ts";
 import { Transcript } from "./transcript.ts";
 import { isRunning, isSettled, type Turn } from "./turn.ts";
@@ -38,8 +39,8 @@ const FAULTS_BEFORE_RESYNC = 3;
  * Every event of the session's log is applied exactly once and in order; an event that is not the next one is taken as
  * a fault, never as a gap. The client has no clock, timer, socket or random source of its own: see `Environment`.
  *
- * It holds the position and routes what arrives. The connection is the `Link`'s, what is to be said the `Outbox`'s,
- * what it all amounts to the `Transcript`'s, and what is stored the `SessionKeeper`'s.
+ * It routes what arrives. The connection is the `Link`'s, the session and the position in its log the `SessionPlace`'s,
+ * what is to be said the `Outbox`'s, what it all amounts to the `Transcript`'s, and what is stored the `SessionKeeper`'s.
  */
 export class ChatStreamClient {
   readonly key: string;
@@ -53,14 +54,10 @@ export class ChatStreamClient {
   #stopObserving: (() => void) | undefined;
   #disposed = false;
 
-  // The session, and the place in its log. `generation` counts fresh starts.
-  #generation = 0;
-  #session: string | undefined;
-  #epoch: string | undefined;
-  #token: string | undefined;
-  #seq = 0;
-  #unknownTurns = 0;
+  readonly #place = new SessionPlace();
   #storedSession: string | undefined;
+  /** The store has refused, and it was said. */
+  #isUnsaved = false;
 
   // The replay: from where, and to which event, it goes. 0: there is none.
   #replayStart = 0;
@@ -75,9 +72,8 @@ export class ChatStreamClient {
     const changed = (turn: Turn) => this.#turnChanged(turn);
     const isRunningAny = () => this.#transcript.turns.some(isRunning);
     this.#link = new Link(options, {
-      session: () => this.#session,
-      resume: () =>
-        this.#token === undefined ? undefined : { token: this.#token, after: this.#seq },
+      session: () => this.#place.session,
+      resume: () => this.#place.resume,
       isBusy: () => this.turns.some((turn) => !isSettled(turn) && turn.delivery !== "queued"),
       isRunning: isRunningAny,
       received: (text) => this.#received(text),
@@ -89,10 +85,10 @@ export class ChatStreamClient {
       environment: this.#environment,
       transcript: this.#transcript,
       sequential: options.sequential ?? true,
-      maySend: () => this.#link.isReady && this.#seq >= this.#replayEnd,
+      maySend: () => this.#link.isReady && !this.#isReplaying,
       life: () => this.#link.life,
       limit_bytes: () => this.#link.state.limits?.message_bytes,
-      unknownTurns: () => this.#unknownTurns,
+      unknownTurns: () => this.#place.unknownTurns,
       write: (frame) => this.#link.write(frame),
       changed: (turn) => {
         changed(turn);
@@ -107,7 +103,7 @@ export class ChatStreamClient {
       isRunning: isRunningAny,
       kept: ({ session }) => this.#stored(session),
       superseded: () => void this.reload(),
-      failed: (error) => this.#notice({ type: "not_saved", message: String(error) }),
+      failed: (error) => this.#notSaved(error),
     });
   }
 
@@ -124,12 +120,12 @@ export class ChatStreamClient {
 
   /** The last event that was processed. */
   get position(): { readonly epoch: string | undefined; readonly seq: number } {
-    return { epoch: this.#epoch, seq: this.#seq };
+    return { epoch: this.#place.epoch, seq: this.#place.seq };
   }
 
   /** Number of leading turns that the gateway's session has not been told. */
   get unknownTurns(): number {
-    return this.#unknownTurns;
+    return this.#place.unknownTurns;
   }
 
   subscribe(listener: (change: Change) => void): () => void {
@@ -157,7 +153,7 @@ export class ChatStreamClient {
     const loaded = this.#store.load(this.key);
     if (!(loaded instanceof Promise)) return this.#begin(loaded);
     return loaded.then((record) => this.#begin(record), (error) => {
-      this.#notice({ type: "not_saved", message: String(error) });
+      this.#notSaved(error);
       this.#begin(undefined);
     });
   }
@@ -175,16 +171,8 @@ export class ChatStreamClient {
       ...(record?.turns ?? []),
       ...written.filter((turn) => !record?.turns.some((each) => each.id === turn.id)),
     ]);
-    this.#generation = record?.generation ?? 0;
-    this.#session = this.#storedSession = record?.session;
-    this.#epoch = record?.epoch;
-    this.#token = record?.token;
-    this.#seq = record?.token === undefined ? 0 : record.seq;
-    this.#unknownTurns = record === undefined
-      ? 0
-      : record.token === undefined
-      ? record.turns.filter(isSettled).length
-      : record.unknown_turns;
+    this.#place.adopt(record);
+    this.#storedSession = record?.session;
     for (const turn of this.#transcript.turns) {
       if (turn.stopping && !isSettled(turn)) this.#outbox.resumeCancel(turn);
     }
@@ -213,8 +201,9 @@ export class ChatStreamClient {
   reload(): Awaitable<void> {
     if (this.#disposed) return;
     const adopt = (record: StoredSession | undefined) => {
-      if (this.#disposed || record === undefined || record.generation < this.#generation) return;
-      if (record.generation === this.#generation && record.session === this.#session) return;
+      const { generation, session } = this.#place;
+      if (this.#disposed || record === undefined || record.generation < generation) return;
+      if (record.generation === generation && record.session === session) return;
       this.#link.drop();
       this.#transcript.replace(this.turns.filter((turn) => turn.delivery === "queued"));
       this.#adopt(record);
@@ -295,7 +284,7 @@ export class ChatStreamClient {
   }
 
   #flush(): void {
-    if (!this.#link.isReady || this.#seq < this.#replayEnd) return;
+    if (!this.#link.isReady || this.#isReplaying) return;
     this.#outbox.flush();
     this.#link.arm();
   }
@@ -335,20 +324,11 @@ export class ChatStreamClient {
     this.#transcript.interrupt();
     this.#transcript.replace(turns);
     this.#outbox.forgetCancels();
-    this.#generation += 1;
-    this.#forgetSession(unknown);
+    this.#place.leave(unknown);
     this.#turnsChanged();
     this.#keeper.save();
     this.#link.worked();
     this.#link.connect();
-  }
-
-  #forgetSession(unknownTurns: number): void {
-    this.#session = undefined;
-    this.#epoch = undefined;
-    this.#token = undefined;
-    this.#seq = 0;
-    this.#unknownTurns = unknownTurns;
   }
 
   // MARK: losing
@@ -375,9 +355,9 @@ export class ChatStreamClient {
     this.#faults += 1;
     if (this.#faults >= FAULTS_BEFORE_RESYNC) {
       this.#faults = 0;
-      this.#seq = 0;
+      this.#place.rewind();
       this.turns.forEach((turn, place) => {
-        if (place >= this.#unknownTurns && turn.delivery === "accepted") delete turn.answer;
+        if (place >= this.#place.unknownTurns && turn.delivery === "accepted") delete turn.answer;
       });
       this.#transcript.replace([...this.#transcript.turns]);
     }
@@ -385,6 +365,10 @@ export class ChatStreamClient {
   }
 
   // MARK: receiving
+
+  get #isReplaying(): boolean {
+    return this.#place.seq < this.#replayEnd;
+  }
 
   #received(text: string): void {
     const life = this.#link.life;
@@ -414,7 +398,7 @@ export class ChatStreamClient {
         return this.#turnChanged(turn);
       }
       case "token":
-        this.#token = frame.resume_token;
+        this.#place.renew(frame.resume_token);
         return this.#keeper.schedule();
       case "going_away":
         return this.#link.drains(frame.reconnect_after_ms ?? 1_000);
@@ -430,21 +414,18 @@ export class ChatStreamClient {
   #onReady(frame: ReadyFrame): void {
     if (this.#link.isReady) return this.#fault("a second ready");
     const asked = this.#link.resumedWith;
-    const sameLife = frame.recovered && (this.#epoch === undefined || this.#epoch === frame.epoch);
-    if (asked !== undefined && (!sameLife || frame.seq < asked.after)) {
+    if (asked !== undefined && !this.#place.isContinued(frame, asked)) {
       this.#loseSession(frame.recovered ? "position_unknown" : frame.reason ?? "unknown");
       if (frame.recovered) return this.#link.fail(SEQUENCE_FAULT, "the position is unknown");
     }
-    this.#session = frame.session;
-    this.#epoch = frame.epoch;
-    this.#token = frame.resume_token;
-    this.#replayStart = this.#seq;
+    this.#place.enter(frame);
+    this.#replayStart = this.#place.seq;
     this.#replayEnd = frame.recovered ? frame.seq : 0;
     this.#link.ready(frame);
-    if (asked !== undefined && this.#seq < this.#replayEnd) this.#feed.hold();
+    if (asked !== undefined && this.#isReplaying) this.#feed.hold();
     this.#caughtUp();
     // Another page that opens now must find the session and what was just sent to it, or it sends that to its own.
-    if (this.#session === this.#storedSession) this.#keeper.schedule();
+    if (this.#place.session === this.#storedSession) this.#keeper.schedule();
     else this.#keeper.save();
     this.#link.arm();
   }
@@ -452,19 +433,18 @@ export class ChatStreamClient {
   #loseSession(reason: string): void {
     const changed = this.#transcript.interrupt();
     const settled = this.turns.filter(isSettled).length;
-    this.#forgetSession(settled);
+    this.#place.leave(settled);
     this.#outbox.forgetCancels();
-    this.#generation += 1;
     for (const turn of changed) this.#turnChanged(turn);
     if (settled > 0) this.#notice({ type: "session_lost", reason });
   }
 
   /** Once the replay has reached the end of the log, what waits may be sent. */
   #caughtUp(): void {
-    if (!this.#link.isReady || this.#seq < this.#replayEnd) return;
+    if (!this.#link.isReady || this.#isReplaying) return;
     if (this.#feed.isHeld) {
       this.#feed.release();
-      this.#notice({ type: "resumed", events: this.#seq - this.#replayStart });
+      this.#notice({ type: "resumed", events: this.#place.seq - this.#replayStart });
     } else if (this.#link.resumedWith !== undefined && this.#replayEnd > 0) {
       this.#notice({ type: "resumed", events: 0 });
     }
@@ -475,12 +455,10 @@ export class ChatStreamClient {
 
   /** Moves the position over one event, or says that it is not the next one. */
   #advance(frame: { readonly seq: number; readonly from?: number }): boolean {
-    const first = frame.from ?? frame.seq;
-    if (first !== this.#seq + 1) {
-      this.#fault(`event ${first} came after ${this.#seq}`);
+    if (!this.#place.advance(frame)) {
+      this.#fault(`event ${frame.from ?? frame.seq} came after ${this.#place.seq}`);
       return false;
     }
-    this.#seq = frame.seq;
     this.#faults = 0;
     return true;
   }
@@ -490,7 +468,7 @@ export class ChatStreamClient {
     const { turn, listChanged } = this.#transcript.apply(frame);
     if (listChanged) this.#turnsChanged();
     if (turn !== undefined) this.#turnChanged(turn);
-    if (frame.type === "message") this.#unknownTurns = 0;
+    if (frame.type === "message") this.#place.unknownTurns = 0;
     if (frame.type === "complete") {
       if (turn !== undefined) this.#outbox.ended(turn);
       this.#link.worked();
@@ -509,11 +487,10 @@ export class ChatStreamClient {
   }
 
   #onSnapshot(frame: SnapshotFrame): void {
-    if (frame.through < this.#seq) return this.#fault("a snapshot of the past");
-    this.#seq = frame.through;
+    if (!this.#place.jump(frame.through)) return this.#fault("a snapshot of the past");
     this.#faults = 0;
     this.#transcript.snapshot(frame);
-    this.#unknownTurns = 0;
+    this.#place.unknownTurns = 0;
     this.#turnsChanged();
     for (const turn of this.turns) this.#turnChanged(turn);
     this.#caughtUp();
@@ -533,24 +510,27 @@ export class ChatStreamClient {
 
   // MARK: keeping
 
+  /** Said once, not with every attempt, until the store works again. */
+  #notSaved(error: unknown): void {
+    if (this.#isUnsaved || this.#disposed) return;
+    this.#isUnsaved = true;
+    this.#notice({ type: "not_saved", message: String(error) });
+  }
+
   #stored(session: string | undefined): void {
+    this.#isUnsaved = false;
     if (session === undefined || session === this.#storedSession || this.#disposed) return;
     this.#storedSession = session;
     this.#feed.emit({ type: "stored", session });
   }
 
   #record(): StoredSession | undefined {
-    if (this.turns.length === 0 && this.#generation === 0) return undefined;
+    if (this.turns.length === 0 && this.#place.generation === 0) return undefined;
     return {
       version: 1,
-      generation: this.#generation,
-      seq: this.#seq,
+      ...this.#place.stored(),
       turns: this.#transcript.turns,
-      unknown_turns: this.#unknownTurns,
       saved: this.#environment.date(),
-      ...(this.#session === undefined ? {} : { session: this.#session }),
-      ...(this.#epoch === undefined ? {} : { epoch: this.#epoch }),
-      ...(this.#token === undefined ? {} : { token: this.#token }),
     };
   }
 }

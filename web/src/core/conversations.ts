@@ -2,8 +2,8 @@
 
 import type { MessageOptions } from "./protocol.ts";
 import type { Awaitable, StoredSession } from "./store.ts";
-import { type Source, sourcesOf } from "./citations.ts";
-import { answerText, inputText, type Turn } from "./turn.ts";
+import { readMarkdown } from "./conversation-markdown.ts";
+import { inputText, type Turn } from "./turn.ts";
 
 export interface Conversation {
   readonly id: string;
@@ -68,47 +68,35 @@ export function exportJson(conversation: Conversation, turns: readonly Turn[]): 
   return JSON.stringify(exported, null, 2);
 }
 
-export function exportMarkdown(conversation: Conversation, turns: readonly Turn[]): string {
-  const parts = [`# ${conversation.title}`];
-  for (const turn of turns) {
-    const question = inputText(turn.input);
-    if (question !== "") parts.push(question.split("\n").map((line) => `> ${line}`).join("\n"));
-    const answer = answerText(turn.answer);
-    if (answer !== "") parts.push(answer);
-    const sources = turn.answer === undefined ? [] : sourcesOf(turn.answer);
-    if (sources.length > 0) parts.push(sources.map(sourceLine).join("\n"));
-  }
-  return parts.join("\n\n") + "\n";
-}
-
-function sourceLine({ number, title, url }: Source): string {
-  const words = title.replace(/[\\[\]]/g, "\\$&").replace(/\s+/g, " ");
-  return url === undefined ? `${number}. ${words}` : `${number}. [${words}](<${url}>)`;
-}
-
-/** Reads an exported file; what it holds becomes a new conversation. */
-export function importJson(
+/** Reads an exported file, JSON or Markdown; what it holds becomes a new conversation. */
+export function importConversation(
   text: string,
   id: string,
   now: number,
 ): { readonly conversation: Conversation; readonly session: StoredSession } {
-  const file = JSON.parse(text) as Partial<ExportedConversation>;
-  if (file.format !== "millrace.conversation" || !Array.isArray(file.turns)) {
-    throw new TypeError("not an exported conversation");
-  }
-  const turns = (file.turns as Turn[]).filter((turn) => typeof turn?.id === "string")
-    .map((turn) => settle(structuredClone(turn)));
-  const title = file.conversation?.title;
+  const { title, turns } = text.trimStart().startsWith("{")
+    ? readJson(text)
+    : readMarkdown(text, now);
   return {
     conversation: {
       id,
-      title: typeof title === "string" ? title : titleOf(turns),
+      title: typeof title === "string" && title !== "" ? title : titleOf(turns),
       renamed: true,
       created: now,
       updated: now,
     },
     session: { version: 1, generation: 0, seq: 0, turns, unknown_turns: turns.length, saved: now },
   };
+}
+
+function readJson(text: string): { title: string | undefined; turns: Turn[] } {
+  const file = JSON.parse(text) as Partial<ExportedConversation>;
+  if (file.format !== "millrace.conversation" || !Array.isArray(file.turns)) {
+    throw new TypeError("not an exported conversation");
+  }
+  const turns = (file.turns as Turn[]).filter((turn) => typeof turn?.id === "string")
+    .map((turn) => settle(structuredClone(turn)));
+  return { title: file.conversation?.title, turns };
 }
 
 /** An imported turn can never go on: what was running is taken as interrupted. */

@@ -1,4 +1,4 @@
-import { computed, defineComponent, h, type VNodeChild } from "vue";
+import { computed, defineComponent, h, shallowRef, type VNodeChild } from "vue";
 import type { MessageKey } from "../i18n/en.ts";
 import { isMessageKey } from "../i18n/translate.ts";
 import { imageData } from "../core/image-data.ts";
@@ -64,9 +64,12 @@ export const AnswerView = defineComponent<
                 ui.t(copied.value ? "turn.copied" : "turn.copy"),
                 () => void copy(props.view.text),
               )}
-              {props.idle
-                ? action("again", ui.t("turn.regenerate"), () => props.actions.regenerate())
-                : null}
+              {answer.status === "failed" || answer.status === "interrupted" ? null : action(
+                "again",
+                ui.t("turn.regenerate"),
+                () => props.actions.regenerate(),
+                !props.idle,
+              )}
               {usageView(ui, answer)}
             </footer>
           )}
@@ -76,9 +79,21 @@ export const AnswerView = defineComponent<
   };
 }, { name: "AnswerView", props: ["view", "last", "idle", "actions"] });
 
-function action(name: Parameters<typeof icon>[0], label: string, run: () => void): VNodeChild {
+function action(
+  name: Parameters<typeof icon>[0],
+  label: string,
+  run: () => void,
+  disabled = false,
+): VNodeChild {
   return (
-    <button type="button" class="quiet icon-only" onClick={run} aria-label={label} title={label}>
+    <button
+      type="button"
+      class="quiet icon-only"
+      disabled={disabled}
+      onClick={run}
+      aria-label={label}
+      title={label}
+    >
       {icon(name)}
     </button>
   );
@@ -111,6 +126,8 @@ function itemView(
       />
     );
   }
+  // An item that nothing is to be seen of leaves no gap.
+  if (item.parts.length === 0) return null;
   const { answer } = view.turn;
   // What stands before a seam never gets its item.
   const sealed = answer !== undefined && seamBetween(answer, item.index, Infinity) !== undefined;
@@ -122,7 +139,7 @@ function itemView(
         if (part.kind === "refusal") {
           return (
             <div key={partKey} class="refusal">
-              {icon("shield")}
+              {icon("ban")}
               <span class="visually-hidden">{`${ui.t("end.refusal")}: `}</span>
               <MarkdownText view={view} part={part} done={done} />
             </div>
@@ -168,9 +185,18 @@ function imageOf(item: OutputItem): string | undefined {
 
 const ImageOutput = defineComponent<{ source: string; done: boolean }>((props) => {
   const ui = useUi();
+  const broken = shallowRef("");
   return () => (
-    <figure class={props.done ? "image" : "image partial"}>
-      <img src={props.source} alt={ui.t(props.done ? "image.alt" : "image.partial")} />
+    <figure class={`image${props.done ? "" : " partial"}`}>
+      {broken.value === props.source
+        ? <p class="note">{icon("image")}{ui.t("image.broken")}</p>
+        : (
+          <img
+            src={props.source}
+            alt={ui.t(props.done ? "image.alt" : "image.partial")}
+            onError={() => broken.value = props.source}
+          />
+        )}
       {props.done
         ? (
           <a
@@ -262,9 +288,18 @@ function endView(ui: Ui, answer: Answer, actions: AnswerActions): VNodeChild {
           </div>
         </div>
       );
+    case "completed":
+      return mismatch ??
+        (saysNothing(answer) ? <p class="note">{icon("info")}{ui.t("end.empty")}</p> : null);
     default:
       return mismatch;
   }
+}
+
+function saysNothing(answer: Answer): boolean {
+  return answer.items.every((item) =>
+    item.tool === undefined && item.parts.every((part) => part.text === "")
+  );
 }
 
 function reasonText(
@@ -291,10 +326,11 @@ function usageView(ui: Ui, answer: Answer): VNodeChild {
   const reasoning = usage?.output_tokens_details?.reasoning_tokens;
   add("usage.reasoning", reasoning, reasoning !== 0);
   const first = timing?.first_text_ms;
-  if (first !== undefined) {
-    facts.push(
-      ui.t("usage.first", { time: ui.t("time.seconds", { value: round(first / 1_000) }) }),
-    );
+  if (first !== undefined && answerText(answer) !== "") {
+    const time = first < 1_000
+      ? ui.t("time.milliseconds", { value: Math.round(first) })
+      : ui.t("time.seconds", { value: round(first / 1_000) });
+    facts.push(ui.t("usage.first", { time }));
   }
   const streaming_ms = (timing?.total_ms ?? 0) - (timing?.first_event_ms ?? first ?? 0);
   if ((usage?.output_tokens ?? 0) > 0 && streaming_ms > 50) {

@@ -2,11 +2,11 @@ import { defineComponent, h, nextTick, onBeforeUnmount, onMounted, shallowRef } 
 import { IndexedConversationStore } from "../browser/indexed-conversations.ts";
 import { IndexedSessionStore } from "../browser/indexed-store.ts";
 import type { Environment } from "../core/environment.ts";
-import { type Conversation, exportJson, exportMarkdown } from "../core/conversations.ts";
+import { exportMarkdown } from "../core/conversation-markdown.ts";
+import { type Conversation, exportJson } from "../core/conversations.ts";
 import { useConversations } from "../vue/useConversations.ts";
 import { ChatPane, type Sought } from "./ChatPane.tsx";
 import { download, provideUi } from "./context.ts";
-import { icon } from "./Icon.tsx";
 import { Sidebar } from "./Sidebar.tsx";
 
 /** The whole page: conversations at the side, one of them open. The address says which, so a reload finds it again. */
@@ -18,7 +18,7 @@ export const App = defineComponent<{ environment?: Environment }>((props) => {
     sessions,
     environment: ui.environment,
   });
-  void conversations.reload().catch(() => ui.toast(ui.t("notice.notSaved"), "warning"));
+  void conversations.reload().catch(() => ui.toast(ui.t("notice.notSaved"), "lasting"));
 
   const fromAddress = () => /^#\/c\/([\w-]{1,64})$/.exec(location.hash)?.[1];
   const current = shallowRef(fromAddress() ?? conversations.newId());
@@ -56,8 +56,11 @@ export const App = defineComponent<{ environment?: Environment }>((props) => {
     if (fromAddress() !== current.value) history.replaceState(null, "", `#/c/${current.value}`);
   };
   const exportFile = async (conversation: Conversation, format: "markdown" | "json") => {
-    const turns = (await sessions.load(conversation.id))?.turns ?? [];
-    const name = conversation.title.replace(/[^\p{L}\p{N}]+/gu, "-").slice(0, 60) || "chat";
+    const session = await sessions.load(conversation.id).catch(() => undefined);
+    if (session === undefined) return ui.toast(ui.t("list.exportFailed"), "warning");
+    const { turns } = session;
+    const name = conversation.title.replace(/[^\p{L}\p{N}]+/gu, "-").slice(0, 60)
+      .replace(/^-|-$/g, "") || "chat";
     if (format === "json") {
       download(ui, `${name}.json`, "application/json", exportJson(conversation, turns));
     } else {
@@ -96,21 +99,6 @@ export const App = defineComponent<{ environment?: Environment }>((props) => {
         onChange={change}
         onMenu={() => menuOpen.value = true}
       />
-      <div class="toasts" role="status">
-        {ui.toasts.value.map((toast) => (
-          <div key={toast.id} class={`toast ${toast.tone}`}>
-            <span dir="auto">{toast.text}</span>
-            <button
-              type="button"
-              class="quiet icon-only"
-              aria-label={ui.t("app.close")}
-              onClick={() => ui.dismiss(toast.id)}
-            >
-              {icon("close")}
-            </button>
-          </div>
-        ))}
-      </div>
       <div class="visually-hidden" role="status" aria-live="polite" data-testid="announcer">
         {ui.announcement.value}
       </div>

@@ -14,18 +14,19 @@ import { lastAttempts } from "../core/message-id.ts";
 import { type Conversation, titleOf } from "../core/conversations.ts";
 import type { MessageInput, MessageOptions } from "../core/protocol.ts";
 import { IndexedSessionStore } from "../browser/indexed-store.ts";
-import { type TurnView, useChatStream } from "../vue/useChatStream.ts";
+import { type ChatStream, type TurnView, useChatStream } from "../vue/useChatStream.ts";
 import { useStickToBottom } from "../vue/useStickToBottom.ts";
+import { accessKey } from "./access-key.ts";
 import { Composer } from "./Composer.tsx";
 import { ConnectionBar, StatusPill } from "./ConnectionBar.tsx";
 import { useUi } from "./context.ts";
 import { icon, wheel } from "./Icon.tsx";
 import { SettingsDialog } from "./SettingsDialog.tsx";
+import { Toasts } from "./Toasts.tsx";
 import { TurnItem } from "./TurnItem.tsx";
 
 const PROMPTS = ["empty.p1", "empty.p2", "empty.p3", "empty.p4"] as const;
 const SOUGHT_SHINES_MS = 1_600;
-const ACCESS_KEY = "millrace.access-key";
 
 /** A turn that is to be shown, where a search has found it. */
 export interface Sought {
@@ -56,12 +57,16 @@ export const ChatPane = defineComponent<ChatPaneProps>((props) => {
   const focus = shallowRef(0);
   const tell = new BroadcastChannel(`millrace.session.${props.id}`);
 
+  // What is said of this chat goes with it.
+  onBeforeUnmount(() => ui.hush());
+
   let wasLost = false;
+  let resumed = 0;
   const onNotice = (notice: Notice) => {
     switch (notice.type) {
       case "resumed":
         // A quick return after a reload is what one expects; it is worth a word when something had been interrupted.
-        if (notice.events > 0 && wasLost) ui.toast(ui.t("notice.resumed"));
+        if (notice.events > 0 && wasLost) resumed = ui.toast(ui.t("notice.resumed"));
         wasLost = false;
         break;
       case "session_lost":
@@ -71,7 +76,7 @@ export const ChatPane = defineComponent<ChatPaneProps>((props) => {
         ui.toast(ui.t("notice.superseded"));
         break;
       case "not_saved":
-        ui.toast(ui.t("notice.notSaved"), "warning");
+        ui.toast(ui.t("notice.notSaved"), "lasting");
         break;
       case "error":
         // The bar above the composer asks for a key; nothing more need be said.
@@ -84,7 +89,7 @@ export const ChatPane = defineComponent<ChatPaneProps>((props) => {
     key: props.id,
     store: new IndexedSessionStore(),
     environment,
-    auth: () => sessionStorage.getItem(ACCESS_KEY) ?? undefined,
+    auth: () => accessKey.read(),
     onNotice,
   });
   tell.onmessage = () => void chat.client.reload();
@@ -98,7 +103,9 @@ export const ChatPane = defineComponent<ChatPaneProps>((props) => {
   }, { immediate: true });
 
   watch(() => chat.connection.value.phase, (phase) => {
-    if (phase === "waiting" || phase === "offline") wasLost = true;
+    if (phase !== "waiting" && phase !== "offline") return;
+    wasLost = true;
+    ui.dismiss(resumed);
   });
 
   /** A message that was tried again is shown in its last attempt only. */
@@ -125,9 +132,14 @@ export const ChatPane = defineComponent<ChatPaneProps>((props) => {
     }
   });
   watch(() => chat.status.value, (status, before) => {
+    // The same words are heard again only where something else stood between them.
+    if (status === "submitted") ui.announce("");
     if (status === "streaming" && before !== "streaming") ui.announce(ui.t("announce.started"));
-    if (before === "streaming" && (status === "idle" || status === "error")) {
+    // A short answer may come whole, in one frame.
+    if ((before === "streaming" || before === "submitted") && !chat.busy.value) {
       const ended = chat.client.turns.at(-1)?.answer?.status;
+      // What failed is an alert, which is heard by itself.
+      if (ended === undefined || ended === "failed") return;
       ui.announce(
         ui.t(
           ended === "cancelled"
@@ -148,7 +160,21 @@ export const ChatPane = defineComponent<ChatPaneProps>((props) => {
     const { model } = chat.connection.value.options ?? {};
     return [...new Set([...(model === undefined ? [] : [model]), ...props.usedModels])];
   };
+  const goOn = <A extends unknown[]>(step: (...given: A) => void) => (...given: A) => {
+    ui.hush();
+    step(...given);
+  };
+  const heeding: ChatStream = {
+    ...chat,
+    retry: goOn(chat.retry),
+    regenerate: goOn(chat.regenerate),
+    edit: goOn(chat.edit),
+    switchTo: goOn(chat.switchTo),
+  };
+  /** Which step between versions had the focus: the turn that takes the place of this one takes it over. */
+  const stepped = shallowRef<string | undefined>(undefined);
   const send = (input: MessageInput) => {
+    ui.hush();
     chat.send(input, options());
     props.onChange({ updated: environment.date() });
     stick.toBottom();
@@ -231,7 +257,8 @@ export const ChatPane = defineComponent<ChatPaneProps>((props) => {
                 <TurnItem
                   key={view.id}
                   view={view}
-                  chat={chat}
+                  chat={heeding}
+                  stepped={stepped}
                   last={place === turns.length - 1}
                   options={options}
                 />
@@ -250,11 +277,12 @@ export const ChatPane = defineComponent<ChatPaneProps>((props) => {
               {icon("down")}
             </button>
           )}
+          {props.covered ? null : <Toasts />}
           <ConnectionBar
             connection={connection}
             onReconnect={() => chat.reconnect()}
             onKey={(key: string) => {
-              sessionStorage.setItem(ACCESS_KEY, key);
+              accessKey.write(key);
               chat.reconnect();
             }}
           />

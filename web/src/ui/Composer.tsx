@@ -46,6 +46,10 @@ export const Composer = defineComponent<ComposerProps>((props) => {
     drafts.write(props.draftKey, value);
     nextTick(grow);
   };
+  // The button goes with the answer: who waited on it goes on writing.
+  watch(() => props.busy, (busy) => {
+    if (!busy && document.activeElement?.matches(".composer .stop")) field.value?.focus();
+  });
   watch(() => props.focus, () => nextTick(() => field.value?.focus()));
   onMounted(() => {
     grow();
@@ -195,9 +199,10 @@ export const Composer = defineComponent<ComposerProps>((props) => {
             onKeydown={onKeydown}
             onPaste={onPaste}
           />
-          {props.busy && empty
+          {props.busy
             ? (
               <button
+                key="stop"
                 type="button"
                 class="round stop"
                 aria-label={ui.t("composer.stop")}
@@ -210,17 +215,19 @@ export const Composer = defineComponent<ComposerProps>((props) => {
                 {icon("stop")}
               </button>
             )
-            : (
-              <button
-                type="submit"
-                class="round send"
-                aria-label={ui.t("composer.send")}
-                title={ui.t("composer.send")}
-                disabled={empty || reading.value > 0}
-              >
-                {icon("send")}
-              </button>
-            )}
+            : null}
+          {props.busy && empty ? null : (
+            <button
+              key="send"
+              type="submit"
+              class="round send"
+              aria-label={ui.t("composer.send")}
+              title={ui.t("composer.send")}
+              disabled={empty || reading.value > 0}
+            >
+              {icon("send")}
+            </button>
+          )}
         </div>
         <p id="composer-hint" class="visually-hidden">{ui.t("composer.hint")}</p>
       </form>

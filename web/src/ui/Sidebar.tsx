@@ -11,9 +11,11 @@ import {
 import type { FoundConversation } from "../core/conversation-search.ts";
 import type { Conversation } from "../core/conversations.ts";
 import type { MarkedPart } from "../core/marked-text.ts";
+import type { MessageKey } from "../i18n/en.ts";
 import type { Conversations } from "../vue/useConversations.ts";
 import { useUi } from "./context.ts";
 import { icon } from "./Icon.tsx";
+import { Toasts } from "./Toasts.tsx";
 
 interface SidebarProps {
   conversations: Conversations;
@@ -88,20 +90,25 @@ export const Sidebar = defineComponent<SidebarProps>((props) => {
       return;
     }
     menu.value = "";
-    void conversations.remove(id);
+    // It is off the list; where the browser keeps nothing there is nothing to delete.
+    void conversations.remove(id).catch(() => {});
     if (id === props.current) props.onNew();
     else void focusOn(id);
   };
   const importFiles = async (event: Event) => {
     const input = event.target as HTMLInputElement;
+    let problem: MessageKey | undefined;
     for (const file of input.files ?? []) {
       try {
         props.onChoose(await conversations.importFile(await file.text()));
-      } catch {
-        ui.toast(ui.t("list.importFailed"), "warning");
+      } catch (error) {
+        const isRefused = error instanceof DOMException; // By the store; the file is good.
+        problem = isRefused ? "notice.notSaved" : "list.importFailed";
       }
     }
     input.value = "";
+    await nextTick(); // The chat that was opened has hushed what was said before.
+    if (problem !== undefined) ui.toast(ui.t(problem), "warning");
   };
 
   const menuView = (each: Conversation): VNodeChild => {
@@ -172,7 +179,9 @@ export const Sidebar = defineComponent<SidebarProps>((props) => {
           aria-current={each.id === props.current ? "page" : undefined}
           onClick={() => props.onChoose(each.id, found.snippet?.turn)}
         >
-          <span class="title" dir="auto">{each.title === "" ? title : marked(found.title)}</span>
+          <span class="title">
+            <span dir="auto">{each.title === "" ? title : marked(found.title)}</span>
+          </span>
           {found.snippet === undefined
             ? null
             : <span class="snippet" dir="auto">{marked(found.snippet.parts)}</span>}
@@ -277,17 +286,18 @@ export const Sidebar = defineComponent<SidebarProps>((props) => {
           ? <p class="muted none" role="status">{ui.t(nothing())}</p>
           : null}
       </nav>
+      {props.open ? <Toasts /> : null}
       <div class="sidebar-foot">
         <input
           ref={picker}
           type="file"
-          accept="application/json,.json"
+          accept="application/json,.json,text/markdown,.md"
           hidden
           data-testid="import"
           onChange={importFiles}
         />
         <button type="button" class="quiet" onClick={() => picker.value?.click()}>
-          {icon("down")}
+          {icon("open")}
           {ui.t("list.import")}
         </button>
       </div>

@@ -64,9 +64,15 @@ export function sourcesView(ui: Ui, answer: Answer): VNodeChild {
           return (
             <li key={source.key} id={sourceId(answer, source.number)}>
               {href === undefined
-                ? <span class="source" tabindex="-1">{content(source)}</span>
+                ? <span class="source" tabindex="-1" title={source.title}>{content(source)}</span>
                 : (
-                  <a class="source" href={href} target="_blank" rel="noopener noreferrer nofollow">
+                  <a
+                    class="source"
+                    href={href}
+                    title={source.title}
+                    target="_blank"
+                    rel="noopener noreferrer nofollow"
+                  >
                     {content(source)}
                   </a>
                 )}

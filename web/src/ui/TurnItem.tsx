@@ -1,4 +1,12 @@
-import { defineComponent, h, nextTick, shallowRef, type VNodeChild } from "vue";
+import {
+  defineComponent,
+  h,
+  nextTick,
+  onMounted,
+  type ShallowRef,
+  shallowRef,
+  type VNodeChild,
+} from "vue";
 import type { MessageOptions, ResponseError, UpstreamObject } from "../core/protocol.ts";
 import { type Delivery, inputAttachments, isSettled } from "../core/turn.ts";
 import type { MessageKey } from "../i18n/en.ts";
@@ -10,9 +18,27 @@ import { useUi } from "./context.ts";
 import { icon } from "./Icon.tsx";
 import { useCopy } from "./useCopy.ts";
 
+/** So much of a message is shown until all of it is asked for. */
+const SHOWN_CHARACTERS = 1_500;
+const SHOWN_LINES = 20;
+
+function beginning(text: string): string {
+  if (text.length <= SHOWN_CHARACTERS && text.split("\n", SHOWN_LINES + 1).length <= SHOWN_LINES) {
+    return text;
+  }
+  return text.split("\n", SHOWN_LINES).join("\n").slice(0, SHOWN_CHARACTERS)
+    .replace(/[\ud800-\udbff]$/, "").trimEnd();
+}
+
 /** One turn: what the user wrote, and the answer. */
 export const TurnItem = defineComponent<
-  { view: TurnView; chat: ChatStream; last: boolean; options: () => MessageOptions }
+  {
+    view: TurnView;
+    chat: ChatStream;
+    last: boolean;
+    options: () => MessageOptions;
+    stepped: ShallowRef<string | undefined>;
+  }
 >(
   (props) => {
     const ui = useUi();
@@ -20,7 +46,18 @@ export const TurnItem = defineComponent<
     const { copied, copy } = useCopy();
     const editor = shallowRef<HTMLTextAreaElement | undefined>(undefined);
     const editButton = shallowRef<HTMLButtonElement | undefined>(undefined);
-    const { view, chat } = props;
+    const root = shallowRef<HTMLElement | undefined>(undefined);
+    const wholeShown = shallowRef(false);
+    let known = "";
+    let begun = "";
+    const { view, chat, stepped } = props;
+    onMounted(() => {
+      if (stepped.value === undefined || (view.current.alternatives?.length ?? 0) === 0) return;
+      const step = (name: string) =>
+        root.value?.querySelector<HTMLElement>(`.versions ${name}:enabled`);
+      (step(`.${stepped.value}`) ?? step("button"))?.focus();
+      stepped.value = undefined;
+    });
 
     // What had the focus goes away. On a touch screen the keyboard would cover what is to be read.
     const toComposer = () => {
@@ -46,8 +83,14 @@ export const TurnItem = defineComponent<
     };
     // What is asked once more is asked as the settings are now, not as they were.
     const actions = {
-      retry: () => chat.retry(view.id, props.options()),
-      regenerate: () => chat.regenerate(view.id, props.options()),
+      retry: () => {
+        chat.retry(view.id, props.options());
+        toComposer();
+      },
+      regenerate: () => {
+        chat.regenerate(view.id, props.options());
+        toComposer();
+      },
     };
 
     const editForm = () => (
@@ -95,7 +138,10 @@ export const TurnItem = defineComponent<
           class={`quiet icon-only ${name}`}
           aria-label={label}
           disabled={at + by < 0 || at + by >= count}
-          onClick={() => chat.switchTo(view.id, at + by)}
+          onClick={() => {
+            stepped.value = name;
+            chat.switchTo(view.id, at + by);
+          }}
         >
           {icon("chevron")}
         </button>
@@ -158,9 +204,10 @@ export const TurnItem = defineComponent<
     return () => {
       const turn = view.turn;
       const question = view.question;
+      if (question !== known) [known, begun] = [question, beginning(question)];
       const idle = isSettled(turn) && !chat.busy.value;
       return (
-        <div class="turn" data-turn={view.id} data-status={view.status}>
+        <div ref={root} class="turn" data-turn={view.id} data-status={view.status}>
           {editing.value === undefined
             ? (
               <div class="asked">
@@ -174,12 +221,20 @@ export const TurnItem = defineComponent<
                   : (
                     <p class="bubble" dir="auto">
                       <span class="visually-hidden">{`${ui.t("turn.you")}: `}</span>
-                      {question}
+                      {wholeShown.value || begun === question ? question : `${begun} …`}
                     </p>
                   )}
-                {deliveryView()}
+                {begun === question ? null : (
+                  <button
+                    type="button"
+                    class="link show-all"
+                    aria-expanded={String(wholeShown.value)}
+                    onClick={() => wholeShown.value = !wholeShown.value}
+                  >
+                    {ui.t(wholeShown.value ? "turn.showLess" : "turn.showAll")}
+                  </button>
+                )}
                 <div class="asked-foot">
-                  {versions()}
                   {question === "" ? null : (
                     <button
                       type="button"
@@ -191,7 +246,7 @@ export const TurnItem = defineComponent<
                       {icon(copied.value ? "check" : "copy")}
                     </button>
                   )}
-                  {idle && turn.input !== undefined
+                  {turn.input !== undefined
                     ? (
                       <button
                         type="button"
@@ -199,12 +254,15 @@ export const TurnItem = defineComponent<
                         aria-label={ui.t("turn.edit")}
                         title={ui.t("turn.edit")}
                         ref={editButton}
+                        disabled={!idle}
                         onClick={startEdit}
                       >
                         {icon("edit")}
                       </button>
                     )
                     : null}
+                  {deliveryView()}
+                  {versions()}
                 </div>
               </div>
             )
@@ -214,7 +272,7 @@ export const TurnItem = defineComponent<
       );
     };
   },
-  { name: "TurnItem", props: ["view", "chat", "last", "options"] },
+  { name: "TurnItem", props: ["view", "chat", "last", "options", "stepped"] },
 );
 
 export function attachmentsView(parts: readonly UpstreamObject[]): VNodeChild {

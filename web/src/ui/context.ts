@@ -17,11 +17,11 @@ export type Theme = "system" | "light" | "dark";
 export interface Toast {
   readonly id: number;
   readonly text: string;
-  readonly tone: "calm" | "warning";
+  /** `lasting`: a warning that stays true, whatever one goes on with. */
+  readonly tone: "calm" | "warning" | "lasting";
 }
 
 const PREFERENCES = "millrace.preferences";
-const TOAST_MS = 5_000;
 
 function readPreferences(): { locale?: Locale; theme?: Theme } {
   try {
@@ -67,10 +67,19 @@ export function createUi(environment: Environment = new BrowserEnvironment()) {
     t: (key: MessageKey, parameters?: Parameters) => translate(locale.value, key, parameters),
     number: computed(() => new Intl.NumberFormat(locale.value)),
     dismiss,
-    toast(text: string, tone: Toast["tone"] = "calm") {
+    /** Whoever goes on has read what was said. */
+    hush() {
+      toasts.value = toasts.value.filter(({ tone }) => tone === "lasting");
+    },
+    toast(text: string, tone: Toast["tone"] = "calm"): number {
       const toast = { id: nextToast++, text, tone };
-      toasts.value = [...toasts.value.filter((each) => each.text !== text).slice(-2), toast];
-      environment.setTimer(TOAST_MS, () => dismiss(toast.id));
+      const others = toasts.value.filter((each) => each.text !== text);
+      const passing = others.filter((each) => each.tone !== "lasting").slice(-2);
+      toasts.value = [
+        ...others.filter((each) => each.tone === "lasting" || passing.includes(each)),
+        toast,
+      ];
+      return toast.id;
     },
     /** For screen readers: said once, politely. */
     announce(text: string) {

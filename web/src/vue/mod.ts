@@ -1,7 +1,5 @@
 /** The gateway's client as Vue composables. */
-export { BrowserEnvironment, sameOriginUrl } from "../browser/environment.ts";
-export { IndexedConversationStore } from "../browser/indexed-conversations.ts";
-export { IndexedSessionStore } from "../browser/indexed-store.ts";
+export * from "../browser/mod.ts";
 export type { FoundConversation } from "../core/conversation-search.ts";
 export { type MarkedPart } from "../core/marked-text.ts";
 export * from "./scheduler.ts";

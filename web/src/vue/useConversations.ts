@@ -13,7 +13,7 @@ import { BrowserEnvironment } from "../browser/environment.ts";
 import {
   type Conversation,
   type ConversationStore,
-  importJson,
+  importConversation,
   MemoryConversationStore,
 } from "../core/conversations.ts";
 import { ConversationSearch, type FoundConversation } from "../core/conversation-search.ts";
@@ -75,7 +75,7 @@ export function useConversations(options: UseConversationsOptions = {}): Convers
     list.value = sorted(kept);
     loaded.value = true;
   };
-  channel?.addEventListener("message", () => void reload());
+  channel?.addEventListener("message", () => void reload().catch(() => {}));
 
   const search = new ConversationSearch();
   /** Counts what came into the index, and searches that were begun. */
@@ -156,7 +156,7 @@ export function useConversations(options: UseConversationsOptions = {}): Convers
     },
     async importFile(text) {
       const id = newId();
-      const { conversation, session } = importJson(text, id, environment.date());
+      const { conversation, session } = importConversation(text, id, environment.date());
       await sessions.save(id, session);
       update(id, conversation);
       return id;

@@ -57,7 +57,10 @@ export function useStickToBottom(): StickToBottom {
   };
   const letGo = () => anchor = undefined;
   const onScroll = () => {
-    const top = scroller.value!.scrollTop;
+    const element = scroller.value;
+    // A scroll may still be told of when the page is gone.
+    if (element === undefined || element === null) return;
+    const top = element.scrollTop;
     if (isAtEnd()) {
       pinned.value = true;
       following = false;
@@ -69,7 +72,14 @@ export function useStickToBottom(): StickToBottom {
   const observer = typeof ResizeObserver === "undefined" ? undefined : new ResizeObserver(() => {
     if (anchor !== undefined) return toAnchor();
     const element = scroller.value;
-    if (!pinned.value || element === undefined || following) return;
+    if (element === undefined) return;
+    // What shrinks may leave nothing to scroll, and then no scroll tells of it.
+    if (!pinned.value) {
+      pinned.value = isAtEnd();
+      return;
+    }
+    // A gliding scroll goes to where the end was: growth overtakes it.
+    following = false;
     element.scrollTop = element.scrollHeight;
     lastTop = element.scrollTop;
   });
