@@ -15,8 +15,10 @@ SCENARIO ?= load/scenarios/paced-chat.yaml
 LOAD_FLAGS ?=
 BENCH_FLAGS ?=
 IMAGE ?= millrace
-# docker, or what takes its place.
-CONTAINERS ?= $(firstword $(foreach tool,docker podman buildah,$(shell command -v $(tool))))
+# docker, podman or buildah; the first that works here when none is named.
+export CONTAINERS ?=
+# podman and buildah leave HEALTHCHECK out of images in their own format.
+export BUILDAH_FORMAT ?= docker
 # The printer of crashes asks questions where nobody answers.
 export SWIFT_BACKTRACE ?= enable=no
 
@@ -66,7 +68,9 @@ test-e2e: release web ## drive the page in a real browser
 	@$(MAKE) --no-print-directory -C web e2e
 
 test-tsan: deps-tests ## run the Swift tests under the thread sanitizer
-	@$(SWIFT_TEST) --sanitize thread --scratch-path .build/tsan
+	@mkdir -p .build/tsan
+	@clang -O1 -c Tests/thread-sanitizer.c -o .build/tsan/locks.o
+	@$(SWIFT_TEST) --sanitize thread --scratch-path .build/tsan -Xlinker "$(CURDIR)/.build/tsan/locks.o"
 
 test-asan: deps-tests ## run the Swift tests under the address sanitizer, with leaks
 	@$(SWIFT_TEST) --disable-xctest --sanitize address --scratch-path .build/asan
@@ -132,8 +136,7 @@ load: release ## load a running gateway (SCENARIO=…, LOAD_FLAGS='--url …')
 	@.build/release/millrace-load "$(SCENARIO)" $(LOAD_FLAGS)
 
 image: ## build the container image
-	@if [ -z "$(CONTAINERS)" ]; then echo "make image: needs docker, podman or buildah" >&2; exit 1; fi
-	@$(CONTAINERS) build $(IMAGE_FLAGS) --tag $(IMAGE) .
+	@tool=$${CONTAINERS:-$$(.ci/container-tool)}; "$$tool" build $(IMAGE_FLAGS) --tag $(IMAGE) .
 
 image-test: ## start the image as an orchestrator would, and use it
 	@.ci/image-test "$(IMAGE)"
