@@ -2,11 +2,13 @@
 """Tests the checkers of this folder. Ends with a line `N passed, N failed`."""
 
 import sys
+import tempfile
 import unittest
 
 import check_documents
 import check_forbidden
 import check_layers
+import second_look
 
 LAYERS = [{"GatewayCore"}, {"Loop", "Tokens"}, {"Gateway"}, {"program"}]
 C_IMPORTERS = {"CLoop": {"Loop"}}
@@ -101,6 +103,49 @@ class DocumentsTest(unittest.TestCase):
     def test_links_are_read_outside_of_code(self):
         text = "[a](b.md#c) `[d](e)`\n```\n[f](g)\n```\n[h](i.md)\n"
         self.assertEqual(list(check_documents.links(text)), [(1, "b.md#c"), (5, "i.md")])
+
+
+class SecondLookTest(unittest.TestCase):
+    FIRST = {"suite a": "passed", "suite b": "timed out", "suite c": "skipped"}
+
+    def test_without_failures_there_is_only_the_count(self):
+        self.assertEqual(second_look.judge({"suite a": "passed"}, None, None), (["1 passed, 0 failed"], True))
+
+    def test_a_test_that_passes_alone_is_named_and_counts_as_passed(self):
+        self.assertEqual(
+            second_look.judge(self.FIRST, {"suite b": "passed"}, None),
+            (["unsteady: suite b: timed out", "2 passed, 0 failed, 1 skipped"], True))
+
+    def test_a_test_that_fails_again_or_did_not_run_again_has_failed(self):
+        for again in ({"suite b": "no answer"}, {}, None):
+            self.assertEqual(
+                second_look.judge(self.FIRST, again, None),
+                (["failed: suite b: timed out", "1 passed, 1 failed, 1 skipped"], False))
+
+    def test_a_crash_has_failed_whatever_passed(self):
+        self.assertEqual(
+            second_look.judge({"suite a": "passed"}, None, "it ended with 139"),
+            (["failed: it ended with 139", "1 passed, 1 failed"], False))
+
+    def test_a_run_without_a_test_is_not_well(self):
+        self.assertEqual(second_look.judge({}, None, None), (["0 passed, 0 failed"], False))
+
+    def test_three_failures_deserve_a_second_look_and_four_do_not(self):
+        for count, deserves in ((0, False), (1, True), (3, True), (4, False)):
+            found = {f"suite {number}": "wrong" for number in range(count)}
+            self.assertEqual(second_look.deserves_second_look(found), deserves)
+
+    def test_reports_are_read_as_the_runners_write_them(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".xml") as report:
+            report.write("""<testsuites><testsuite>
+                <testcase classname="s" name="a"/><testcase classname="s" name="b"><skipped/></testcase>
+                <testcase classname="s" name="c"><failure message="no
+                answer"/></testcase><testcase classname="s" name="c"><error message="left open"/></testcase>
+                </testsuite></testsuites>""")
+            report.flush()
+            self.assertEqual(
+                second_look.outcomes([report.name, "missing.xml"]),
+                {"s a": "passed", "s b": "skipped", "s c": "left open"})
 
 
 if __name__ == "__main__":

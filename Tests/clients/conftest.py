@@ -74,14 +74,9 @@ def pytest_runtest_makereport(item, call):
 
 
 def pytest_terminal_summary(terminalreporter):
-    stats = terminalreporter.stats
     counts = harness.schemas.seen
     if counts:
         terminalreporter.write_line(
             f"frames held against the schemas: {sum(counts.values())}")
         for name, count in sorted(counts.items()):
             terminalreporter.write_line(f"  {name}: {count}")
-    failed = len(stats.get("failed", [])) + len(stats.get("error", []))
-    terminalreporter.write_line(
-        f"{len(stats.get('passed', []))} passed, {failed} failed, "
-        f"{len(stats.get('skipped', []))} skipped")

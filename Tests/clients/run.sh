@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs the whole-gateway tests with clients written by others; arguments go to pytest.
+# Runs the whole-gateway tests with clients written by others; arguments go to pytest. Ends with a line of counts.
 #
 #   MILLRACE_BIN  directory of the binaries (default: .build/release)
 set -eu
@@ -13,9 +13,4 @@ if ! cmp -s "$here/requirements.txt" "$venv/requirements.installed"; then
 fi
 export MILLRACE_BIN="${MILLRACE_BIN:-$root/.build/release}"
 cd "$here"
-status=0
-"$venv/bin/python" -B -m pytest "$@" >"$venv/report" 2>&1 || status=$?
-cat "$venv/report"
-# The last line again, whatever pytest adds after it.
-grep -E '^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$' "$venv/report" | tail -1
-exit "$status"
+exec "$venv/bin/python" "$root/.ci/pytest" "$@"

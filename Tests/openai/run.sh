@@ -1,5 +1,5 @@
 #!/bin/sh
-# Official clients against the gateway and the simulator. Ends with "N passed, N failed".
+# Official clients against the gateway and the simulator; arguments go to pytest. Ends with a line of counts.
 #   MILLRACE_BIN=DIRECTORY  where millrace and millrace-sim are (.build/release)
 #   VENV=DIRECTORY          the Python environment, made when it is missing (.build/openai-venv)
 set -eu
@@ -12,15 +12,4 @@ if ! cmp -s requirements.txt "$VENV/requirements.txt"; then
     "$VENV/bin/pip" install --quiet --disable-pip-version-check -r requirements.txt
     cp requirements.txt "$VENV/requirements.txt"
 fi
-report=$(mktemp)
-trap 'rm -f "$report"' EXIT
-status=0
-"$VENV/bin/python" -B -m pytest -q -p no:cacheprovider --junit-xml="$report" "$@" || status=$?
-"$VENV/bin/python" - "$report" <<'PYTHON'
-import sys, xml.etree.ElementTree as tree
-suite = tree.parse(sys.argv[1]).getroot().find("testsuite")
-count = {name: int(suite.get(name)) for name in ("tests", "failures", "errors", "skipped")}
-failed = count["failures"] + count["errors"]
-print(f"{count['tests'] - failed - count['skipped']} passed, {failed} failed")
-PYTHON
-exit $status
+exec "$VENV/bin/python" "$root/.ci/pytest" -q "$@"
