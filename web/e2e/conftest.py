@@ -294,6 +294,56 @@ class Effort:
         return next(each["value"] for each in metrics if each["name"] == "TaskDuration")
 
 
+class Tasks:
+    """Each task of the page's main thread within the block, and the echo of each key, in seconds of the thread's own clock.
+
+    A machine that others use makes a task last longer, but not work longer.
+    """
+
+    LONG_S = 0.05  # From here on it is called long.
+    CATEGORIES = ["disabled-by-default-devtools.timeline", "blink.user_timing"]
+    # From when the key was pressed until the frame with its letter is drawn.
+    ECHOES = """() => {
+        document.addEventListener('input', ({ timeStamp }) => requestAnimationFrame(() => setTimeout(
+            () => performance.measure('echo', { start: Math.min(timeStamp, window.pressed ?? timeStamp) }))));
+        document.addEventListener('keydown', ({ timeStamp }) => window.pressed = timeStamp, true);
+    }"""
+
+    def __init__(self, page):
+        self.page, self.browser = page, page.context.browser
+
+    def __enter__(self):
+        self.page.evaluate(self.ECHOES)
+        self.browser.start_tracing(page=self.page, categories=self.CATEGORIES)
+        self.page.evaluate("performance.mark('tasks begin') && undefined")
+        return self
+
+    def __exit__(self, *problem):
+        self.page.evaluate("performance.mark('tasks end') && undefined")
+        events = json.loads(self.browser.stop_tracing())["traceEvents"]
+        named = lambda name: [each for each in events if each["name"] == name]
+        [begin], [end] = named("tasks begin"), named("tasks end")
+        thread = lambda each: (each["pid"], each["tid"]) == (begin["pid"], begin["tid"])
+        tasks = [each for each in named("RunTask") if thread(each) and each["ph"] == "X"]
+
+        def between(begun, ended):
+            """Also those in whose midst it begins or ends."""
+            return [each["tdur"] / 1e6 for each in tasks if each["ts"] < ended and each["ts"] + each["dur"] > begun]
+
+        self.all = between(begin["ts"], end["ts"])
+        echoes = [each for each in named("echo") if thread(each)]
+        begun = {each["id2"]["local"]: each["ts"] for each in echoes if each["ph"] == "b"}
+        self.echoes = [sum(between(begun[each["id2"]["local"]], each["ts"])) for each in echoes if each["ph"] == "e"]
+
+    @property
+    def longest(self):
+        return max(self.all)
+
+    @property
+    def long(self):
+        return [each for each in self.all if each > self.LONG_S]
+
+
 # As somebody sets it who lets no page store anything.
 KEEPS_NOTHING = {"profile": {"default_content_setting_values": {"cookies": 2}}}
 
