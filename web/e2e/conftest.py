@@ -304,6 +304,8 @@ class Tasks:
     CATEGORIES = ["disabled-by-default-devtools.timeline", "blink.user_timing"]
     # From when the key was pressed until the frame with its letter is drawn.
     ECHOES = """() => {
+        if (window.echoes) return;
+        window.echoes = true;
         document.addEventListener('input', ({ timeStamp }) => requestAnimationFrame(() => setTimeout(
             () => performance.measure('echo', { start: Math.min(timeStamp, window.pressed ?? timeStamp) }))));
         document.addEventListener('keydown', ({ timeStamp }) => window.pressed = timeStamp, true);

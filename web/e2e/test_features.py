@@ -274,6 +274,26 @@ def test_a_file_that_is_too_large_is_refused_before_it_is_sent(chat):
     expect(chat.page.locator(".composer .attachments")).to_have_count(0)
 
 
+def test_a_text_that_no_message_holds_is_refused_before_the_field_has_it(fake, chat_of):
+    chat = chat_of(fake).ready()
+    page = chat.page
+    chat.field.fill("What does this say? ")
+    paste = lambda size: (page.evaluate("(size) => navigator.clipboard.writeText('w'.repeat(size))", size),
+                          chat.field.press("ControlOrMeta+v"))
+    paste(9 << 20)
+    expect(page.locator(".composer-problem")).to_have_text("The text is too large: a message holds at most 8.4 MB.")
+    expect(chat.field).to_have_value("What does this say? ")
+    paste(10)
+    expect(page.locator(".composer-problem")).to_have_count(0)
+    expect(chat.field).to_have_value("What does this say? wwwwwwwwww")
+    # Beside a file there is room for less, and beside a text for no file.
+    chat.pick_large("film.bin", 5 << 20)
+    chat.attached(1)
+    paste(2 << 20)
+    expect(page.locator(".composer-problem")).to_contain_text("The text is too large")
+    expect(chat.field).to_have_value("What does this say? wwwwwwwwww")
+
+
 def test_conversations_search_rename_delete(chat):
     page = chat.page
     for text in ("Alder [sim:hello]", "Birch [sim:hello]"):

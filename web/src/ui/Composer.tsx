@@ -4,13 +4,16 @@ import { formatBytes } from "../i18n/translate.ts";
 import {
   type Attachment,
   DEFAULT_MESSAGE_BYTES,
+  encodedBytes,
   fits,
   messageInput,
   readAttachment,
+  room_bytes,
 } from "./attachments.ts";
 import { useUi } from "./context.ts";
 import { drafts } from "./drafts.ts";
 import { icon } from "./Icon.tsx";
+import { textDirection } from "./text-direction.ts";
 
 interface ComposerProps {
   busy: boolean;
@@ -57,15 +60,19 @@ export const Composer = defineComponent<ComposerProps>((props) => {
     if (matchMedia("(hover: hover)").matches) field.value?.focus();
   });
 
+  const limit_bytes = () => props.limit_bytes ?? DEFAULT_MESSAGE_BYTES;
+  const room = () => room_bytes(attached.value, limit_bytes());
+  const tooLarge = (name: string) => {
+    problem.value = ui.t("composer.tooLarge", {
+      name,
+      limit: formatBytes(ui.locale.value, limit_bytes()),
+    });
+  };
   const add = async (files: Iterable<File>) => {
     problem.value = "";
-    const limit = props.limit_bytes ?? DEFAULT_MESSAGE_BYTES;
     for (const file of files) {
-      if (!fits(attached.value, file.size, limit)) {
-        problem.value = ui.t("composer.tooLarge", {
-          name: file.name,
-          limit: formatBytes(ui.locale.value, limit),
-        });
+      if (!fits(text.value, room() - encodedBytes(file.size))) {
+        tooLarge(file.name);
         continue;
       }
       reading.value++;
@@ -101,6 +108,15 @@ export const Composer = defineComponent<ComposerProps>((props) => {
       event.preventDefault();
       submit();
     }
+  };
+  /** A text that no message holds is not let in: the field would be busy with it for minutes. */
+  const onBeforeinput = (event: InputEvent) => {
+    const added = event.data ?? event.dataTransfer?.getData("text/plain") ?? "";
+    if (added === "") return;
+    if (event.inputType !== "insertText") problem.value = "";
+    if (fits(text.value + added, room())) return;
+    event.preventDefault();
+    tooLarge(ui.t("composer.text"));
   };
   const onPaste = (event: ClipboardEvent) => {
     const files = [...event.clipboardData?.files ?? []];
@@ -189,13 +205,14 @@ export const Composer = defineComponent<ComposerProps>((props) => {
             ref={field}
             id="composer"
             rows="1"
-            dir="auto"
+            dir={textDirection(text.value)}
             aria-label={ui.t("composer.label")}
             aria-describedby="composer-hint"
             placeholder={ui.t("composer.placeholder")}
             enterkeyhint="send"
             value={text.value}
             onInput={(event: Event) => setText((event.target as HTMLTextAreaElement).value)}
+            onBeforeinput={onBeforeinput}
             onKeydown={onKeydown}
             onPaste={onPaste}
           />
