@@ -115,11 +115,47 @@ def test_a_very_long_message_is_shown_in_part_until_all_of_it_is_asked_for(chat)
     expect(page.locator(".turn")).to_have_count(1)
     chat.settled()
     bubble = page.locator(".bubble")
+    expect(bubble).to_have_text(re.compile("word …$"))
     assert bubble.bounding_box()["height"] < 900
     page.get_by_role("button", name="Show all").click()
     expect(bubble).to_contain_text("end [sim:hello]")
     page.get_by_role("button", name="Show less").click()
+    expect(bubble).to_have_text(re.compile("word …$"))
     assert bubble.bounding_box()["height"] < 900
+
+
+def test_a_message_of_many_lines_folds_and_is_whole_where_it_is_copied_and_edited(chat):
+    page = chat.page
+    lines = lambda count: "\n".join(["[sim:hello]", *(f"line {n}" for n in range(2, count + 1))])
+    chat.ask(lines(20))
+    fold, bubble = page.locator(".show-all"), page.locator(".bubble").last
+    expect(bubble).to_contain_text("line 20")
+    expect(fold).to_have_count(0)
+    page.evaluate("(text) => navigator.clipboard.writeText(text)", lines(21))
+    chat.field.press("ControlOrMeta+v")
+    expect(chat.field).to_have_value(lines(21))
+    chat.field.press("Enter")
+    expect(page.locator(".turn")).to_have_count(2)
+    chat.settled()
+    expect(fold).to_have_text("Show all")
+    expect(fold).to_have_attribute("aria-expanded", "false")
+    expect(bubble).to_have_text(re.compile("line 20 …$"))
+    turn = page.locator(".turn").last
+    turn.hover()
+    with chat.seeing(".asked-foot button", "Copied"):
+        turn.locator(".asked-foot").get_by_role("button", name="Copy").click()
+    assert page.evaluate("navigator.clipboard.readText()") == lines(21)
+    turn.get_by_role("button", name="Edit").click()
+    editor = turn.get_by_role("textbox", name="Edit")
+    expect(editor).to_have_value(lines(21))
+    editor.press("Escape")
+    fold.click()
+    expect(fold).to_have_text("Show less")
+    expect(fold).to_have_attribute("aria-expanded", "true")
+    expect(bubble).to_have_text(re.compile("line 21$"))
+    fold.click()
+    expect(fold).to_have_attribute("aria-expanded", "false")
+    expect(bubble).to_have_text(re.compile("line 20 …$"))
 
 
 def test_a_prompt_of_the_first_page_starts_a_chat_and_the_answer_says_what_it_took(chat):
@@ -670,6 +706,126 @@ def test_a_gateway_that_wants_a_key_asks_for_it(fake, chat_of):
         expect(chat.field).to_be_focused()
     finally:
         fake.control(do="set", name="key", value="null")
+
+
+# Writes down all that stands above the field.
+LISTEN = """() => {
+    window.said = new Set();
+    new MutationObserver(() => window.said.add(document.querySelector('.dock').textContent))
+        .observe(document.querySelector('.dock'), { childList: true, subtree: true, characterData: true });
+}"""
+
+
+def test_a_key_is_called_wrong_when_the_gateway_refuses_it_and_for_nothing_else(fake, chat_of, context_of):
+    fake.control(do="set", name="key", value='"open sesame"')
+    try:
+        context = context_of()
+        chat = chat_of(fake, context)
+        page, field, bar = chat.page, chat.page.get_by_label("Access key"), chat.page.locator(".bar")
+        page.evaluate(LISTEN)
+        wrong = lambda: any("not accepted" in each for each in page.evaluate("[...window.said]"))
+        # The network goes while the key is tried: that is said instead, and the key is tried again.
+        expect(field).to_have_attribute("aria-invalid", "false")
+        field.fill("open sesame")
+        fake.proxy.refusing = True
+        field.press("Enter")
+        expect(bar).to_contain_text("The gateway does not answer")
+        expect(field).to_have_count(0)
+        fake.proxy.refusing = False
+        chat.ready()
+        assert not wrong()
+        # It lasts as long as the tab: a reload does not ask, another tab does.
+        page.reload()
+        chat.ready()
+        other = chat_of(fake, context)
+        expect(other.page.locator(".bar")).to_contain_text("This gateway asks for a key.")
+        # A key that was good and is no more was not given just now: it is asked for another.
+        fake.control(do="set", name="key", value='"open barley"')
+        page.evaluate(LISTEN)
+        fake.proxy.cut()
+        expect(bar).to_contain_text("This gateway asks for a key.")
+        assert not wrong()
+        for _ in range(2):
+            field.fill("open sesame")
+            field.press("Enter")
+            expect(bar).to_contain_text("This key was not accepted.")
+            expect(field).to_have_attribute("aria-invalid", "true")
+        field.fill("open barley")
+        field.press("Enter")
+        chat.ready()
+    finally:
+        fake.proxy.refusing = False
+        fake.control(do="set", name="key", value="null")
+
+
+@pytest.mark.skipif(not REAL, reason="the stand-in's key is tested above")
+def test_the_gateways_own_key(chat_of):
+    own = Server(arguments=("--set", "auth.keys=[miller:open-sesame-1234567]"))
+    try:
+        chat = chat_of(own)
+        field = chat.page.get_by_label("Access key")
+        field.fill("open-barley-12345678")
+        field.press("Enter")
+        expect(chat.page.locator(".bar")).to_contain_text("This key was not accepted.")
+        field.fill("open-sesame-1234567")
+        field.press("Enter")
+        chat.ready()
+        chat.ask("[sim:hello]")
+        chat.assert_exact()
+    finally:
+        own.close()
+
+
+def test_a_warning_stays_until_it_is_closed_or_the_next_message_and_a_notice_goes_by_itself(fake, chat_of):
+    chat = chat_of(fake, open=False)
+    page = chat.page
+    page.clock.install()
+    chat.open().ready()
+    warning, notice = page.locator(".toast.warning"), page.locator(".toast:not(.warning)")
+    fail = lambda: page.locator("[data-testid=import]").set_input_files(
+        [{"name": "x.json", "mimeType": "application/json", "buffer": b"{}"}])
+    fail()
+    expect(warning).to_contain_text("no exported chat")
+    warning.get_by_role("button", name="Close").click()
+    expect(warning).to_have_count(0)
+    page.mouse.move(0, 0)  # Where the next ones come and move.
+    # The notice is pointed at from its first moment on, else it might be gone before anybody looks.
+    page.evaluate("""() => new MutationObserver((_, observer) => {
+        const notice = document.querySelector('.toast:not(.warning)');
+        if (notice === null) return;
+        observer.disconnect();
+        notice.dispatchEvent(new PointerEvent('pointerenter'));
+    }).observe(document.querySelector('.toasts'), { childList: true, subtree: true })""")
+    chat.ask("[sim:long deltas=60 hold=5]", wait=False)
+    chat.text_grows(10)
+    fake.proxy.refusing = True
+    fake.proxy.cut()
+    expect(page.locator("[data-testid=connection]")).to_have_attribute("data-phase", "waiting")
+    fake.control(do="release")
+    chat.eventually(lambda: fake.control()["characters"] > 100)
+    fake.proxy.refusing = False
+    expect(notice).to_contain_text("Nothing was lost")
+    fail()
+    expect(warning).to_have_count(1)
+    page.clock.fast_forward(60_000)
+    expect(warning).to_have_count(1)
+    expect(notice).to_have_count(1)
+    notice.dispatch_event("pointerleave")
+    page.clock.fast_forward(5_000)
+    expect(notice).to_have_count(0)
+    chat.settled()
+    expect(warning).to_have_count(1)
+    chat.ask("and on [sim:hello]")
+    expect(warning).to_have_count(0)
+
+
+def test_that_nothing_is_saved_stays_true_with_the_next_message(fake, chat_of, context_of):
+    chat = chat_of(fake, context_of(keeps_nothing=True))
+    for _ in range(2):
+        chat.ask("[sim:hello]")
+        expect(chat.page.locator(".toast")).to_contain_text("could not save")
+    chat.page.locator(".toast").get_by_role("button", name="Close").click()
+    expect(chat.page.locator(".toast")).to_have_count(0)
 
 
 def test_a_wrong_checksum_is_shown(fake, chat_of):
