@@ -304,6 +304,49 @@ def test_attachments_by_picker_paste_and_drop(chat):
     expect(page.locator(".asked .attachments img")).to_have_count(3)
 
 
+def test_files_that_are_not_sent_yet_outlast_a_reload_in_their_tab_and_chat(chat, chat_of, server):
+    page, files = chat.page, chat.page.locator(".composer .attachments li")
+    attach = lambda *names: page.locator("[data-testid=picker]").set_input_files(
+        [{"name": name, "mimeType": "text/plain", "buffer": name.encode()} for name in names])
+    drafts = lambda: sorted([each["name"] for each in draft] for draft in chat.objects("drafts"))
+    attach("old.txt", "bad.txt")
+    chat.attached(2)
+    page.get_by_role("button", name="Remove bad.txt").click()
+    chat.eventually(lambda: drafts() == [["old.txt"]])
+    page.reload()
+    chat.attached(1)
+    attach("new.txt")
+    chat.attached(2)
+    chat.ask("What is in them? [sim:hello]")
+    expect(page.locator(".asked .attachments li")).to_have_text(["old.txt", "new.txt"])
+    # What was sent is a draft no more; each chat and each tab has its own.
+    chat.eventually(lambda: drafts() == [])
+    attach("here.txt")
+    chat.attached(1)
+    page.get_by_role("button", name="New chat").click()
+    chat.attached(0)
+    attach("there.txt")
+    chat.attached(1)
+    chat.eventually(lambda: drafts() == [["here.txt"], ["there.txt"]])
+    other = chat_of(server, context=page.context)
+    other.ready().attached(0)
+    page.locator(".sidebar .chat-link").click()
+    expect(files).to_have_text(["here.txt"])
+    # A draft that is left behind goes with time, and there are never more than a few.
+    page.evaluate("""() => new Promise((resolve) => {
+        const open = indexedDB.open('millrace');
+        open.onsuccess = () => {
+            const all = open.result.transaction('drafts', 'readwrite');
+            all.objectStore('drafts').put([{ name: 'last year' }], `${Date.now() - 3e10}.x`);
+            for (let n = 1; n < 9; n++) all.objectStore('drafts').put([{ name: `left ${n}` }], `${Date.now() - n * 1e6}.x`);
+            all.oncomplete = () => { open.result.close(); resolve(); };
+        };
+    })""")
+    attach("more.txt")
+    chat.eventually(lambda: drafts() == [
+        ["here.txt", "more.txt"], *([f"left {n}"] for n in range(1, 7)), ["there.txt"]])
+
+
 def test_a_file_that_is_too_large_is_refused_before_it_is_sent(chat):
     chat.pick_large("film.bin", 9 << 20)
     expect(chat.page.locator(".composer-problem")).to_contain_text("film.bin is too large")

@@ -10,6 +10,7 @@ import {
   readAttachment,
   room_bytes,
 } from "./attachments.ts";
+import { attachmentDrafts } from "./attachment-drafts.ts";
 import { useUi } from "./context.ts";
 import { drafts } from "./drafts.ts";
 import { icon } from "./Icon.tsx";
@@ -49,6 +50,16 @@ export const Composer = defineComponent<ComposerProps>((props) => {
     drafts.write(props.draftKey, value);
     nextTick(grow);
   };
+  const attach = (files: readonly Attachment[]) => {
+    attached.value = files;
+    void attachmentDrafts.write(props.draftKey, files, ui.environment);
+  };
+  const kept = attachmentDrafts.read(props.draftKey);
+  if (kept !== undefined) {
+    reading.value++;
+    kept.then((files) => attached.value = [...files ?? [], ...attached.value], () => {})
+      .finally(() => reading.value--);
+  }
   // The button goes with the answer: who waited on it goes on writing.
   watch(() => props.busy, (busy) => {
     if (!busy && document.activeElement?.matches(".composer .stop")) field.value?.focus();
@@ -78,7 +89,7 @@ export const Composer = defineComponent<ComposerProps>((props) => {
       reading.value++;
       try {
         const attachment = await readAttachment(file, (part) => progress.value = part);
-        attached.value = [...attached.value, attachment];
+        attach([...attached.value, attachment]);
       } catch {
         problem.value = ui.t("composer.unreadable", { name: file.name });
       } finally {
@@ -88,7 +99,7 @@ export const Composer = defineComponent<ComposerProps>((props) => {
     field.value?.focus();
   };
   const remove = (id: number) => {
-    attached.value = attached.value.filter((each) => each.id !== id);
+    attach(attached.value.filter((each) => each.id !== id));
     problem.value = "";
     field.value?.focus();
   };
@@ -96,7 +107,7 @@ export const Composer = defineComponent<ComposerProps>((props) => {
     const words = text.value.trim();
     if ((words === "" && attached.value.length === 0) || reading.value > 0) return;
     props.onSend(messageInput(words, attached.value.map((each) => each.part)));
-    attached.value = [];
+    if (attached.value.length > 0) attach([]);
     problem.value = "";
     setText("");
     field.value?.focus();

@@ -33,7 +33,8 @@ export function fits(text: string, room_bytes: number): boolean {
   return text.length * 3 <= room_bytes || new Blob([text]).size <= room_bytes;
 }
 
-let nextId = 1;
+/** Those that were kept from before a reload have theirs already. */
+let nextId = Date.now();
 
 export async function readAttachment(
   file: File,
