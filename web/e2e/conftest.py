@@ -326,7 +326,7 @@ class Tasks:
         named = lambda name: [each for each in events if each["name"] == name]
         [begin], [end] = named("tasks begin"), named("tasks end")
         thread = lambda each: (each["pid"], each["tid"]) == (begin["pid"], begin["tid"])
-        tasks = [each for each in named("RunTask") if thread(each) and each["ph"] == "X"]
+        tasks = [each for each in named("RunTask") if thread(each) and each["ph"] == "X" and "tdur" in each]
 
         def between(begun, ended):
             """Also those in whose midst it begins or ends."""
