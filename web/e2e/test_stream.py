@@ -171,6 +171,36 @@ def test_an_edit_in_one_tab_reaches_the_other(chat, chat_of, server):
     assert chat.answer().inner_text() == other.answer().inner_text()
 
 
+# As another tab leaves it that asked the same of a session of its own.
+TAKE_OVER = """() => new Promise((resolve) => {
+    const key = location.hash.replace('#/c/', '');
+    const open = indexedDB.open('millrace');
+    open.onsuccess = () => {
+        const all = open.result.transaction('sessions', 'readwrite'), sessions = all.objectStore('sessions');
+        sessions.get(key).onsuccess = ({ target: { result: { session, token, epoch, ...record } } }) => {
+            record.generation += 1;
+            record.turns[0].answer.items[0].parts[0].text = 'Told **anew**.';
+            sessions.put(record, key);
+        };
+        all.oncomplete = () => {
+            open.result.close();
+            new BroadcastChannel(`millrace.session.${key}`).postMessage('fresh');
+            resolve();
+        };
+    };
+})"""
+
+
+def test_an_answer_that_another_tab_has_otherwise_takes_the_place_of_this_one(fake, chat_of):
+    chat = chat_of(fake)
+    chat.ask("first [sim:hello]")
+    turn, _ = chat.page.locator(".turn").get_attribute("data-turn"), chat.stored()
+    chat.page.evaluate(TAKE_OVER)
+    expect(chat.answer().locator("strong")).to_have_text("anew")
+    expect(chat.page.locator(".turn")).to_have_attribute("data-turn", turn)
+    chat.ask("and on [sim:hello]")
+
+
 def test_messages_wait_for_the_running_answer(chat):
     chat.ask(LONG.format(2000, 100), wait=False)
     chat.text_grows(100)
