@@ -28,9 +28,10 @@ GATEWAY = os.environ.get("E2E_GATEWAY")
 SIMULATOR = os.environ.get("E2E_SIMULATOR")
 REAL = bool(GATEWAY and SIMULATOR)
 SHOTS = Path(os.environ.get("E2E_SHOTS", WEB / "e2e" / "shots"))
-# What comes is waited for as long as a busy machine may take.
-expect.set_options(timeout=30_000)
-ACTION_TIMEOUT_MS = 60_000
+# What comes is waited for as long as a busy machine may take, and as the longest pause between two attempts to connect.
+WAITS_S = 60
+expect.set_options(timeout=WAITS_S * 1_000)
+ACTION_TIMEOUT_MS = WAITS_S * 1_000
 
 
 def start(command, pattern, **kwargs):
@@ -79,17 +80,17 @@ class Server:
 
     def stop_gateway(self, how=signal.SIGKILL):
         self.gateway.send_signal(how)
-        self.gateway.wait(30)
+        self.gateway.wait(WAITS_S)
 
     def control(self, **query):
         """Only the stand-in."""
         url = f"http://127.0.0.1:{self.port}/control?" + urllib.parse.urlencode(query)
-        with urllib.request.urlopen(url, timeout=5) as answer:
+        with urllib.request.urlopen(url, timeout=WAITS_S) as answer:
             return json.load(answer)
 
     def completed(self):
         """How many responses have completed; only the real gateway tells."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=WAITS_S) as answer:
             found = re.search(r'^gateway_responses_total\{outcome="completed"\} (\S+)$', answer.read().decode(), re.M)
         return float(found.group(1)) if found else 0.0
 
@@ -155,6 +156,22 @@ BAR_STAYS = """() => {
 }"""
 
 
+# The session of the conversation in the address, if it has the turn that is shown last.
+STORED = """() => new Promise((resolve, reject) => {
+    const shown = [...document.querySelectorAll('.turn')].at(-1)?.dataset.turn;
+    const open = indexedDB.open('millrace');
+    open.onerror = () => reject(open.error);
+    open.onsuccess = () => {
+        const objects = open.result.transaction('sessions').objectStore('sessions');
+        const one = objects.get(location.hash.replace('#/c/', ''));
+        one.onsuccess = () => {
+            open.result.close();
+            resolve(shown && one.result?.turns.at(-1)?.id === shown ? one.result : null);
+        };
+    };
+})"""
+
+
 class Chat:
     """One page, and what a person does with it."""
 
@@ -168,8 +185,8 @@ class Chat:
         expect(self.field).to_be_visible()
         return self
 
-    def ready(self, timeout=None):
-        expect(self.page.locator("[data-testid=connection]")).to_have_attribute("data-phase", "ready", timeout=timeout)
+    def ready(self):
+        expect(self.page.locator("[data-testid=connection]")).to_have_attribute("data-phase", "ready")
         return self
 
     def ask(self, text, wait=True):
@@ -181,9 +198,9 @@ class Chat:
             self.settled()
         return self.page.locator(".turn").last
 
-    def settled(self, timeout=30_000):
+    def settled(self):
         expect(self.page.locator(".turn").last).to_have_attribute(
-            "data-status", re.compile("completed|failed|cancelled|incomplete|interrupted"), timeout=timeout)
+            "data-status", re.compile("completed|failed|cancelled|incomplete|interrupted"))
         expect(self.page.locator(".turn[data-status=in_progress], .turn[data-status=queued]")).to_have_count(0)
 
     def answer(self):
@@ -199,7 +216,12 @@ class Chat:
             picker.dispatchEvent(new Event('change', { bubbles: true }));
         }""", [name, size])
 
-    def eventually(self, condition, seconds=20):
+    def attached(self, count):
+        """What will go along with the message is read; while it is, an entry of its own says so."""
+        expect(self.page.locator(".composer .attachments li:not(:has(progress))")).to_have_count(count)
+        expect(self.page.locator(".composer .attachments progress")).to_have_count(0)
+
+    def eventually(self, condition, seconds=WAITS_S):
         deadline = time.time() + seconds
         while not condition():
             assert time.time() < deadline, "it never came true"
@@ -215,7 +237,7 @@ class Chat:
         self.eventually(lambda: self.page.evaluate("(note) => window.notes.has(note)", note))
 
     def text_grows(self, characters=200):
-        deadline = time.time() + 40
+        deadline = time.time() + WAITS_S
         while len(self.answer().inner_text()) < characters:
             assert time.time() < deadline, "no text came"
             time.sleep(0.05)
@@ -237,13 +259,12 @@ class Chat:
         return self.objects("conversations")
 
     def stored(self):
-        """The stored session that this page shows, once its last answer has ended."""
-        deadline = time.time() + 20
+        """The stored session that this page shows, once the last answer that it shows has ended."""
+        deadline = time.time() + WAITS_S
         while True:
-            turns = [s for s in self.sessions() if s["turns"]]
-            current = max(turns, key=lambda s: s["saved"]) if turns else None
-            if current and (current["turns"][-1].get("answer") or {}).get("complete"):
-                return current
+            session = self.page.evaluate(STORED)
+            if session and (session["turns"][-1].get("answer") or {}).get("complete"):
+                return session
             assert time.time() < deadline, "the session was not stored"
             time.sleep(0.1)
 
@@ -271,6 +292,58 @@ class Effort:
     def __call__(self):
         metrics = self.devtools.send("Performance.getMetrics")["metrics"]
         return next(each["value"] for each in metrics if each["name"] == "TaskDuration")
+
+
+class Tasks:
+    """Each task of the page's main thread within the block, and the echo of each key, in seconds of the thread's own clock.
+
+    A machine that others use makes a task last longer, but not work longer.
+    """
+
+    LONG_S = 0.05  # From here on it is called long.
+    CATEGORIES = ["disabled-by-default-devtools.timeline", "blink.user_timing"]
+    # From when the key was pressed until the frame with its letter is drawn.
+    ECHOES = """() => {
+        if (window.echoes) return;
+        window.echoes = true;
+        document.addEventListener('input', ({ timeStamp }) => requestAnimationFrame(() => setTimeout(
+            () => performance.measure('echo', { start: Math.min(timeStamp, window.pressed ?? timeStamp) }))));
+        document.addEventListener('keydown', ({ timeStamp }) => window.pressed = timeStamp, true);
+    }"""
+
+    def __init__(self, page):
+        self.page, self.browser = page, page.context.browser
+
+    def __enter__(self):
+        self.page.evaluate(self.ECHOES)
+        self.browser.start_tracing(page=self.page, categories=self.CATEGORIES)
+        self.page.evaluate("performance.mark('tasks begin') && undefined")
+        return self
+
+    def __exit__(self, *problem):
+        self.page.evaluate("performance.mark('tasks end') && undefined")
+        events = json.loads(self.browser.stop_tracing())["traceEvents"]
+        named = lambda name: [each for each in events if each["name"] == name]
+        [begin], [end] = named("tasks begin"), named("tasks end")
+        thread = lambda each: (each["pid"], each["tid"]) == (begin["pid"], begin["tid"])
+        tasks = [each for each in named("RunTask") if thread(each) and each["ph"] == "X" and "tdur" in each]
+
+        def between(begun, ended):
+            """Also those in whose midst it begins or ends."""
+            return [each["tdur"] / 1e6 for each in tasks if each["ts"] < ended and each["ts"] + each["dur"] > begun]
+
+        self.all = between(begin["ts"], end["ts"])
+        echoes = [each for each in named("echo") if thread(each)]
+        begun = {each["id2"]["local"]: each["ts"] for each in echoes if each["ph"] == "b"}
+        self.echoes = [sum(between(begun[each["id2"]["local"]], each["ts"])) for each in echoes if each["ph"] == "e"]
+
+    @property
+    def longest(self):
+        return max(self.all)
+
+    @property
+    def long(self):
+        return [each for each in self.all if each > self.LONG_S]
 
 
 # As somebody sets it who lets no page store anything.

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 
+WAITS_S = 60
 
 class Proxy:
     def __init__(self, host, port):
@@ -29,7 +30,7 @@ class Proxy:
                 pass
 
         threading.Thread(target=main, daemon=True).start()
-        assert started.wait(5)
+        assert started.wait(WAITS_S)
 
     async def serve(self, reader, writer):
         if self.refusing:
@@ -71,4 +72,4 @@ class Proxy:
                 far.transport.abort()
             return len(pairs)
 
-        return asyncio.run_coroutine_threadsafe(run(), self.loop).result(5)
+        return asyncio.run_coroutine_threadsafe(run(), self.loop).result(WAITS_S)

@@ -77,6 +77,7 @@ def walk(chat, server, look):
     expect(page.locator(".delivery")).to_contain_text("Waits for the running answer")
     look("queue")
     page.locator(".delivery").get_by_role("button", name="Cancel").click()
+    expect(page.get_by_role("button", name="Discard")).to_be_visible()
     look("withdrawn")
     discard()
     stop()
@@ -127,7 +128,7 @@ def walk(chat, server, look):
     page.locator("[data-testid=picker]").set_input_files(
         [{"name": "mill.png", "mimeType": "image/png", "buffer": PNG},
          {"name": "the-plans-of-the-old-mill-by-the-river.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-1.7"}])
-    expect(page.locator(".composer .attachments li")).to_have_count(2)
+    chat.attached(2)
     chat.field.fill("What is on them?\nThe first one is a picture, the second the plans of a mill. [sim:hello]")
     look("attachments")
     chat.pick_large("film.bin", 9 << 20)
@@ -140,6 +141,7 @@ def walk(chat, server, look):
     page.evaluate("""() => { const data = new DataTransfer(); data.items.add(new File(['x'], 'x.png'));
         document.dispatchEvent(new DragEvent('dragleave', { dataTransfer: data, bubbles: true, cancelable: true })); }""")
     chat.field.press("Enter")
+    expect(page.locator(".asked .attachments li")).to_have_count(2)
     chat.settled()
     look("attached")
 
@@ -161,7 +163,7 @@ def walk(chat, server, look):
     chat.ask("What is lost when the session is? [sim:long deltas=3000 rate=150]", wait=False)
     chat.text_grows(150)
     server.control(do="forget")
-    expect(turn).to_have_attribute("data-status", "interrupted", timeout=20_000)
+    expect(turn).to_have_attribute("data-status", "interrupted")
     expect(page.locator(".toast")).to_be_visible()
     look("interrupted")
 
@@ -205,7 +207,7 @@ def walk(chat, server, look):
     chat.text_grows(300)
     page.context.set_offline(True)
     server.proxy.cut()
-    expect(bar).to_contain_text("You are offline", timeout=20_000)
+    expect(bar).to_contain_text("You are offline")
     chat.field.fill("And what do I write meanwhile?")
     chat.field.press("Enter")
     look("offline")
@@ -218,13 +220,13 @@ def walk(chat, server, look):
     stop()
     server.proxy.refusing = True
     server.proxy.cut()
-    expect(bar).to_contain_text(re.compile(r"Reconnecting in \d+ s"), timeout=30_000)
+    expect(bar).to_contain_text(re.compile(r"Reconnecting in \d+ s"))
     look("retry")
     fresh_id = page.evaluate("location.hash")
     server.proxy.refusing = False
     # In one step: the page may mend itself at any moment, and then has no button to wait for.
     page.get_by_role("button", name="Reconnect now").evaluate_all("buttons => buttons.forEach(button => button.click())")
-    chat.ready(timeout=45_000)
+    chat.ready()
     server.control(do="set", name="key", value='"open sesame"')
     page.reload()
     expect(page.get_by_label("Access key")).to_be_visible()
@@ -252,7 +254,7 @@ def walk(chat, server, look):
     fresh()
     server.proxy.refusing = True
     server.proxy.cut()
-    expect(bar).to_contain_text("The gateway does not answer", timeout=30_000)
+    expect(bar).to_contain_text("The gateway does not answer")
     expect(bar).to_contain_text(re.compile(r"Reconnecting in \d+ s"))
     look("nobody-there")
     server.proxy.refusing = False
@@ -299,7 +301,7 @@ def walk_losses(chat, server, look):
     server.start_gateway()
     server.proxy.stalled = False
     server.proxy.cut()
-    expect(note).to_contain_text("before the gateway confirmed", timeout=20_000)
+    expect(note).to_contain_text("before the gateway confirmed")
     chat.ready()
     look("unconfirmed")
     note.get_by_role("button", name="Try again").click()

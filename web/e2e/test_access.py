@@ -223,9 +223,8 @@ def test_a_screen_reader_hears_beginning_and_end_only(chat):
         new MutationObserver(() => window.heard.push(document.querySelector('[data-testid=announcer]').textContent.trim()))
             .observe(document.querySelector('[data-testid=announcer]'), { childList: true, characterData: true, subtree: true });
     }""")
-    chat.ask("[sim:long deltas=600 rate=100]", wait=False)
-    expect(page.locator(".answer")).to_have_attribute("aria-busy", "true")
-    chat.settled()
+    with chat.seeing(".answer[aria-busy=true]", ""):
+        chat.ask("[sim:long deltas=600 rate=100]")
     expect(page.locator(".answer")).to_have_attribute("aria-busy", "false")
     assert page.evaluate("window.heard") == ["The answer begins", "The answer is complete"]
     expect(page.get_by_role("log")).to_have_attribute("aria-live", "off")

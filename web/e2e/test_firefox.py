@@ -34,7 +34,7 @@ class Firefox:
         self.number += 1
         self.socket.send(json.dumps({"id": self.number, "method": method, "params": params}))
         while True:
-            answer = json.loads(self.socket.recv(timeout=30))
+            answer = json.loads(self.socket.recv(timeout=60))
             if answer.get("id") == self.number:
                 assert answer["type"] == "success", answer
                 return answer["result"]
@@ -47,7 +47,7 @@ class Firefox:
                            target={"context": self.tab}, awaitPromise=False)["result"]
         return json.loads(result["value"]) if "value" in result else None
 
-    def wait(self, expression, seconds=30):
+    def wait(self, expression, seconds=60):
         deadline = time.time() + seconds
         while not (value := self.evaluate(expression)):
             assert time.time() < deadline, expression

@@ -18,8 +18,10 @@ find types -name '*.d.ts' -exec sed -i -e '/^\/\/\/ <amd-module /d' -e 's/\(from
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cp tools/consumer.ts "$work/"
-# The example of the README, as it stands there.
-sed -n '/^<script setup/,/^<\/script>/p' README.md | sed '1d;$d' >"$work/readme.ts"
+# The examples of the README, as they stand there.
+sed -n '/^<script setup/,/^<\/script>/p' README.md | sed '1d;$d' >"$work/readme-vue.ts"
+sed -n '/^### With the Vercel AI SDK/,/^## /{/^```ts/,/^```$/p}' README.md | sed '1d;$d' >"$work/readme-ai-sdk.ts"
+grep -q useChatStream "$work/readme-vue.ts" && grep -q MillraceChatTransport "$work/readme-ai-sdk.ts"
 map() { # directory, file name extension
     for entry in core browser vue markdown ai-sdk; do
         name="@millrace/client/$entry"
@@ -29,9 +31,9 @@ map() { # directory, file name extension
     printf '"vue": "%s/vendor/vue.js"' "$PWD"
 }
 options='"compilerOptions": { "strict": true, "exactOptionalPropertyTypes": true, "lib": ["dom", "dom.iterable", "esnext"] }'
-echo "{ \"imports\": { $(map types d.ts) }, \"unstable\": [\"sloppy-imports\"], $options }" >"$work/check.json"
+echo "{ \"imports\": { $(map types d.ts), \"@ai-sdk/vue\": \"$PWD/tools/ai-sdk-vue.d.ts\" }, \"unstable\": [\"sloppy-imports\"], $options }" >"$work/check.json"
 echo "{ \"imports\": { $(map lib js) }, $options }" >"$work/run.json"
-.venv/bin/deno check --quiet --config "$work/check.json" "$work/consumer.ts" "$work/readme.ts"
+.venv/bin/deno check --quiet --config "$work/check.json" "$work/consumer.ts" "$work/readme-vue.ts" "$work/readme-ai-sdk.ts"
 .venv/bin/deno run --quiet --no-check --config "$work/run.json" "$work/consumer.ts"
 for entry in core browser vue markdown ai-sdk; do
     grep -q "./types/$entry/mod.d.ts" package.json && grep -q "./lib/$entry/mod.js" package.json

@@ -509,6 +509,20 @@ Deno.test("a store that refuses is told of once, until it works again", () => {
   equal(told(), 2);
 });
 
+Deno.test("a store that cannot be read is told of once, and the conversation begins without it", async () => {
+  const store = Object.assign(new MemoryStore(), {
+    load: () => Promise.reject(new Error("InvalidStateError")),
+    save: () => true,
+  });
+  const { world, begin, notices } = setUp(1, store);
+  const client = begin();
+  client.send("one");
+  await client.reload();
+  world.run(5_000);
+  equal(client.turns.map((turn) => turn.answer?.status), ["completed"]);
+  equal(notices.map((notice) => notice.type), ["not_saved"]);
+});
+
 Deno.test("unknown frames and fields are passed over, unknown events still count", () => {
   const { world, gateway, begin } = setUp();
   const client = begin();

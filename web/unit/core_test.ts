@@ -8,7 +8,7 @@ import { exportJson, importConversation, titleOf } from "../src/core/conversatio
 import { answerText, inputText, type Turn } from "../src/core/turn.ts";
 import { catalogues, chooseLocale, translate } from "../src/i18n/translate.ts";
 import type { MessageKey } from "../src/i18n/en.ts";
-import { encodedBytes, fits } from "../src/ui/attachments.ts";
+import { encodedBytes, fits, room_bytes } from "../src/ui/attachments.ts";
 import { equal, ok } from "./assert.ts";
 import { seeded } from "./fake.ts";
 import type { ReadyFrame } from "../src/core/protocol.ts";
@@ -226,8 +226,16 @@ Deno.test("conversations: what was said comes back from Markdown as it was", () 
 
 Deno.test("attachments are counted before they are sent", () => {
   ok(encodedBytes(3) >= 4);
-  ok(fits([], 1_000_000, 8 << 20));
-  ok(!fits([], 8 << 20, 8 << 20));
+  const limit = 8 << 20;
+  const room = room_bytes([], limit);
+  ok(room > 0 && room < limit);
+  ok(encodedBytes(1_000_000) < room && encodedBytes(limit) > room);
+  const part = { type: "input_file" };
+  const one = { id: 1, name: "plan.pdf", bytes: 3_000_000, part };
+  equal(room_bytes([one, one], limit), room - 2 * encodedBytes(one.bytes));
+  // A text counts as it is sent, not by its characters.
+  ok(fits("a".repeat(9), 9) && !fits("a".repeat(10), 9));
+  ok(fits("水".repeat(3), 9) && !fits("水".repeat(4), 9));
 });
 
 Deno.test("the place in the log: one event after the other, forward only", () => {

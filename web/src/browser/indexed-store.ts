@@ -4,11 +4,13 @@ import { type TextPiece, textPieces } from "../core/text-pieces.ts";
 import { mayReplace, type SessionStore, type StoredSession } from "../core/store.ts";
 
 const DATABASE = "millrace";
-const VERSION = 2;
+const VERSION = 3;
 export const SESSIONS = "sessions";
 /** What the sessions say, so that a search need not read their pictures; written with each of them. */
 const TEXTS = "texts";
 export const CONVERSATIONS = "conversations";
+/** What a page keeps of messages that were not sent yet. */
+export const DRAFTS = "drafts";
 
 let opened: Promise<IDBDatabase> | undefined;
 
@@ -26,6 +28,7 @@ export function openDatabase(): Promise<IDBDatabase> {
         database.createObjectStore(TEXTS);
         if (oldVersion > 0) fillTexts(request.transaction!);
       }
+      if (oldVersion < 3) database.createObjectStore(DRAFTS);
     };
     request.onsuccess = () => {
       // A page of a later version waits until this one lets go.

@@ -1,4 +1,5 @@
-import type { Change } from "./connection-state.ts";
+import type { Change, Notice } from "./connection-state.ts";
+import type { Turn } from "./turn.ts";
 
 /** Tells whoever watches what changed; what a replay changes is held back, so that it is one change. */
 export class ChangeFeed {
@@ -23,6 +24,19 @@ export class ChangeFeed {
     for (const listener of [...this.#listeners]) listener(change);
   }
 
+  turn({ id }: Turn): void {
+    this.emit({ type: "turn", id });
+  }
+
+  /** Turns came, went, or changed places. */
+  turns(): void {
+    this.emit({ type: "turns" });
+  }
+
+  notice(notice: Notice): void {
+    this.emit({ type: "notice", notice });
+  }
+
   /** From now on changes of turns are collected. */
   hold(): void {
     this.#held ??= { turns: false, ids: new Set() };
@@ -33,7 +47,7 @@ export class ChangeFeed {
     const held = this.#held;
     this.#held = undefined;
     if (held === undefined) return;
-    if (held.turns) this.emit({ type: "turns" });
+    if (held.turns) this.turns();
     for (const id of held.ids) this.emit({ type: "turn", id });
   }
 

@@ -1,6 +1,6 @@
 import { branchFrom, switchBranch } from "./branches.ts";
 import { ChangeFeed } from "./change-feed.ts";
-import type { Change, ConnectionState, Notice } from "./connection-state.ts";
+import type { Change, ConnectionState } from "./connection-state.ts";
 import type { Environment, PageSignal } from "./environment.ts";
 import { Link, type LinkOptions, SEQUENCE_FAULT } from "./link.ts";
 import { newRandomId, nextRetryId } from "./message-id.ts";
@@ -45,7 +45,6 @@ const FAULTS_BEFORE_RESYNC = 3;
 export class ChatStreamClient {
   readonly key: string;
   readonly #environment: Environment;
-  readonly #store: SessionStore;
   readonly #feed = new ChangeFeed();
   readonly #transcript: Transcript;
   readonly #link: Link;
@@ -55,9 +54,6 @@ export class ChatStreamClient {
   #disposed = false;
 
   readonly #place = new SessionPlace();
-  #storedSession: string | undefined;
-  /** The store has refused, and it was said. */
-  #isUnsaved = false;
 
   // The replay: from where, and to which event, it goes. 0: there is none.
   #replayStart = 0;
@@ -67,9 +63,7 @@ export class ChatStreamClient {
   constructor(options: ChatStreamOptions) {
     this.key = options.key ?? "default";
     this.#environment = options.environment;
-    this.#store = options.store ?? new MemoryStore();
     this.#transcript = new Transcript([], () => this.#environment.date());
-    const changed = (turn: Turn) => this.#turnChanged(turn);
     const isRunningAny = () => this.#transcript.turns.some(isRunning);
     this.#link = new Link(options, {
       session: () => this.#place.session,
@@ -91,19 +85,19 @@ export class ChatStreamClient {
       unknownTurns: () => this.#place.unknownTurns,
       write: (frame) => this.#link.write(frame),
       changed: (turn) => {
-        changed(turn);
+        this.#feed.turn(turn);
         this.#keeper.schedule();
       },
     });
     this.#keeper = new SessionKeeper({
       environment: this.#environment,
-      store: this.#store,
+      store: options.store ?? new MemoryStore(),
       key: this.key,
       record: () => this.#record(),
       isRunning: isRunningAny,
-      kept: ({ session }) => this.#stored(session),
+      stored: (session) => this.#feed.emit({ type: "stored", session }),
       superseded: () => void this.reload(),
-      failed: (error) => this.#notSaved(error),
+      failed: (error) => this.#feed.notice({ type: "not_saved", message: String(error) }),
     });
   }
 
@@ -132,36 +126,21 @@ export class ChatStreamClient {
     return this.#feed.subscribe(listener);
   }
 
-  #turnChanged(turn: Turn): void {
-    this.#feed.emit({ type: "turn", id: turn.id });
-  }
-
-  #turnsChanged(): void {
-    this.#feed.emit({ type: "turns" });
-  }
-
-  #notice(notice: Notice): void {
-    this.#feed.emit({ type: "notice", notice });
-  }
-
   // MARK: starting and ending
 
   /** Reads the stored session and connects. */
   start(): Awaitable<void> {
     if (this.#stopObserving !== undefined || this.#disposed) return;
     this.#stopObserving = this.#environment.observePage((signal) => this.#pageSignal(signal));
-    const loaded = this.#store.load(this.key);
+    const loaded = this.#keeper.load();
     if (!(loaded instanceof Promise)) return this.#begin(loaded);
-    return loaded.then((record) => this.#begin(record), (error) => {
-      this.#notSaved(error);
-      this.#begin(undefined);
-    });
+    return loaded.then((record) => this.#begin(record));
   }
 
   #begin(record: StoredSession | undefined): void {
     if (this.#disposed) return;
     this.#adopt(record);
-    this.#turnsChanged();
+    this.#feed.turns();
     this.#link.connect();
   }
 
@@ -172,7 +151,7 @@ export class ChatStreamClient {
       ...written.filter((turn) => !record?.turns.some((each) => each.id === turn.id)),
     ]);
     this.#place.adopt(record);
-    this.#storedSession = record?.session;
+    this.#keeper.adopt(record);
     for (const turn of this.#transcript.turns) {
       if (turn.stopping && !isSettled(turn)) this.#outbox.resumeCancel(turn);
     }
@@ -207,11 +186,11 @@ export class ChatStreamClient {
       this.#link.drop();
       this.#transcript.replace(this.turns.filter((turn) => turn.delivery === "queued"));
       this.#adopt(record);
-      this.#turnsChanged();
-      this.#notice({ type: "superseded" });
+      this.#feed.turns();
+      this.#feed.notice({ type: "superseded" });
       this.#link.connect();
     };
-    const loaded = this.#store.load(this.key);
+    const loaded = this.#keeper.load();
     return loaded instanceof Promise ? loaded.then(adopt) : adopt(loaded);
   }
 
@@ -233,7 +212,7 @@ export class ChatStreamClient {
     const turn: Turn = { id, input, delivery: "queued", created: this.#environment.date() };
     if (options !== undefined && Object.keys(options).length > 0) turn.options = options;
     this.#transcript.add(turn);
-    this.#turnsChanged();
+    this.#feed.turns();
     this.#flush();
     this.#keeper.save(); // At once: what was written must not depend on what happens next.
     return turn;
@@ -280,7 +259,7 @@ export class ChatStreamClient {
 
   #remove(turn: Turn): void {
     this.#transcript.replace(this.#transcript.turns.filter((each) => each !== turn));
-    this.#turnsChanged();
+    this.#feed.turns();
   }
 
   #flush(): void {
@@ -325,7 +304,7 @@ export class ChatStreamClient {
     this.#transcript.replace(turns);
     this.#outbox.forgetCancels();
     this.#place.leave(unknown);
-    this.#turnsChanged();
+    this.#feed.turns();
     this.#keeper.save();
     this.#link.worked();
     this.#link.connect();
@@ -337,16 +316,9 @@ export class ChatStreamClient {
     for (const turn of this.turns) {
       if (turn.answer?.activity === undefined) continue;
       delete turn.answer.activity;
-      this.#turnChanged(turn);
+      this.#feed.turn(turn);
     }
-    // A message that is itself the reason for a refusal must not be sent again by the next connection.
-    const cause = refused && code === 1009
-      ? this.turns.find((turn) => turn.delivery === "sent")
-      : undefined;
-    if (cause !== undefined) {
-      const message = "The message is larger than the gateway accepts.";
-      this.#outbox.refuse(cause, "message_too_big", message);
-    }
+    if (refused && code === 1009) this.#outbox.tooBig();
     this.#keeper.schedule();
   }
 
@@ -395,7 +367,7 @@ export class ChatStreamClient {
         const turn = this.#transcript.state(frame);
         if (turn === undefined) return;
         if (frame.state === "attached" && turn.delivery === "sent") turn.delivery = "accepted";
-        return this.#turnChanged(turn);
+        return this.#feed.turn(turn);
       }
       case "token":
         this.#place.renew(frame.resume_token);
@@ -425,7 +397,7 @@ export class ChatStreamClient {
     if (asked !== undefined && this.#isReplaying) this.#feed.hold();
     this.#caughtUp();
     // Another page that opens now must find the session and what was just sent to it, or it sends that to its own.
-    if (this.#place.session === this.#storedSession) this.#keeper.schedule();
+    if (this.#keeper.has(this.#place.session)) this.#keeper.schedule();
     else this.#keeper.save();
     this.#link.arm();
   }
@@ -435,8 +407,8 @@ export class ChatStreamClient {
     const settled = this.turns.filter(isSettled).length;
     this.#place.leave(settled);
     this.#outbox.forgetCancels();
-    for (const turn of changed) this.#turnChanged(turn);
-    if (settled > 0) this.#notice({ type: "session_lost", reason });
+    for (const turn of changed) this.#feed.turn(turn);
+    if (settled > 0) this.#feed.notice({ type: "session_lost", reason });
   }
 
   /** Once the replay has reached the end of the log, what waits may be sent. */
@@ -444,9 +416,9 @@ export class ChatStreamClient {
     if (!this.#link.isReady || this.#isReplaying) return;
     if (this.#feed.isHeld) {
       this.#feed.release();
-      this.#notice({ type: "resumed", events: this.#place.seq - this.#replayStart });
+      this.#feed.notice({ type: "resumed", events: this.#place.seq - this.#replayStart });
     } else if (this.#link.resumedWith !== undefined && this.#replayEnd > 0) {
-      this.#notice({ type: "resumed", events: 0 });
+      this.#feed.notice({ type: "resumed", events: 0 });
     }
     this.#replayEnd = 0;
     this.#link.caughtUp();
@@ -466,8 +438,8 @@ export class ChatStreamClient {
   #onEvent(frame: ServerFrame): void {
     if (!isLogEvent(frame) || !this.#advance(frame)) return;
     const { turn, listChanged } = this.#transcript.apply(frame);
-    if (listChanged) this.#turnsChanged();
-    if (turn !== undefined) this.#turnChanged(turn);
+    if (listChanged) this.#feed.turns();
+    if (turn !== undefined) this.#feed.turn(turn);
     if (frame.type === "message") this.#place.unknownTurns = 0;
     if (frame.type === "complete") {
       if (turn !== undefined) this.#outbox.ended(turn);
@@ -491,8 +463,8 @@ export class ChatStreamClient {
     this.#faults = 0;
     this.#transcript.snapshot(frame);
     this.#place.unknownTurns = 0;
-    this.#turnsChanged();
-    for (const turn of this.turns) this.#turnChanged(turn);
+    this.#feed.turns();
+    for (const turn of this.turns) this.#feed.turn(turn);
     this.#caughtUp();
     this.#keeper.schedule();
   }
@@ -505,24 +477,10 @@ export class ChatStreamClient {
       return this.#outbox.onError(turn, frame);
     }
     this.#link.told(frame);
-    this.#notice({ type: "error", error: frame });
+    this.#feed.notice({ type: "error", error: frame });
   }
 
   // MARK: keeping
-
-  /** Said once, not with every attempt, until the store works again. */
-  #notSaved(error: unknown): void {
-    if (this.#isUnsaved || this.#disposed) return;
-    this.#isUnsaved = true;
-    this.#notice({ type: "not_saved", message: String(error) });
-  }
-
-  #stored(session: string | undefined): void {
-    this.#isUnsaved = false;
-    if (session === undefined || session === this.#storedSession || this.#disposed) return;
-    this.#storedSession = session;
-    this.#feed.emit({ type: "stored", session });
-  }
 
   #record(): StoredSession | undefined {
     if (this.turns.length === 0 && this.#place.generation === 0) return undefined;

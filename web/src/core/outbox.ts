@@ -156,6 +156,13 @@ export class Outbox {
     this.#requeueAlarm.set(frame.retry_after_ms ?? 500 * 2 ** tries, () => this.flush());
   }
 
+  /** The connection was closed for a message's size: the next one must not send it again. */
+  tooBig(): void {
+    const cause = this.#host.transcript.turns.find((turn) => turn.delivery === "sent");
+    if (cause === undefined) return;
+    this.refuse(cause, "message_too_big", "The message is larger than the gateway accepts.");
+  }
+
   refuse(turn: Turn, code: string, message: string, retryable = false): void {
     turn.delivery = "refused";
     turn.problem = { code, message, retryable };

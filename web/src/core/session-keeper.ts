@@ -1,6 +1,6 @@
 import { Alarm } from "./alarm.ts";
 import type { Environment } from "./environment.ts";
-import type { SessionStore, StoredSession } from "./store.ts";
+import type { Awaitable, SessionStore, StoredSession } from "./store.ts";
 
 export interface SessionKeeperHost {
   readonly environment: Environment;
@@ -9,9 +9,11 @@ export interface SessionKeeperHost {
   /** What is to be kept; nothing while there is nothing. */
   record(): StoredSession | undefined;
   isRunning(): boolean;
-  kept(record: StoredSession): void;
+  /** The store has a session that it had not before. */
+  stored(session: string): void;
   /** The store has a newer life of this conversation, which another page began. */
   superseded(): void;
+  /** The store has refused: told once, not with every attempt, until it works again. */
   failed(error: unknown): void;
 }
 
@@ -23,10 +25,32 @@ export class SessionKeeper {
   readonly #host: SessionKeeperHost;
   readonly #alarm: Alarm;
   #closed = false;
+  #session: string | undefined;
+  #hasFailed = false;
 
   constructor(host: SessionKeeperHost) {
     this.#host = host;
     this.#alarm = new Alarm(host.environment);
+  }
+
+  /** What is stored; nothing where the store refuses. */
+  load(): Awaitable<StoredSession | undefined> {
+    const loaded = this.#host.store.load(this.#host.key);
+    if (!(loaded instanceof Promise)) return loaded;
+    return loaded.catch((error) => {
+      this.#failed(error);
+      return undefined;
+    });
+  }
+
+  /** Goes on from a record that the store had. */
+  adopt(record: StoredSession | undefined): void {
+    this.#session = record?.session;
+  }
+
+  /** Whether another page that opens now finds this session. */
+  has(session: string | undefined): boolean {
+    return this.#session === session;
   }
 
   schedule(): void {
@@ -40,10 +64,10 @@ export class SessionKeeper {
     const record = this.#host.record();
     if (record === undefined) return;
     const kept = (answer: boolean) => {
-      if (answer) this.#host.kept(record);
+      if (answer) this.#kept(record);
       else this.#host.superseded();
     };
-    const failed = (error: unknown) => this.#host.failed(error);
+    const failed = (error: unknown) => this.#failed(error);
     try {
       const saved = this.#host.store.save(this.#host.key, record);
       if (saved instanceof Promise) saved.then(kept, failed);
@@ -51,6 +75,19 @@ export class SessionKeeper {
     } catch (error) {
       failed(error);
     }
+  }
+
+  #kept({ session }: StoredSession): void {
+    this.#hasFailed = false;
+    if (session === undefined || this.has(session) || this.#closed) return;
+    this.#session = session;
+    this.#host.stored(session);
+  }
+
+  #failed(error: unknown): void {
+    if (this.#hasFailed || this.#closed) return;
+    this.#hasFailed = true;
+    this.#host.failed(error);
   }
 
   close(): void {

@@ -36,6 +36,7 @@ export const ar: Catalogue = {
   "composer.attach": "إرفاق صور أو ملفات",
   "composer.remove": "إزالة {name}",
   "composer.drop": "أفلت للإرفاق",
+  "composer.text": "النص",
   "composer.tooLarge": "{name} كبير جدًا: تتسع الرسالة لـ {limit} على الأكثر.",
   "composer.unreadable": "تعذرت قراءة {name}.",
   "composer.hint": "‏Enter للإرسال، وShift+Enter لسطر جديد",

@@ -36,6 +36,7 @@ export const de: Catalogue = {
   "composer.attach": "Bilder oder Dateien anhängen",
   "composer.remove": "{name} entfernen",
   "composer.drop": "Zum Anhängen loslassen",
+  "composer.text": "Der Text",
   "composer.tooLarge": "{name} ist zu groß: Eine Nachricht fasst höchstens {limit}.",
   "composer.unreadable": "{name} lässt sich nicht lesen.",
   "composer.hint": "Enter sendet, Umschalt+Enter beginnt eine neue Zeile",

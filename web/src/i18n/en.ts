@@ -35,6 +35,7 @@ export const en = {
   "composer.attach": "Attach images or files",
   "composer.remove": "Remove {name}",
   "composer.drop": "Drop to attach",
+  "composer.text": "The text",
   "composer.tooLarge": "{name} is too large: a message holds at most {limit}.",
   "composer.unreadable": "{name} cannot be read.",
   "composer.hint": "Enter sends, Shift+Enter starts a new line",

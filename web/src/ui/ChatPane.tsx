@@ -255,7 +255,7 @@ export const ChatPane = defineComponent<ChatPaneProps>((props) => {
               ? empty()
               : turns.map((view: TurnView, place: number) => (
                 <TurnItem
-                  key={view.id}
+                  key={view.key}
                   view={view}
                   chat={heeding}
                   stepped={stepped}

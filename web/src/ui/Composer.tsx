@@ -4,13 +4,17 @@ import { formatBytes } from "../i18n/translate.ts";
 import {
   type Attachment,
   DEFAULT_MESSAGE_BYTES,
+  encodedBytes,
   fits,
   messageInput,
   readAttachment,
+  room_bytes,
 } from "./attachments.ts";
+import { attachmentDrafts } from "./attachment-drafts.ts";
 import { useUi } from "./context.ts";
 import { drafts } from "./drafts.ts";
 import { icon } from "./Icon.tsx";
+import { textDirection } from "./text-direction.ts";
 
 interface ComposerProps {
   busy: boolean;
@@ -46,6 +50,16 @@ export const Composer = defineComponent<ComposerProps>((props) => {
     drafts.write(props.draftKey, value);
     nextTick(grow);
   };
+  const attach = (files: readonly Attachment[]) => {
+    attached.value = files;
+    void attachmentDrafts.write(props.draftKey, files, ui.environment);
+  };
+  const kept = attachmentDrafts.read(props.draftKey);
+  if (kept !== undefined) {
+    reading.value++;
+    kept.then((files) => attached.value = [...files ?? [], ...attached.value], () => {})
+      .finally(() => reading.value--);
+  }
   // The button goes with the answer: who waited on it goes on writing.
   watch(() => props.busy, (busy) => {
     if (!busy && document.activeElement?.matches(".composer .stop")) field.value?.focus();
@@ -57,21 +71,25 @@ export const Composer = defineComponent<ComposerProps>((props) => {
     if (matchMedia("(hover: hover)").matches) field.value?.focus();
   });
 
+  const limit_bytes = () => props.limit_bytes ?? DEFAULT_MESSAGE_BYTES;
+  const room = () => room_bytes(attached.value, limit_bytes());
+  const tooLarge = (name: string) => {
+    problem.value = ui.t("composer.tooLarge", {
+      name,
+      limit: formatBytes(ui.locale.value, limit_bytes()),
+    });
+  };
   const add = async (files: Iterable<File>) => {
     problem.value = "";
-    const limit = props.limit_bytes ?? DEFAULT_MESSAGE_BYTES;
     for (const file of files) {
-      if (!fits(attached.value, file.size, limit)) {
-        problem.value = ui.t("composer.tooLarge", {
-          name: file.name,
-          limit: formatBytes(ui.locale.value, limit),
-        });
+      if (!fits(text.value, room() - encodedBytes(file.size))) {
+        tooLarge(file.name);
         continue;
       }
       reading.value++;
       try {
         const attachment = await readAttachment(file, (part) => progress.value = part);
-        attached.value = [...attached.value, attachment];
+        attach([...attached.value, attachment]);
       } catch {
         problem.value = ui.t("composer.unreadable", { name: file.name });
       } finally {
@@ -81,7 +99,7 @@ export const Composer = defineComponent<ComposerProps>((props) => {
     field.value?.focus();
   };
   const remove = (id: number) => {
-    attached.value = attached.value.filter((each) => each.id !== id);
+    attach(attached.value.filter((each) => each.id !== id));
     problem.value = "";
     field.value?.focus();
   };
@@ -89,7 +107,7 @@ export const Composer = defineComponent<ComposerProps>((props) => {
     const words = text.value.trim();
     if ((words === "" && attached.value.length === 0) || reading.value > 0) return;
     props.onSend(messageInput(words, attached.value.map((each) => each.part)));
-    attached.value = [];
+    if (attached.value.length > 0) attach([]);
     problem.value = "";
     setText("");
     field.value?.focus();
@@ -101,6 +119,15 @@ export const Composer = defineComponent<ComposerProps>((props) => {
       event.preventDefault();
       submit();
     }
+  };
+  /** A text that no message holds is not let in: the field would be busy with it for minutes. */
+  const onBeforeinput = (event: InputEvent) => {
+    const added = event.data ?? event.dataTransfer?.getData("text/plain") ?? "";
+    if (added === "") return;
+    if (event.inputType !== "insertText") problem.value = "";
+    if (fits(text.value + added, room())) return;
+    event.preventDefault();
+    tooLarge(ui.t("composer.text"));
   };
   const onPaste = (event: ClipboardEvent) => {
     const files = [...event.clipboardData?.files ?? []];
@@ -189,13 +216,14 @@ export const Composer = defineComponent<ComposerProps>((props) => {
             ref={field}
             id="composer"
             rows="1"
-            dir="auto"
+            dir={textDirection(text.value)}
             aria-label={ui.t("composer.label")}
             aria-describedby="composer-hint"
             placeholder={ui.t("composer.placeholder")}
             enterkeyhint="send"
             value={text.value}
             onInput={(event: Event) => setText((event.target as HTMLTextAreaElement).value)}
+            onBeforeinput={onBeforeinput}
             onKeydown={onKeydown}
             onPaste={onPaste}
           />

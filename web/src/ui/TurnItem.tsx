@@ -16,6 +16,7 @@ import { AnswerView } from "./AnswerView.tsx";
 import { messageInput } from "./attachments.ts";
 import { useUi } from "./context.ts";
 import { icon } from "./Icon.tsx";
+import { textDirection } from "./text-direction.ts";
 import { useCopy } from "./useCopy.ts";
 
 /** So much of a message is shown until all of it is asked for. */
@@ -103,7 +104,7 @@ export const TurnItem = defineComponent<
       >
         <textarea
           ref={editor}
-          dir="auto"
+          dir={textDirection(editing.value ?? "")}
           aria-label={ui.t("turn.edit")}
           value={editing.value}
           rows={Math.min(10, (editing.value ?? "").split("\n").length + 1)}

@@ -20,13 +20,21 @@ export function encodedBytes(bytes: number): number {
   return Math.ceil(bytes / 3) * 4 + 200;
 }
 
-/** Whether another file fits beside those that are there. */
-export function fits(attached: readonly Attachment[], bytes: number, limit_bytes: number): boolean {
-  const used = attached.reduce((sum, each) => sum + encodedBytes(each.bytes), RESERVED_BYTES);
-  return used + encodedBytes(bytes) <= limit_bytes;
+/** Bytes that are left for a text, or for another file, beside those that are there. */
+export function room_bytes(attached: readonly Attachment[], limit_bytes: number): number {
+  return attached.reduce(
+    (left, each) => left - encodedBytes(each.bytes),
+    limit_bytes - RESERVED_BYTES,
+  );
 }
 
-let nextId = 1;
+/** Whether a text takes up at most so many bytes. */
+export function fits(text: string, room_bytes: number): boolean {
+  return text.length * 3 <= room_bytes || new Blob([text]).size <= room_bytes;
+}
+
+/** Those that were kept from before a reload have theirs already. */
+let nextId = Date.now();
 
 export async function readAttachment(
   file: File,

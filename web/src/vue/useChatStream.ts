@@ -14,6 +14,8 @@ import type { MessageInput, MessageOptions } from "../core/protocol.ts";
 import { answerText, inputText, isRunning, isSettled, type Turn } from "../core/turn.ts";
 import { AnimationFrameScheduler, type FrameScheduler } from "./scheduler.ts";
 
+let madeViews = 0;
+
 /**
  * One turn as a template reads it: every getter is reactive, and only readers of this turn are told when it changes.
  *
@@ -21,6 +23,8 @@ import { AnimationFrameScheduler, type FrameScheduler } from "./scheduler.ts";
  */
 export class TurnView {
   readonly id: string;
+  /** No other view has it: what is drawn of one turn is not that of another one of the same id. */
+  readonly key = madeViews++;
   readonly #turn: Turn;
   readonly #revision = shallowRef(0);
 

@@ -1,0 +1,54 @@
+/** The files of what was not sent yet, beside `drafts`: too large for where the texts are. */
+
+import { DRAFTS, transact } from "../browser/indexed-store.ts";
+import type { Environment } from "../core/environment.ts";
+import type { Attachment } from "./attachments.ts";
+
+const PREFIX = "millrace.attached.";
+/** Each is at most as large as a message. A tab that is closed leaves its own behind, to be cleared away by others. */
+const MAXIMUM_DRAFTS = 8;
+const MAXIMUM_AGE_MS = 86_400_000;
+
+export const attachmentDrafts = {
+  /** Nothing, unless this tab has attached something to this draft before. */
+  read(key: string): Promise<readonly Attachment[] | undefined> | undefined {
+    const place = placeOf(key);
+    return place === undefined ? undefined : transact(DRAFTS, "readonly", (objects, answer) => {
+      const request = objects.get(place);
+      request.onsuccess = () => answer(request.result);
+    });
+  },
+
+  /** Where the browser keeps nothing, the files last as long as the page. */
+  async write(
+    key: string,
+    attached: readonly Attachment[],
+    environment: Environment,
+  ): Promise<void> {
+    try {
+      const now = environment.date();
+      const place = placeOf(key) ?? `${now}.${environment.random()}`; // In the order of their age.
+      if (attached.length === 0) sessionStorage.removeItem(PREFIX + key);
+      else sessionStorage.setItem(PREFIX + key, place);
+      await transact(DRAFTS, "readwrite", (objects) => {
+        if (attached.length === 0) objects.delete(place);
+        else objects.put(attached, place);
+        objects.delete(IDBKeyRange.upperBound(String(now - MAXIMUM_AGE_MS)));
+        const request = objects.getAllKeys();
+        request.onsuccess = () =>
+          request.result.slice(0, -MAXIMUM_DRAFTS).forEach((each) => objects.delete(each));
+      });
+    } catch {
+      // As above.
+    }
+  },
+};
+
+/** Under which name the tab has stored them: another tab has other files. */
+function placeOf(key: string): string | undefined {
+  try {
+    return sessionStorage.getItem(PREFIX + key) ?? undefined;
+  } catch {
+    return undefined;
+  }
+}
