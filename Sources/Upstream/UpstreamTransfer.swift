@@ -274,7 +274,7 @@ package final class UpstreamTransfer {
     }
 
     private func httpFailure(_ head: UpstreamResponseHead) -> UpstreamFailure {
-        if let secret = server.secret { collectedBody.mask(Array(secret.utf8)) }
+        server.mask.apply(to: &collectedBody)
         return .http(
             head: head, body: collectedBody, endpoint: server.endpoint,
             unixSeconds: Int64(time(nil)))
@@ -407,18 +407,6 @@ package final class UpstreamTransfer {
             guard receivedBytes > limit else { return bytes.count }
             stop = head?.isSuccess == true ? .documentTooLarge(limitBytes: limit) : .errorBodyCut
             return 0
-        }
-    }
-}
-
-extension [UInt8] {
-    /// Overwrites every occurrence of `secret`.
-    fileprivate mutating func mask(_ secret: [UInt8]) {
-        guard secret.count >= 8, count >= secret.count else { return }
-        for start in 0...(count - secret.count) where self[start] == secret[0] {
-            if self[start..<(start + secret.count)].elementsEqual(secret) {
-                for index in start..<(start + secret.count) { self[index] = UInt8(ascii: "*") }
-            }
         }
     }
 }
