@@ -46,6 +46,8 @@ let package = Package(
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl"),
         .systemLibrary(name: "CLibyaml", pkgConfig: "yaml-0.1"),
         .systemLibrary(name: "CEpoll"),
+        // The one target with C of our own.
+        .target(name: "CSparedClose"),
 
         // The core decides and imports nothing.
         library("GatewayCore", [], settings: pure),
@@ -56,7 +58,8 @@ let package = Package(
         library("Telemetry", []),
         library("EventLoop", ["CLibuv", "GatewayCore"]),
         library("TokenSigning", ["COpenSSL", "GatewayCore"]),
-        library("WebSocketServer", ["CLibwebsockets", "EventLoop", "GatewayCore"]),
+        library(
+            "WebSocketServer", ["CLibwebsockets", "CSparedClose", "EventLoop", "GatewayCore"]),
         library("Upstream", ["CLibcurl", "EventLoop", "GatewayCore"]),
 
         // The three programs: each is one library and a `main` of a few lines.

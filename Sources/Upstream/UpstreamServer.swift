@@ -1,3 +1,5 @@
+package import GatewayCore
+
 /// One server that speaks the Responses API: where it is, how to authenticate, how to trust it.
 ///
 /// Checked when it is made, never changed, and shared by all shards: each transfer refers to it. Its description
@@ -41,6 +43,8 @@ package final class UpstreamServer: Sendable, CustomStringConvertible {
     package let endpoint: String
     /// Whether the connection is encrypted.
     package let isSecure: Bool
+    /// Keeps the key out of what upstream says.
+    package let mask: KeyMask
     let options: Options
     /// "https://host:port", as given.
     private let origin: String
@@ -54,6 +58,7 @@ package final class UpstreamServer: Sendable, CustomStringConvertible {
     /// Checks the options; the error says what is wrong without showing a key.
     package init(_ options: Options) throws(UpstreamError) {
         self.options = options
+        mask = Self.mask(of: options.authentication)
         let url = Substring(options.baseURL)
         guard !url.isEmpty, url.utf8.count <= 2_048,
             url.utf8.allSatisfy({ (0x21...0x7E).contains($0) })
@@ -91,12 +96,11 @@ package final class UpstreamServer: Sendable, CustomStringConvertible {
 
     package var description: String { "\(origin)\(basePath)" }
 
-    /// The key, to keep it out of what upstream says.
-    var secret: String? {
-        switch options.authentication {
-        case .none: nil
-        case .bearer(let key): key
-        case .header(_, let value): value
+    private static func mask(of authentication: Authentication) -> KeyMask {
+        switch authentication {
+        case .none: KeyMask()
+        case .bearer(let key): KeyMask(key)
+        case .header(_, let value): KeyMask(value)
         }
     }
 

@@ -3,48 +3,6 @@ internal import EventLoop
 package import GatewayCore
 internal import Glibc
 
-/// What a transfer may do with the next bytes.
-package enum UpstreamFlow: Sendable {
-    /// Go on.
-    case proceed
-    /// These bytes were taken; bring no more before `resume`.
-    case pause
-}
-
-/// How a transfer ended.
-package enum UpstreamOutcome: Sendable {
-    /// 2xx, of the kind that was asked for, and the body came to its end.
-    case finished
-    case failed(UpstreamFailure)
-}
-
-/// Who hears from a transfer, on the loop's thread.
-///
-/// No method is ever called from inside `start`, `cancel`, `pause`, `resume` or `shutDown`.
-/// All of those may be called from inside these methods.
-package protocol UpstreamTransferDelegate: AnyObject {
-    /// The connection stands, the request goes out now. May come again if a dead connection had to be replaced.
-    func transferConnected(_ transfer: UpstreamTransfer)
-    /// The final response's head came, whatever its status; interim responses are skipped.
-    func transfer(_ transfer: UpstreamTransfer, received head: UpstreamResponseHead)
-    /// The next bytes of an event stream came; they are lent for the call.
-    func transfer(_ transfer: UpstreamTransfer, received bytes: Span<UInt8>) -> UpstreamFlow
-    /// Less than `UpstreamTransfer.lowUploadBytes` of what was fed is left to be sent.
-    func transferWantsBody(_ transfer: UpstreamTransfer)
-    /// No more bytes wait in the socket: all that `received` brought since the last call may go on together.
-    func transferWasRead(_ transfer: UpstreamTransfer)
-    /// It is over: the last call, exactly once, unless the transfer was cancelled. May come while paused,
-    /// if all bytes were handed over before.
-    func transfer(_ transfer: UpstreamTransfer, ended outcome: UpstreamOutcome)
-}
-
-extension UpstreamTransferDelegate {
-    /// For those that feed nothing.
-    package func transferWantsBody(_ transfer: UpstreamTransfer) {}
-    /// For those that hand everything on at once.
-    package func transferWasRead(_ transfer: UpstreamTransfer) {}
-}
-
 /// One exchange with an upstream, from `UpstreamWorker.start` to its outcome; belongs to the loop's thread.
 ///
 ///     starting ──next turn──▶ running ──last byte, error──▶ ended
@@ -316,7 +274,7 @@ package final class UpstreamTransfer {
     }
 
     private func httpFailure(_ head: UpstreamResponseHead) -> UpstreamFailure {
-        if let secret = server.secret { collectedBody.mask(Array(secret.utf8)) }
+        server.mask.apply(to: &collectedBody)
         return .http(
             head: head, body: collectedBody, endpoint: server.endpoint,
             unixSeconds: Int64(time(nil)))
@@ -449,18 +407,6 @@ package final class UpstreamTransfer {
             guard receivedBytes > limit else { return bytes.count }
             stop = head?.isSuccess == true ? .documentTooLarge(limitBytes: limit) : .errorBodyCut
             return 0
-        }
-    }
-}
-
-extension [UInt8] {
-    /// Overwrites every occurrence of `secret`.
-    fileprivate mutating func mask(_ secret: [UInt8]) {
-        guard secret.count >= 8, count >= secret.count else { return }
-        for start in 0...(count - secret.count) where self[start] == secret[0] {
-            if self[start..<(start + secret.count)].elementsEqual(secret) {
-                for index in start..<(start + secret.count) { self[index] = UInt8(ascii: "*") }
-            }
         }
     }
 }

@@ -55,7 +55,7 @@ final class Listener {
     private func acceptPending() {
         for _ in 0..<Self.acceptsPerTurn {
             guard descriptor >= 0 else { return }
-            let socket = WakeUpDescriptor.accept(descriptor)
+            let socket = millrace_accept(descriptor)
             if socket >= 0 {
                 accepted(socket)
                 continue

@@ -13,9 +13,9 @@ private func quick(_ change: (inout SimulatorOptions) -> Void = { _ in }) -> Sim
     return options
 }
 
-/// Asks until `isTrue`, for at most five seconds.
+/// Asks until `isTrue`, for at most a minute.
 private func wait(_ isTrue: () throws -> Bool) throws {
-    for _ in 0..<500 {
+    for _ in 0..<6_000 {
         if try isTrue() { return }
         usleep(10_000)
     }

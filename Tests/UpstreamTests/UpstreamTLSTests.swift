@@ -81,7 +81,8 @@ struct UpstreamTLSTests {
         let silent = try ScriptedServer { $0.waitForClose() }
         defer { silent.stop() }
         let (slow, _) = try Harness.exchange(
-            request("https://127.0.0.1:\(silent.port)") { $0.connectTimeout = .milliseconds(100) })
+            // Long enough for a busy machine to connect in.
+            request("https://127.0.0.1:\(silent.port)") { $0.connectTimeout = .seconds(2) })
         #expect(slow.failure?.code == .tlsTimeout)
         #expect(slow.failure?.isRetryable == true)
     }

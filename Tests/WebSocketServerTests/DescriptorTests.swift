@@ -21,7 +21,7 @@ struct DescriptorTests {
             let handler = NoHandler()
             let loop = try EventLoop()
             var server: WebSocketServer?
-            // As many as take every number that is free, the library's own among them.
+            // As many as would take the library's own number, were it free.
             var others: [Int32] = []
             loop.run(started: {
                 do {
@@ -43,6 +43,32 @@ struct DescriptorTests {
         }
     }
 
+    @Test("the descriptor that the library closes twice is closed once, when the loop runs out")
+    func closedOnce() throws {
+        let handler = NoHandler()
+        let loop = try EventLoop()
+        var server: WebSocketServer?
+        var watched: Set<Int32> = []
+        loop.run(started: {
+            do {
+                let before = loop.watchedDescriptors
+                let made = try WebSocketServer(
+                    loop: loop, options: ServerOptions(), handler: handler)
+                server = made
+                watched = loop.watchedDescriptors.subtracting(before)
+                made.destroy()
+                #expect(watched.count == 1)
+                // Whatever other threads do now, its number is not to be had.
+                for descriptor in watched { #expect(fcntl(descriptor, F_GETFD) >= 0) }
+            } catch {
+                Issue.record(error)
+            }
+            loop.close()
+        })
+        server?.finishDestroying()
+        #expect(loop.destroy())
+    }
+
     @Test("what other threads open meanwhile stays open")
     func othersOfThreadsStayOpen() throws {
         let handler = NoHandler()
@@ -53,20 +79,21 @@ struct DescriptorTests {
         let lost = Atomic<Int>(0)
         loop.run(started: {
             do {
-                for _ in 0..<100 {
-                    servers.append(
-                        try WebSocketServer(loop: loop, options: ServerOptions(), handler: handler))
-                }
+                // From before the first server on: the numbers of the servers are among theirs.
                 for _ in 0..<2 {
                     threads.append(
                         try LoopThread(name: "opener") {
                             while !isDone.load(ordering: .relaxed) {
                                 let others = (0..<20).map { _ in fcntl(2, F_DUPFD_CLOEXEC, 0) }
-                                for other in others where Glibc.close(other) < 0 {
+                                for other in others where other >= 0 && Glibc.close(other) < 0 {
                                     lost.add(1, ordering: .relaxed)
                                 }
                             }
                         })
+                }
+                for _ in 0..<100 {
+                    servers.append(
+                        try WebSocketServer(loop: loop, options: ServerOptions(), handler: handler))
                 }
             } catch {
                 Issue.record(error)

@@ -39,7 +39,7 @@ struct UnsentBytesTests {
         try withServer(handler: Flood()) { port in
             let client = RawClient(port: port, receiveBufferBytes: 4_096)
             _ = client.upgrade(path: "/")
-            for _ in 0..<1_000 where takenBytes.load(ordering: .relaxed) == 0 { usleep(10_000) }
+            for _ in 0..<6_000 where takenBytes.load(ordering: .relaxed) == 0 { usleep(10_000) }
         }
         let taken = takenBytes.load(ordering: .relaxed)
         #expect((32 << 10...256 << 10).contains(taken), "\(taken) bytes")

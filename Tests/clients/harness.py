@@ -27,7 +27,7 @@ WRAPPER = os.environ.get("MILLRACE_WRAPPER", "").split()
 CORPUS = ROOT.parent / "shared/corpus"
 FIXTURES = ROOT / "Tests/Fixtures"
 #: How long a condition may take before it counts as never.
-PATIENCE = float(os.environ.get("MILLRACE_PATIENCE", "10"))
+PATIENCE = float(os.environ.get("MILLRACE_PATIENCE", "30"))
 
 #: Transcripts and processes of the running test; what is attached when it fails.
 attachments: list = []
@@ -112,7 +112,7 @@ class Process:
         return f"http://127.0.0.1:{self.port}"
 
     def errors(self):
-        self._reader.join(2)
+        self._reader.join(PATIENCE)
         return "\n".join(self.log)
 
     def logged(self, body):
@@ -136,7 +136,7 @@ class Process:
             time.sleep(0)
             self._process.terminate()  # The second signal ends a gateway at once.
         try:
-            return self.wait(5)
+            return self.wait()
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()

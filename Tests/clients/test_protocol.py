@@ -256,7 +256,7 @@ def test_pong_without_id(gateway):
 def test_frames_above_the_rate_are_refused_then_the_connection_ends(start_gateway):
     gateway = start_gateway(limits__frames_per_s=5, limits__frames_burst=5)
     with gateway.connect() as client:
-        for number in range(6):
+        for number in range(20):  # More than what a slow machine gives back meanwhile.
             client.send({"type": "ping", "id": str(number)})
         error = client.expect("error")
         assert error["code"] == "rate_limited"
@@ -269,7 +269,7 @@ def test_frames_above_the_rate_are_refused_then_the_connection_ends(start_gatewa
 
 
 def test_after_the_pause_that_was_asked_for_frames_are_taken_again(start_gateway):
-    gateway = start_gateway(limits__frames_per_s=20, limits__frames_burst=2)
+    gateway = start_gateway(limits__frames_per_s=1, limits__frames_burst=2)
     with gateway.connect() as client:
         for number in range(4):
             client.send({"type": "ping", "id": str(number)})

@@ -449,9 +449,9 @@ def test_an_abandoned_response_is_cancelled(start_gateway, sim):
 
 
 def test_somebody_who_comes_back_in_time_keeps_the_response(start_gateway):
-    gateway = start_gateway(resume__window_s=1)
+    gateway = start_gateway(resume__window_s=3)
     client = gateway.connect()
-    client.message("m1", "[sim:paced deltas=160 rate=80]")
+    client.message("m1", "[sim:paced deltas=400 rate=80]")  # Longer than the window.
     client.expect("delta")
     client.close()
     again = gateway.connect(resume=client.token, after=client.sequence)

@@ -42,9 +42,9 @@ def impatient(sim):
     from harness import Gateway
 
     process = Gateway(
-        sim, shards=2, upstream__silence_timeout_ms=400, upstream__keepalive_silence_ms=800,
-        upstream__first_event_timeout_ms=500, upstream__response_header_timeout_ms=500,
-        upstream__total_timeout_ms=5000, upstream__line_bytes=65536, upstream__event_bytes=65536)
+        sim, shards=2, upstream__silence_timeout_ms=1000, upstream__keepalive_silence_ms=2000,
+        upstream__first_event_timeout_ms=1500, upstream__response_header_timeout_ms=1500,
+        upstream__total_timeout_ms=20000, upstream__line_bytes=65536, upstream__event_bytes=65536)
     yield process
     assert process.stop() == 0
 
@@ -128,7 +128,7 @@ def test_deadlines_and_limits(impatient, sim, marker, code):
 
 
 def test_the_whole_response_has_a_deadline(start_gateway):
-    gateway = start_gateway(upstream__total_timeout_ms=1000, upstream__connect_timeout_ms=500)
+    gateway = start_gateway(upstream__total_timeout_ms=3000, upstream__connect_timeout_ms=3000)
     with gateway.connect() as client:
         end = client.ask("m1", "[sim:paced deltas=100000 rate=100]", status="failed")
         assert end["error"]["code"] == "upstream_total_timeout" and end["text_bytes"] > 0

@@ -86,7 +86,7 @@ def simulator():
 
 @pytest.fixture(scope="session")
 def gateway(simulator):
-    gateway = Gateway(simulator, "dialect.abandon_ms=1500", "dialect.heartbeat_ms=200")
+    gateway = Gateway(simulator, "dialect.abandon_ms=5000", "dialect.heartbeat_ms=200")
     yield gateway
     gateway.stop()
 

@@ -11,7 +11,7 @@ import pytest
 from conftest import KEY, OTHER_KEY, UPSTREAM_KEY
 
 
-def until(condition, seconds=8):
+def until(condition, seconds=30):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if found := condition():
@@ -98,7 +98,7 @@ def test_stream_helper_resumes(client):
 
 def test_snapshot_while_running(client):
     stream = client.responses.create(
-        model="sim-paced", input="deltas=40 rate=40", stream=True, store=False)
+        model="sim-paced", input="deltas=80 rate=20", stream=True, store=False)
     identifier = next(iter(stream)).response.id
     assert client.responses.retrieve(identifier).status == "in_progress"
     assert list(stream)[-1].type == "response.completed"

@@ -28,7 +28,7 @@ extension UpstreamRun {
     private func ask(_ member: Int) {
         serve(at: member)
         story.attempts = machine.attempts
-        reducer = ResponsesReducer()
+        reducer = ResponsesReducer(mask: mask)
         held.discard()
         position = BackgroundPosition()
         shard.metrics.upstreamAttempts.increment()
@@ -85,6 +85,9 @@ extension UpstreamRun {
         let server = shard.context.pool.upstreams[member].server
         send(.fetch, UpstreamRequest(.get, path, to: server, expecting: .document))
     }
+
+    /// Keeps the key of the upstream that serves out of its words.
+    var mask: KeyMask { shard.context.pool.upstreams[member].server.mask }
 
     private func serve(at member: Int) {
         self.member = member

@@ -121,6 +121,17 @@ extension UpstreamRun {
 
     private func deliver(_ output: ResponsesOutput, _ data: Span<UInt8>, now: Instant) {
         switch output {
+        // Logged as they are, or in the dialect: without the key, in as many bytes.
+        case .upstreamEvent: take(output, mask.masked(data).span, now: now)
+        case .finished(let end) where end.error != nil:
+            take(output, mask.masked(data).span, now: now)
+        case .response, .delta, .toolDelta, .tool, .item, .finished:
+            take(output, data, now: now)
+        }
+    }
+
+    private func take(_ output: ResponsesOutput, _ data: Span<UInt8>, now: Instant) {
+        switch output {
         case .response(let id, _, _):
             if let id { named(id, data) }
             guard machine.hasOutput || !hold(output, data, now) else { return }
@@ -148,6 +159,12 @@ extension UpstreamRun {
     /// Brings an event as it is to a session that logs those, after what the reducer made of it.
     private func deliverEvent(_ data: Span<UInt8>, now: Instant) {
         guard session.logsEvents, attempt?.pendingFailure == nil else { return }
+        guard reducer.mayHoldKey else { return logEvent(data, now: now) }
+        reducer.mayHoldKey = false
+        logEvent(mask.masked(data).span, now: now)
+    }
+
+    private func logEvent(_ data: Span<UInt8>, now: Instant) {
         guard machine.hasOutput || !hold(nil, data, now) else { return }
         show()
         session.upstreamEvent(response, data: data, now: now)

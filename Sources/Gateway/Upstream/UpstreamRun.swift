@@ -95,6 +95,7 @@ final class UpstreamRun {
             response, .running, pinned: member, BackgroundPosition(id: upstreamID),
             .reattaching(to: member, policy: shard.context.retries, memberCount: 1), session, shard)
         self.member = member
+        reducer = ResponsesReducer(mask: mask)
     }
 
     private init(

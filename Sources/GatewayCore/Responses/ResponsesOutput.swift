@@ -74,7 +74,7 @@ package struct ToolUpdate: Equatable, Sendable {
     package var output: Range<Int>?
 }
 
-/// An error as upstream told it, decoded and cut to a bounded size.
+/// An error as upstream told it, decoded, without its key and cut to a bounded size.
 package struct UpstreamError: Equatable, Sendable {
     /// The `code` (a number as its digits), else the `type`; `nil` when there was neither.
     package var code: String?

@@ -20,7 +20,8 @@ extension ResponsesReducer {
         upstreamError = readError(error, data)
     }
 
-    func readError(_ value: JSONValue, _ data: Span<UInt8>) -> UpstreamError {
+    mutating func readError(_ value: JSONValue, _ data: Span<UInt8>) -> UpstreamError {
+        mayHoldKey = true
         if value.kind == .string {
             return UpstreamError(code: nil, message: bounded(value.decoded(in: data)))
         }
@@ -50,9 +51,11 @@ extension ResponsesReducer {
         return UpstreamError(code: text, message: bounded(message?.decoded(in: data)))
     }
 
-    /// Text of at most `maximumErrorBytes`, cut before a character.
+    /// Text without a key, of at most `maximumErrorBytes`, cut before a character.
     private func bounded(_ text: [UInt8]?) -> String? {
-        guard let text else { return nil }
+        guard var text else { return nil }
+        // Before the cut, which could leave half a key.
+        mask.apply(to: &text)
         var end = min(text.count, limits.maximumErrorBytes)
         if end < text.count {
             while end > 0, text[end] & 0xC0 == 0x80 { end -= 1 }

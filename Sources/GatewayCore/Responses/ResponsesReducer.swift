@@ -11,6 +11,8 @@
 ///   another event shows it.
 package struct ResponsesReducer {
     let limits: ResponsesLimits
+    /// Takes the key out of the words of errors.
+    let mask: KeyMask
     private let reader: JSONReader
     var items: [ResponsesItem] = []
     var parts: [ResponsesTextPart] = []
@@ -31,9 +33,14 @@ package struct ResponsesReducer {
     /// Whether the terminal event came.
     package internal(set) var isFinished = false
 
-    /// Makes a reducer for one response.
-    package init(limits: ResponsesLimits = ResponsesLimits()) {
+    /// An event since this was last cleared told an error, or is of a kind that nobody knows: its words may hold the
+    /// key, and are to be masked where the event goes on as it is.
+    package var mayHoldKey = false
+
+    /// Makes a reducer for one response of an upstream.
+    package init(limits: ResponsesLimits = ResponsesLimits(), mask: KeyMask = KeyMask()) {
         self.limits = limits
+        self.mask = mask
         reader = JSONReader(maximumDepth: limits.maximumDepth)
     }
 
@@ -115,6 +122,7 @@ package struct ResponsesReducer {
         case .forwarded: emit(.upstreamEvent(index: try clientIndex(event, data)))
         case .unknown:
             counters.unknownEvents += 1
+            mayHoldKey = true
             emit(.upstreamEvent(index: try clientIndex(event, data)))
         }
     }

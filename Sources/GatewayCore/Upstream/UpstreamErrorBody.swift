@@ -105,7 +105,7 @@ private struct UpstreamErrorText {
         bytes = []
         var index = 0
         while index < raw.count, bytes.count < Self.maximumBytes {
-            if let end = Self.keyEnd(raw, from: index) {
+            if let end = KeyMask.lookalikeEnd(raw, from: index) {
                 bytes += Array("sk-…".utf8)
                 index = end
             } else {
@@ -123,26 +123,5 @@ private struct UpstreamErrorText {
 
     var text: String? {
         bytes.allSatisfy { $0 == 0x20 } ? nil : String(decoding: bytes, as: UTF8.self)
-    }
-
-    /// Where a word that begins with "sk-" at `start` ends, or nil when none begins there.
-    private static func keyEnd(_ raw: [UInt8], from start: Int) -> Int? {
-        guard start + 6 < raw.count, raw[start] == UInt8(ascii: "s"),
-            raw[start + 1] == UInt8(ascii: "k"), raw[start + 2] == UInt8(ascii: "-"),
-            start == 0 || !isKeyByte(raw[start - 1])
-        else { return nil }
-        var end = start + 3
-        while end < raw.count, isKeyByte(raw[end]) { end += 1 }
-        return end - start > 6 ? end : nil
-    }
-
-    private static func isKeyByte(_ byte: UInt8) -> Bool {
-        switch byte {
-        case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, UInt8(ascii: "-"), UInt8(ascii: "_"),
-            UInt8(ascii: "*"):
-            true
-        default:
-            false
-        }
     }
 }

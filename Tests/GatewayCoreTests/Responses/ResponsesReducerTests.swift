@@ -639,6 +639,19 @@ struct ResponsesReducerTests {
             ], "deeper than 4")
     }
 
+    @Test("the key is taken out of errors before they are cut, which would leave half of it")
+    func keyAcrossCut() throws {
+        var limits = ResponsesLimits()
+        limits.maximumErrorBytes = 12
+        var reducer = ResponsesReducer(limits: limits, mask: KeyMask("secret/0123456"))
+        let bytes = Array(
+            #"{"type":"error","code":"secret\/0123456","message":"no secret/0123456"}"#.utf8)
+        #expect(!reducer.mayHoldKey)
+        try reducer.reduce(bytes.span) { _ in }
+        #expect(reducer.toldError == UpstreamError(code: "************", message: "no *********"))
+        #expect(reducer.mayHoldKey, "the event as it is")
+    }
+
     @Test("long errors are cut before a character")
     func longError() {
         var limits = ResponsesLimits()

@@ -17,7 +17,7 @@ struct CancelTests {
         #expect(end.status == "cancelled", "\(client.story)")
         #expect(end["reason"] as? String == "client")
         #expect(end["upstream_closed_us"] as? Int != nil)
-        #expect(ContinuousClock.now - start < .seconds(5), "no deadline is waited for")
+        #expect(ContinuousClock.now - start < .seconds(20), "no deadline is waited for")
         world.expectNothingLeft()
     }
 

@@ -100,7 +100,7 @@ struct ReattachTests {
         defer { upstream.stop() }
         let world = try FaultyWorld(
             primary: upstream.url,
-            upstream: ["total_timeout_ms: 1000", "connect_timeout_ms: 1000"])
+            upstream: ["total_timeout_ms: 3000", "connect_timeout_ms: 3000"])
         defer { world.stop() }
         let client = try ChatClient(port: world.port)
         let end = try client.ask("m", "Hi", options: Self.options)

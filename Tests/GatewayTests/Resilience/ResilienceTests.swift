@@ -199,7 +199,7 @@ struct ResilienceTests {
         let first = try FaultyWorld(primary: upstream.url, more: keys)
         let client = try ChatClient(port: first.port)
         let before = client.token
-        client.message("bg", "deltas=40 rate=40", options: Self.background)
+        client.message("bg", "deltas=160 rate=40", options: Self.background)
         _ = try client.next { $0["type"] as? String == "delta" }
         #expect(client.token != before, "a token that names what runs")
         first.stop()

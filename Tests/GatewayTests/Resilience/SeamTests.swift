@@ -25,8 +25,9 @@ struct SeamTests {
         defer { first.stop() }
         let second = try SimulatorThread()
         defer { second.stop() }
-        // All that comes before the fault comes at once, so only a stall is silent.
-        let world = try Self.world(first, second, upstream: ["silence_timeout_ms: 300"])
+        // Only a stall is silent; the answer that goes on is not to be taken for one.
+        let world = try Self.world(
+            first, second, upstream: fault == "stall" ? ["silence_timeout_ms: 2000"] : [])
         defer { world.stop() }
         let client = try ChatClient(port: world.port)
         let end = try client.ask("m", "Hi")

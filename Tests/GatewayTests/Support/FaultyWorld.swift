@@ -67,6 +67,11 @@ final class FaultyWorld: Sendable {
         world.expectNothingLeft()
     }
 
+    /// All that was logged.
+    var wholeLog: String {
+        log.all.withLock { $0 }.map { String(decoding: $0, as: UTF8.self) }.joined()
+    }
+
     /// The attributes of the lines with that body, in order.
     func logged(_ body: String) -> [[String: Any]] {
         log.all.withLock { $0 }.compactMap { line in
