@@ -121,13 +121,17 @@ extension UpstreamRun {
 
     private func deliver(_ output: ResponsesOutput, _ data: Span<UInt8>, now: Instant) {
         switch output {
-        // Logged as they are, or in the dialect: without the key, in as many bytes.
-        case .upstreamEvent: take(output, mask.masked(data).span, now: now)
+        case .upstreamEvent: withoutKey(data) { take(output, $0, now: now) }
         case .finished(let end) where end.error != nil:
-            take(output, mask.masked(data).span, now: now)
+            withoutKey(data) { take(output, $0, now: now) }
         case .response, .delta, .toolDelta, .tool, .item, .finished:
             take(output, data, now: now)
         }
+    }
+
+    /// For what goes on as it is: upstream's key is asterisks in it, in as many bytes.
+    private func withoutKey(_ data: Span<UInt8>, _ body: (Span<UInt8>) -> Void) {
+        if let masked = mask.masked(data) { body(masked.span) } else { body(data) }
     }
 
     private func take(_ output: ResponsesOutput, _ data: Span<UInt8>, now: Instant) {
@@ -161,7 +165,7 @@ extension UpstreamRun {
         guard session.logsEvents, attempt?.pendingFailure == nil else { return }
         guard reducer.mayHoldKey else { return logEvent(data, now: now) }
         reducer.mayHoldKey = false
-        logEvent(mask.masked(data).span, now: now)
+        withoutKey(data) { logEvent($0, now: now) }
     }
 
     private func logEvent(_ data: Span<UInt8>, now: Instant) {

@@ -1,8 +1,8 @@
 /// Overwrites the key of one upstream in what that upstream says: servers like to repeat the key that they refuse.
 ///
 /// Works in place, on plain text as on JSON: what was one string still is, in as many bytes. A character of the key
-/// is found as itself, and as JSON may write it, `\/` or `\u002f`. Besides the key, what looks like one of OpenAI's
-/// is overwritten, whoever it belongs to.
+/// is found as itself, and as JSON may write it, `\/` or `\u002f`. In the words of errors what looks like a key of
+/// OpenAI's is overwritten too, whoever it belongs to.
 package struct KeyMask: Equatable, Sendable {
     /// A shorter key is not looked for: it would be found in words.
     package static let minimumKeyBytes = 8
@@ -19,7 +19,7 @@ package struct KeyMask: Equatable, Sendable {
     package func apply(to bytes: inout [UInt8]) {
         var index = 0
         while index < bytes.count {
-            guard let found = keyRange(in: bytes, from: index) else {
+            guard let found = keyRange(in: bytes.span, from: index) else {
                 index += 1
                 continue
             }
@@ -28,21 +28,34 @@ package struct KeyMask: Equatable, Sendable {
         }
     }
 
-    /// A copy of `bytes` without any occurrence.
-    package func masked(_ bytes: Span<UInt8>) -> [UInt8] {
+    /// A copy of `bytes` without the key, or nil when it is not there.
+    ///
+    /// What merely looks like a key stays: it may be what an answer is about.
+    package func masked(_ bytes: Span<UInt8>) -> [UInt8]? {
+        guard let first = key.first else { return nil }
         var copy: [UInt8] = []
-        copy.append(bytes)
-        apply(to: &copy)
-        return copy
+        var index = 0
+        while index < bytes.count {
+            guard bytes[index] == first || bytes[index] == UInt8(ascii: "\\"),
+                let end = keyEnd(bytes, from: index)
+            else {
+                index += 1
+                continue
+            }
+            if copy.isEmpty { copy.append(bytes) }
+            for place in index..<end { copy[place] = UInt8(ascii: "*") }
+            index = end
+        }
+        return copy.isEmpty ? nil : copy
     }
 
     /// What is to be overwritten of a key that begins at `start`, or nil when none does.
-    private func keyRange(in bytes: [UInt8], from start: Int) -> Range<Int>? {
+    private func keyRange(in bytes: Span<UInt8>, from start: Int) -> Range<Int>? {
         if let end = keyEnd(bytes, from: start) { return start..<end }
         return Self.lookalikeEnd(bytes, from: start).map { start + 3..<$0 }
     }
 
-    private func keyEnd(_ bytes: [UInt8], from start: Int) -> Int? {
+    private func keyEnd(_ bytes: Span<UInt8>, from start: Int) -> Int? {
         guard let first = key.first,
             bytes[start] == first || bytes[start] == UInt8(ascii: "\\")
         else { return nil }
@@ -56,7 +69,7 @@ package struct KeyMask: Equatable, Sendable {
     }
 
     /// The ASCII character, or the byte of a longer one, that JSON or plain text has at `index`.
-    private static func character(_ bytes: [UInt8], at index: Int) -> (UInt8, length: Int)? {
+    private static func character(_ bytes: Span<UInt8>, at index: Int) -> (UInt8, length: Int)? {
         guard index < bytes.count else { return nil }
         guard bytes[index] == UInt8(ascii: "\\"), index + 1 < bytes.count else {
             return (bytes[index], 1)
@@ -66,8 +79,8 @@ package struct KeyMask: Equatable, Sendable {
             return (bytes[index + 1], 2)
         case UInt8(ascii: "u"):
             var code = 0
-            for digit in bytes[(index + 2)...].prefix(4) {
-                guard let value = Character(UnicodeScalar(digit)).hexDigitValue else {
+            for place in (index + 2)..<min(index + 6, bytes.count) {
+                guard let value = Character(UnicodeScalar(bytes[place])).hexDigitValue else {
                     return (bytes[index], 1)
                 }
                 code = code << 4 | value
@@ -79,7 +92,7 @@ package struct KeyMask: Equatable, Sendable {
     }
 
     /// Where a word that begins with "sk-" at `start` ends, or nil when none begins there.
-    static func lookalikeEnd(_ bytes: [UInt8], from start: Int) -> Int? {
+    static func lookalikeEnd(_ bytes: Span<UInt8>, from start: Int) -> Int? {
         guard start + 6 < bytes.count, bytes[start] == UInt8(ascii: "s"),
             bytes[start + 1] == UInt8(ascii: "k"), bytes[start + 2] == UInt8(ascii: "-"),
             start == 0 || !isKeyByte(bytes[start - 1])

@@ -105,7 +105,7 @@ private struct UpstreamErrorText {
         bytes = []
         var index = 0
         while index < raw.count, bytes.count < Self.maximumBytes {
-            if let end = KeyMask.lookalikeEnd(raw, from: index) {
+            if let end = KeyMask.lookalikeEnd(raw.span, from: index) {
                 bytes += Array("sk-…".utf8)
                 index = end
             } else {

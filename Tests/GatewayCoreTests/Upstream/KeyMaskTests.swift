@@ -53,6 +53,21 @@ struct KeyMaskTests {
                 == "no sk-***************** here, ask-me-again, sk-x")
     }
 
+    @Test("in an event is overwritten, and what looks like one is left")
+    func event() {
+        let mask = KeyMask("azure/0123+key")
+        func masked(_ text: String) -> String? {
+            let bytes = Array(text.utf8)
+            return mask.masked(bytes.span).map { String(decoding: $0, as: UTF8.self) }
+        }
+        #expect(masked("") == nil)
+        #expect(masked(#"{"code":"print('sk-proj-abc_DEF')","a":"\u0061zur\"}"#) == nil)
+        #expect(
+            masked(#"{"a":"azure/0123+key","b":"sk-proj-abc","c":"azure\/0123+key"}"#)
+                == #"{"a":"**************","b":"sk-proj-abc","c":"***************"}"#)
+        #expect(KeyMask().masked(Array("azure/0123+key".utf8).span) == nil)
+    }
+
     @Test("every cut of it is told from it")
     func cuts() {
         let key = "azure/0123+key"
