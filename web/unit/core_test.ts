@@ -233,6 +233,10 @@ Deno.test("attachments are counted before they are sent", () => {
   const part = { type: "input_file" };
   const one = { id: 1, name: "plan.pdf", bytes: 3_000_000, part };
   equal(room_bytes([one, one], limit), room - 2 * encodedBytes(one.bytes));
+  // A gateway may allow as little as a kilobyte: somebody can write all the same.
+  ok(
+    fits("a".repeat(500), room_bytes([], 1_024)) && !fits("a".repeat(1_024), room_bytes([], 1_024)),
+  );
   // A text counts as it is sent, not by its characters.
   ok(fits("a".repeat(9), 9) && !fits("a".repeat(10), 9));
   ok(fits("水".repeat(3), 9) && !fits("水".repeat(4), 9));

@@ -64,3 +64,10 @@ export function switchBranch(
   const head: Turn = { ...chosen[0], alternatives: others, version };
   return [...turns.slice(0, place), head, ...chosen.slice(1)];
 }
+
+/** Whether a message is among the turns, or on one of the ways that are not shown. */
+export function holds(turns: readonly Turn[], message: string): boolean {
+  return turns.some(({ id, alternatives = [] }) =>
+    id === message || alternatives.some((tail) => holds(tail, message))
+  );
+}

@@ -1,4 +1,4 @@
-import { branchFrom, switchBranch } from "./branches.ts";
+import { branchFrom, holds, switchBranch } from "./branches.ts";
 import { ChangeFeed } from "./change-feed.ts";
 import type { Change, ConnectionState } from "./connection-state.ts";
 import type { Environment, PageSignal } from "./environment.ts";
@@ -79,7 +79,7 @@ export class ChatStreamClient {
       environment: this.#environment,
       transcript: this.#transcript,
       sequential: options.sequential ?? true,
-      maySend: () => this.#link.isReady && !this.#isReplaying,
+      maySend: () => this.#maySend,
       life: () => this.#link.life,
       limit_bytes: () => this.#link.state.limits?.message_bytes,
       unknownTurns: () => this.#place.unknownTurns,
@@ -95,9 +95,15 @@ export class ChatStreamClient {
       key: this.key,
       record: () => this.#record(),
       isRunning: isRunningAny,
-      stored: (session) => this.#feed.emit({ type: "stored", session }),
+      stored: (session) => {
+        this.#feed.emit({ type: "stored", session });
+        this.#sendWhatWaited();
+      },
       superseded: () => void this.reload(),
-      failed: (error) => this.#feed.notice({ type: "not_saved", message: String(error) }),
+      failed: (error) => {
+        this.#feed.notice({ type: "not_saved", message: String(error) });
+        this.#sendWhatWaited();
+      },
     });
   }
 
@@ -145,11 +151,9 @@ export class ChatStreamClient {
   }
 
   #adopt(record: StoredSession | undefined): void {
+    const kept = record?.turns ?? [];
     const written = this.#transcript.turns; // What was sent before the store had answered.
-    this.#transcript.replace([
-      ...(record?.turns ?? []),
-      ...written.filter((turn) => !record?.turns.some((each) => each.id === turn.id)),
-    ]);
+    this.#transcript.replace([...kept, ...written.filter(({ id }) => !holds(kept, id))]);
     this.#place.adopt(record);
     this.#keeper.adopt(record);
     for (const turn of this.#transcript.turns) {
@@ -262,10 +266,24 @@ export class ChatStreamClient {
     this.#feed.turns();
   }
 
+  /**
+   * Nothing is said to a session that the store has not: another page may have the same message and a session of its
+   * own, and one of the two is left.
+   */
+  get #maySend(): boolean {
+    return this.#link.isReady && !this.#isReplaying && this.#keeper.isAgreed(this.#place.session);
+  }
+
   #flush(): void {
-    if (!this.#link.isReady || this.#isReplaying) return;
+    if (!this.#maySend) return;
     this.#outbox.flush();
     this.#link.arm();
+  }
+
+  #sendWhatWaited(): void {
+    if (this.#disposed || !this.#maySend) return;
+    this.#flush();
+    this.#keeper.save(); // At once: another page that opens now must find that it was sent.
   }
 
   // MARK: branches
@@ -396,7 +414,7 @@ export class ChatStreamClient {
     this.#link.ready(frame);
     if (asked !== undefined && this.#isReplaying) this.#feed.hold();
     this.#caughtUp();
-    // Another page that opens now must find the session and what was just sent to it, or it sends that to its own.
+    // What waits is sent once the store has this session, and no other page's.
     if (this.#keeper.has(this.#place.session)) this.#keeper.schedule();
     else this.#keeper.save();
     this.#link.arm();

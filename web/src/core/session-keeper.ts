@@ -53,6 +53,15 @@ export class SessionKeeper {
     return this.#session === session;
   }
 
+  /**
+   * Whether the conversation goes on in this session, whatever other pages have: the store has it and no other.
+   *
+   * Where the store refuses, pages cannot agree on one, and each goes on in its own.
+   */
+  isAgreed(session: string | undefined): boolean {
+    return this.#hasFailed || this.has(session);
+  }
+
   schedule(): void {
     if (this.#closed || this.#alarm.isSet) return;
     this.#alarm.set(this.#host.isRunning() ? SAVE_WHILE_RUNNING_MS : SAVE_MS, () => this.save());

@@ -27,7 +27,11 @@ export type Awaitable<T> = T | Promise<T>;
 
 export interface SessionStore {
   load(key: string): Awaitable<StoredSession | undefined>;
-  /** Keeps the record, unless a newer generation is there: then it answers `false`. */
+  /**
+   * Keeps the record, unless a newer generation is there: then it answers `false`.
+   *
+   * The first message of a session is sent once it has answered, so that two pages never ask the same in two sessions.
+   */
   save(key: string, record: StoredSession): Awaitable<boolean>;
   remove(key: string): Awaitable<void>;
   /**

@@ -57,9 +57,19 @@ export const Composer = defineComponent<ComposerProps>((props) => {
   const kept = attachmentDrafts.read(props.draftKey);
   if (kept !== undefined) {
     reading.value++;
-    kept.then((files) => attached.value = [...files ?? [], ...attached.value], () => {})
-      .finally(() => reading.value--);
+    kept.then((files = []) => {
+      if (attached.value.length === 0) attached.value = files;
+      else attach([...files, ...attached.value]); // What was added meanwhile was stored alone.
+    }, () => {}).finally(() => reading.value--);
   }
+  // A new chat gets a name with its first message: what that has not taken along goes by this name from then on.
+  watch(() => props.draftKey, (key, before = key) => {
+    drafts.write(before, "");
+    drafts.write(key, text.value);
+    if (attached.value.length === 0) return;
+    void attachmentDrafts.write(before, [], ui.environment);
+    attach(attached.value);
+  });
   // The button goes with the answer: who waited on it goes on writing.
   watch(() => props.busy, (busy) => {
     if (!busy && document.activeElement?.matches(".composer .stop")) field.value?.focus();
@@ -125,7 +135,9 @@ export const Composer = defineComponent<ComposerProps>((props) => {
     const added = event.data ?? event.dataTransfer?.getData("text/plain") ?? "";
     if (added === "") return;
     if (event.inputType !== "insertText") problem.value = "";
-    if (fits(text.value + added, room())) return;
+    // What is selected gives way to it.
+    const { value, selectionStart, selectionEnd } = event.target as HTMLTextAreaElement;
+    if (fits(value.slice(0, selectionStart) + added + value.slice(selectionEnd), room())) return;
     event.preventDefault();
     tooLarge(ui.t("composer.text"));
   };

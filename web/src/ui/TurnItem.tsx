@@ -8,7 +8,7 @@ import {
   type VNodeChild,
 } from "vue";
 import type { MessageOptions, ResponseError, UpstreamObject } from "../core/protocol.ts";
-import { type Delivery, inputAttachments, isSettled } from "../core/turn.ts";
+import { type Delivery, inputAttachments, isSettled, type Turn } from "../core/turn.ts";
 import type { MessageKey } from "../i18n/en.ts";
 import { formatBytes, isMessageKey } from "../i18n/translate.ts";
 import type { ChatStream, TurnView } from "../vue/useChatStream.ts";
@@ -162,6 +162,7 @@ export const TurnItem = defineComponent<
       const known = `problem.${problem?.code}`;
       return isMessageKey(known) ? ui.t(known) : problem?.message ?? ui.t("turn.withdrawn");
     };
+    const isThisOrSettled = (turn: Turn) => view.isOf(turn) || isSettled(turn);
     const deliveryView = (): VNodeChild => {
       const step = (label: MessageKey, run: () => void) => (
         <button
@@ -176,13 +177,16 @@ export const TurnItem = defineComponent<
         </button>
       );
       const { delivery, problem } = view.turn;
+      const isReady = chat.connection.value.phase === "ready";
       switch (delivery) {
         case "queued":
+          // The first message of a session waits for the store alone, for moments.
+          if (isReady && problem === undefined && chat.client.turns.every(isThisOrSettled)) {
+            return null;
+          }
           return (
             <p class="delivery">
-              {ui.t(
-                chat.connection.value.phase === "ready" ? "composer.queue" : "turn.waitingOffline",
-              )}
+              {ui.t(isReady ? "composer.queue" : "turn.waitingOffline")}
               {step("turn.cancel", () => chat.stop(view.id))}
             </p>
           );

@@ -27,12 +27,13 @@ export const attachmentDrafts = {
   ): Promise<void> {
     try {
       const now = environment.date();
-      const place = placeOf(key) ?? `${now}.${environment.random()}`; // In the order of their age.
+      const old = placeOf(key);
+      const place = `${now}.${environment.random()}`; // In the order of their age, since their last change.
       if (attached.length === 0) sessionStorage.removeItem(PREFIX + key);
       else sessionStorage.setItem(PREFIX + key, place);
       await transact(DRAFTS, "readwrite", (objects) => {
-        if (attached.length === 0) objects.delete(place);
-        else objects.put(attached, place);
+        if (old !== undefined) objects.delete(old);
+        if (attached.length > 0) objects.put(attached, place);
         objects.delete(IDBKeyRange.upperBound(String(now - MAXIMUM_AGE_MS)));
         const request = objects.getAllKeys();
         request.onsuccess = () =>

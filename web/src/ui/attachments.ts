@@ -11,8 +11,9 @@ export interface Attachment {
   readonly preview?: string;
 }
 
-/** Room that is left in a message for the text and the rest of the frame. */
+/** Room that is left in a message for the rest of the frame: so much, and of a small one this part. */
 const RESERVED_BYTES = 64 * 1024;
+const RESERVED_PART = 1 / 8;
 export const DEFAULT_MESSAGE_BYTES = 8 * 1024 * 1024;
 
 /** Bytes that a file of `bytes` takes up in a message: base64 and a header. */
@@ -24,7 +25,7 @@ export function encodedBytes(bytes: number): number {
 export function room_bytes(attached: readonly Attachment[], limit_bytes: number): number {
   return attached.reduce(
     (left, each) => left - encodedBytes(each.bytes),
-    limit_bytes - RESERVED_BYTES,
+    limit_bytes - Math.min(RESERVED_BYTES, limit_bytes * RESERVED_PART),
   );
 }
 
