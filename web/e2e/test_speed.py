@@ -38,6 +38,8 @@ def test_a_hundred_tokens_a_second_on_a_slow_machine(fake, chat_of):
             page.wait_for_timeout(700)
             chat.field.press(letter if letter != " " else "Space")
         expect(chat.field).to_have_value("mill race")
+        chat.eventually(
+            lambda: page.evaluate("performance.getEntriesByName('echo').length") == len("mill race"))
         expect(chat.answer()).to_have_attribute("aria-busy", "true")
         work = page.evaluate(
             "({ renders: millraceWork.blockRenders - before.blockRenders,"
@@ -96,9 +98,8 @@ def test_one_long_task_is_noticed_and_so_is_a_late_echo(fake, chat_of):
 
 
 def test_a_key_in_a_megabyte_of_text_is_no_burden(fake, chat_of):
-    chat = chat_of(fake)
     for text, way in (("w", "ltr"), ("ש ", "rtl")):
-        chat.field.fill("")
+        chat = chat_of(fake)
         expect(chat.field).to_have_attribute("dir", "auto")
         chat.page.evaluate("(text) => navigator.clipboard.writeText(text.repeat(1_000_000 / text.length))", text)
         chat.field.press("ControlOrMeta+v")
@@ -106,7 +107,6 @@ def test_a_key_in_a_megabyte_of_text_is_no_burden(fake, chat_of):
         with Tasks(chat.page) as tasks:
             chat.field.press("x")
             chat.eventually(lambda: chat.page.evaluate("performance.getEntriesByName('echo').length") > 0)
-            chat.page.evaluate("performance.clearMeasures()")
         print(json.dumps({"a key in a megabyte, ms": round(tasks.echoes[0] * 1_000)}))
         assert tasks.echoes[0] < 2  # Before its direction was given: 6.
 

@@ -88,6 +88,7 @@ extension UpstreamRun {
             let status = root.member("status", in: bytes), status.kind == .string
         else { throw StreamFailure(message: "upstream answered with no response object") }
         defer { observeDeltas(now: now) }
+        let hasError = root.member("error", in: bytes).map { $0.kind != .null } ?? false
         // Whoever reads events as they are needs the first one of them.
         var types = [session.logsEvents ? "response.created" : "response.in_progress"]
         switch String(decoding: status.decoded(in: bytes) ?? [], as: UTF8.self) {
@@ -108,6 +109,8 @@ extension UpstreamRun {
             do throws(ResponsesFailure) {
                 let data = event.span
                 try reducer.reduce(data) { deliver($0, data, now: now) }
+                // Each of these events has all of the object in it.
+                if hasError { reducer.mayHoldKey = true }
                 deliverEvent(data, now: now)
             } catch {
                 throw StreamFailure(message: "\(error)")

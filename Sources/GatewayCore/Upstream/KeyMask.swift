@@ -20,7 +20,7 @@ package struct KeyMask: Equatable, Sendable {
         var index = 0
         while index < bytes.count {
             guard let found = keyRange(in: bytes.span, from: index) else {
-                index += 1
+                index += Self.step(bytes.span, at: index)
                 continue
             }
             for place in found { bytes[place] = UInt8(ascii: "*") }
@@ -39,7 +39,7 @@ package struct KeyMask: Equatable, Sendable {
             guard bytes[index] == first || bytes[index] == UInt8(ascii: "\\"),
                 let end = keyEnd(bytes, from: index)
             else {
-                index += 1
+                index += Self.step(bytes, at: index)
                 continue
             }
             if copy.isEmpty { copy.append(bytes) }
@@ -53,6 +53,15 @@ package struct KeyMask: Equatable, Sendable {
     private func keyRange(in bytes: Span<UInt8>, from start: Int) -> Range<Int>? {
         if let end = keyEnd(bytes, from: start) { return start..<end }
         return Self.lookalikeEnd(bytes, from: start).map { start + 3..<$0 }
+    }
+
+    /// How far to go on where no key begins: past both characters of an escaped backslash, the second of which
+    /// escapes nothing.
+    private static func step(_ bytes: Span<UInt8>, at index: Int) -> Int {
+        let backslash = UInt8(ascii: "\\")
+        let isEscaped =
+            bytes[index] == backslash && index + 1 < bytes.count && bytes[index + 1] == backslash
+        return isEscaped ? 2 : 1
     }
 
     private func keyEnd(_ bytes: Span<UInt8>, from start: Int) -> Int? {

@@ -68,6 +68,14 @@ struct KeyMaskTests {
         #expect(KeyMask().masked(Array("azure/0123+key".utf8).span) == nil)
     }
 
+    @Test(
+        "that begins with what JSON escapes is found behind an escaped backslash, which stays whole"
+    )
+    func escapedBackslash() {
+        #expect(Self.masked(#"\\/b9secret"#, key: "/b9secret") == #"\\*********"#)
+        #expect(Self.masked(#"\\\/b9secret"#, key: "/b9secret") == #"\\**********"#)
+    }
+
     @Test("every cut of it is told from it")
     func cuts() {
         let key = "azure/0123+key"

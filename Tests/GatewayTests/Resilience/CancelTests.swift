@@ -150,7 +150,7 @@ struct CancelTests {
         }
         defer { upstream.stop() }
         let world = try FaultyWorld(
-            primary: upstream.url)
+            primary: upstream.url, upstream: ["cancel_timeout_ms: 600000"])
         defer { world.stop() }
         let client = try ChatClient(port: world.port)
         client.message("m", "Hi", options: Self.background)

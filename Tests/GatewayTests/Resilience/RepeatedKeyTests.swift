@@ -86,8 +86,9 @@ struct RepeatedKeyTests {
         }
     }
 
-    @Test("is masked in a whole answer that has failed", arguments: [true, false])
-    func document(isNative: Bool) throws {
+    @Test(
+        "is masked in a whole answer that has failed", arguments: ["native", "stream", "no stream"])
+    func document(reader: String) throws {
         let object =
             #"{"id":"resp_1","object":"response","status":"failed","output":[],"error":{"code":"c","message":"no '\#(Self.key)' here"}}"#
         let upstream = try ScriptedUpstream { _ in
@@ -97,12 +98,12 @@ struct RepeatedKeyTests {
         let world = try Self.world(upstream)
         defer { world.stop() }
         let said: String
-        if isNative {
+        if reader == "native" {
             let client = try ChatClient(port: world.port)
             #expect(try client.ask("m", "Hi").status == "failed")
             said = client.story
         } else {
-            let body = #"{"model":"m","input":"Hi"}"#
+            let body = #"{"model":"m","input":"Hi","stream":\#(reader == "stream")}"#
             let socket = try TestSocket(port: world.port)
             socket.write(
                 Array(
