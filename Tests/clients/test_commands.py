@@ -63,3 +63,13 @@ def test_health_says_whether_it_lives(gateway):
     assert code == 0 and "200" in text
     code, _, errors = millrace("health", "--address", "127.0.0.1:1")
     assert code == 4 and "127.0.0.1:1" in errors
+
+
+def test_the_library_closes_by_the_programs_own_close():
+    """Without it a descriptor is closed twice, and a stranger's with it (docs/decisions/0009)."""
+    _, _, bindings = millrace("--version", env={"LD_BIND_NOW": "1", "LD_DEBUG": "bindings"})
+    closes = [
+        line for line in bindings.splitlines()
+        if re.search(r"binding file \S*libwebsockets\.so", line) and "symbol `close'" in line]
+    assert len(closes) == 1, bindings[-2000:]
+    assert re.search(r" to \S*/millrace ", closes[0]), closes[0]
