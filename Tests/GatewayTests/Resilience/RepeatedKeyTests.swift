@@ -31,6 +31,18 @@ struct RepeatedKeyTests {
             keepsLog: true)
     }
 
+    /// The whole answer, with its head.
+    private static func askInDialect(_ world: FaultyWorld, isStream: Bool) throws -> String {
+        let body = #"{"model":"m","input":"Hi","stream":\#(isStream)}"#
+        let socket = try TestSocket(port: world.port)
+        socket.write(
+            Array(
+                ("POST /v1/responses HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+                    + "Content-Type: application/json\r\n"
+                    + "Content-Length: \(body.utf8.count)\r\n\r\n\(body)").utf8))
+        return String(decoding: socket.readToEnd(), as: UTF8.self)
+    }
+
     /// Neither what was said nor what the gateway itself tells may have a part of the key's that nothing else has.
     private static func expectNoKey(_ said: String, _ world: FaultyWorld, _ what: String) {
         let metrics = String(decoding: httpGet(world.port, "/metrics"), as: UTF8.self)
@@ -71,14 +83,7 @@ struct RepeatedKeyTests {
                 defer { upstream.stop() }
                 let world = try Self.world(upstream)
                 defer { world.stop() }
-                let body = #"{"model":"m","input":"Hi","stream":\#(isStream)}"#
-                let socket = try TestSocket(port: world.port)
-                socket.write(
-                    Array(
-                        ("POST /v1/responses HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
-                            + "Content-Type: application/json\r\n"
-                            + "Content-Length: \(body.utf8.count)\r\n\r\n\(body)").utf8))
-                let answer = String(decoding: socket.readToEnd(), as: UTF8.self)
+                let answer = try Self.askInDialect(world, isStream: isStream)
                 #expect(answer.hasPrefix("HTTP/1.1 "), "\(error)")
                 #expect(answer.contains("error") || answer.contains("failed"), "\(answer)")
                 Self.expectNoKey(answer, world, error)
@@ -103,14 +108,7 @@ struct RepeatedKeyTests {
             #expect(try client.ask("m", "Hi").status == "failed")
             said = client.story
         } else {
-            let body = #"{"model":"m","input":"Hi","stream":\#(reader == "stream")}"#
-            let socket = try TestSocket(port: world.port)
-            socket.write(
-                Array(
-                    ("POST /v1/responses HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
-                        + "Content-Type: application/json\r\n"
-                        + "Content-Length: \(body.utf8.count)\r\n\r\n\(body)").utf8))
-            said = String(decoding: socket.readToEnd(), as: UTF8.self)
+            said = try Self.askInDialect(world, isStream: reader == "stream")
         }
         #expect(said.contains("no '***********************' here"), "\(said)")
         Self.expectNoKey(said, world, object)
