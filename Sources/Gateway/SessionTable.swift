@@ -30,6 +30,8 @@ struct SessionTable {
     }
 
     /// Takes out the session that has been deserted for longest and runs nothing; it is to be ended.
+    ///
+    /// Those that still run go behind all others, so that the next call does not pass them again.
     mutating func takeLongestDeserted() -> HostedSession? {
         var running: [String] = []
         for (position, name) in deserted.enumerated() {
@@ -38,7 +40,8 @@ struct SessionTable {
                 running.append(name)
                 continue
             }
-            deserted.replaceSubrange(...position, with: running)
+            deserted.removeSubrange(...position)
+            deserted.append(contentsOf: running)
             return session
         }
         return nil

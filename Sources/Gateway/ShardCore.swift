@@ -238,10 +238,14 @@ final class ShardCore: ServerHandler {
     }
 
     /// All logs together are too large: deserted sessions end, then finished responses are compacted.
+    ///
+    /// That looks at every session, so when the first did not help it is done again a second later only. New messages
+    /// are refused meanwhile.
     private func relieveMemory() {
+        guard loop.now >= nextRelief else { return }
+        metrics.memoryReliefs.increment()
         while isOverMemoryLimit, endLongestDeserted() {}
-        // Looks at every session, so it is done once in a while only; new messages are refused meanwhile.
-        guard isOverMemoryLimit, loop.now >= nextRelief else { return }
+        guard isOverMemoryLimit else { return }
         nextRelief = loop.now + .seconds(1)
         for session in sessions.all where isOverMemoryLimit { session.compactFinished() }
     }

@@ -22,6 +22,7 @@ package final class GatewayMetrics: Sendable {
     package let cancels: CounterFamily<CancelSource>
     package let cancelClose: Histogram
     package let replayLogBytes: Gauge
+    package let memoryReliefs: Counter
     package let snapshots: Counter
     package let mergedDeltas: Counter
     package let upstreamPaused: Counter
@@ -90,6 +91,10 @@ package final class GatewayMetrics: Sendable {
             .instant)
         replayLogBytes = registry.gauge(
             "gateway_replay_log_bytes", "Size of all replay logs now.")
+        memoryReliefs = registry.counter(
+            "gateway_memory_reliefs_total",
+            "Times that logs were above replay.process_bytes and sessions were looked through for "
+                + "what can go.")
         snapshots = registry.counter(
             "gateway_snapshots_total", "Snapshots sent in place of compacted events.")
         mergedDeltas = registry.counter(

@@ -145,3 +145,19 @@ def test_pings_of_a_far_reader_give_it_no_credit(big_gateway):
         for reader in readers:
             reader.complete("m1", status="completed")
             reader.close()
+
+
+def test_memory_is_looked_for_once_a_second_at_most_where_nothing_can_go(start_gateway):
+    """Deserted sessions that still run cannot end: looking through them at each event would stall the shard."""
+    gateway = start_gateway(
+        shards=1, replay__process_bytes=1048576, replay__session_bytes=1048576,
+        replay__high_watermark_bytes=1000000)
+    began = time.monotonic()
+    for _ in range(3):
+        with gateway.connect() as client:
+            client.message("m1", "[sim:paced deltas=700 rate=500 bytes=1000]")
+            client.expect("delta")
+    wait_until(
+        lambda: gateway.metrics()["gateway_replay_log_bytes"] > 1_500_000, "logs above the limit")
+    reliefs = gateway.metrics()["gateway_memory_reliefs_total"]
+    assert 1 <= reliefs <= 2 + time.monotonic() - began
