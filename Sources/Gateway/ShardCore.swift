@@ -73,6 +73,8 @@ final class ShardCore: ServerHandler {
             configuration.dialect.bodyBytes, context.share(of: configuration.dialect.bodiesBytes))
         options.requestTimeoutSeconds = UInt32(
             clamping: Int(configuration.server.requestTimeout.milliseconds / 1000))
+        options.keepAliveSeconds = UInt32(
+            clamping: Int(configuration.server.keepAliveTimeout.milliseconds / 1000))
         options.bodyTimeout = configuration.server.bodyTimeout
         options.customHeaders = ["openai-beta"]
         options.backlog = Int32(clamping: configuration.server.backlog)

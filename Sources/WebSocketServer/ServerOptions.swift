@@ -18,9 +18,10 @@ package struct ServerOptions: Sendable {
     package var maximumSockets = 100_000
     /// How long a peer may take to answer a close frame before its socket is cut.
     package var closeTimeout = Duration.seconds(3)
-    /// Seconds that a request's head, a pause in its body, or the next request of a kept-alive connection
-    /// may take.
+    /// Seconds that a request's head, or a pause in its body, may take.
     package var requestTimeoutSeconds: UInt32 = 20
+    /// Seconds that a connection is kept for another request.
+    package var keepAliveSeconds: UInt32 = 75
     /// Request headers to copy besides the usual ones, in lower case.
     package var customHeaders: [String] = []
     /// Called with each line the library logs; any loop's thread.

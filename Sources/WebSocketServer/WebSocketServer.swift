@@ -66,7 +66,8 @@ package final class WebSocketServer {
         info.pt_serv_buf_size = 32 << 10
         info.max_http_header_data2 = 8 << 10
         info.timeout_secs = options.requestTimeoutSeconds
-        info.keepalive_timeout = 75
+        info.timeout_secs_ah_idle = options.requestTimeoutSeconds  // For the head; 10 by default.
+        info.keepalive_timeout = Int32(clamping: options.keepAliveSeconds)
         info.protocols = LibraryTables.protocols(named: options.subprotocol)
         info.retry_and_idle_policy = LibraryTables.noTimers
         info.user = Unmanaged.passUnretained(self).toOpaque()

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+import time
 
 import aiohttp
 import pytest
@@ -216,3 +217,28 @@ def test_broken_requests_do_no_harm(gateway, request_bytes):
         except (TimeoutError, OSError):
             pass
     assert gateway.get("/healthz")[0] == 200
+
+
+# MARK: Patience
+
+
+def seconds_until_closed(site, sent):
+    with socket.create_connection(("127.0.0.1", site.port)) as peer:
+        peer.settimeout(60)
+        began = time.monotonic()
+        peer.sendall(sent)
+        while peer.recv(65536):
+            pass
+        return time.monotonic() - began
+
+
+@pytest.mark.parametrize("sent", [b"GET /he", b"GET /healthz HTTP/1.1\r\nHost: x\r\n"])
+def test_a_head_that_does_not_come_is_given_up(start_gateway, sent):
+    gateway = start_gateway(server__request_timeout_s=1, server__keepalive_timeout_s=3600)
+    assert seconds_until_closed(gateway, sent) < 9  # The library would wait 10 by itself.
+
+
+def test_a_connection_that_asks_nothing_more_is_closed(start_gateway):
+    gateway = start_gateway(server__request_timeout_s=3600, server__keepalive_timeout_s=1)
+    whole = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+    assert seconds_until_closed(gateway, whole) < 60

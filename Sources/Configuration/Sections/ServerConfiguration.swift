@@ -16,6 +16,8 @@ package struct ServerConfiguration: Sendable {
     package let heartbeat: Duration
     /// What a request's head, or a pause in its body, may take.
     package let requestTimeout: Duration
+    /// How long a connection is kept for another request.
+    package let keepAliveTimeout: Duration
     /// What the whole body of a request may take.
     package let bodyTimeout: Duration
     /// Serves `/debug/echo`; only with a loopback address.
@@ -59,8 +61,12 @@ package struct ServerConfiguration: Sendable {
                 + "(4409).")
         requestTimeout = keys.duration(
             "request_timeout_s", in: 1...3600, default: 20,
-            "How long the head of an HTTP request, a pause in its body, or the wait for the next "
-                + "request of a connection may take. Then the connection is closed.")
+            "How long the head of an HTTP request, or a pause in its body, may take. Then the "
+                + "connection is closed.")
+        keepAliveTimeout = keys.duration(
+            "keepalive_timeout_s", in: 1...3600, default: 75,
+            "How long an HTTP connection waits for its next request. A proxy in front should close "
+                + "its idle connections sooner.")
         bodyTimeout = keys.duration(
             "body_timeout_s", in: 1...86_400, default: 300,
             "How long the whole body of a request may take. Above it: 408. Uploads to /v1/files "
