@@ -29,6 +29,17 @@ struct LoadRunTests {
         #expect(report.metric("latency.first_text.count") == 12)
     }
 
+    @Test("a server process that is not there is refused, not left out of the report")
+    func noProcess() throws {
+        let gateway = FakeGateway()
+        defer { gateway.stop() }
+        var scenario = Scenario()
+        try scenario.apply([.init(key: "url", values: [gateway.url])])
+        var settings = RunSettings()
+        settings.serverPID = .max
+        #expect(throws: LoadError.self) { try LoadRun(scenario, settings) }
+    }
+
     @Test("drops resume without loss", arguments: ["close", "reset"])
     func drops(how: String) throws {
         let report = try run(

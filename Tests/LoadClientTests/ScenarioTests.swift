@@ -134,4 +134,9 @@ struct ScenarioTests {
         #expect(threshold.holds(for: value) == holds)
         #expect(!threshold.holds(for: nil), "what was not measured did not pass")
     }
+
+    @Test(
+        "a threshold is a metric, a comparison and a number",
+        arguments: ["a <= nan", "a <= inf", "a ~ 1", "a <=", "a <= 1 2"])
+    func notAThreshold(text: String) { #expect(Threshold(parsing: text) == nil) }
 }

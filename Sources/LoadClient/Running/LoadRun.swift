@@ -101,6 +101,9 @@ package final class LoadRun {
         }
         composer = scenario.wireProtocol.makeComposer(scenario, auth: settings.auth)
         sampler = settings.serverPID.map { ProcessSampler(pid: $0) }
+        guard sampler == nil || sampler?.read() != nil else {
+            throw .configuration("--server-pid: there is no such process here")
+        }
         schedule = ArrivalSchedule(scenario)
         random = SplitMix64(seed: UInt64(scenario.seed))
         buffer = .allocate(byteCount: Self.bufferBytes, alignment: 16)

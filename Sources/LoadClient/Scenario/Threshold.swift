@@ -16,7 +16,7 @@ package struct Threshold: Equatable, Sendable, CustomStringConvertible {
     package init?(parsing text: String) {
         let words = text.split(separator: " ")
         guard words.count == 3, let comparison = Comparison(rawValue: String(words[1])),
-            let bound = Double(words[2])
+            let bound = Double(words[2]), bound.isFinite
         else { return nil }
         metric = String(words[0])
         self.comparison = comparison
