@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// A WebSocket to `/v1/chat`, in JSON objects; keeps a transcript for a failing test.
+/// A WebSocket, in JSON objects; keeps a transcript for a failing test, and answers no ping.
 final class ChatSocket {
     struct Failure: Error, CustomStringConvertible {
         let reason: String
@@ -17,13 +17,13 @@ final class ChatSocket {
     /// The code that the gateway closed with.
     private(set) var closeCode: Int?
 
-    /// Connects and upgrades.
-    init(port: UInt16, receiveBuffer: Int32? = nil) throws {
+    /// Connects and upgrades; to the native protocol, or to what another path speaks.
+    init(port: UInt16, path: String = "/v1/chat", receiveBuffer: Int32? = nil) throws {
         socket = try TestSocket(port: port, receiveBuffer: receiveBuffer)
         socket.write(
             Array(
                 """
-                GET /v1/chat HTTP/1.1\r
+                GET \(path) HTTP/1.1\r
                 Host: 127.0.0.1:\(port)\r
                 Upgrade: websocket\r
                 Connection: Upgrade\r
