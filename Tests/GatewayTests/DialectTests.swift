@@ -110,4 +110,38 @@ struct DialectTests {
             }
         }
     }
+
+    @Test("a stream that is read slowly has its end, however short the retention")
+    func slowStream() throws {
+        let upstream = try ScriptedUpstream { _ in .ok(Self.longStream()) }
+        defer { upstream.stop() }
+        let world = try World(
+            upstream,
+            "replay: {retention_s: 0, high_watermark_bytes: 4194304, session_bytes: 8388608}")
+        defer { world.stop() }
+        let socket = try Self.askInStream(world.port)
+        _ = try socket.readHead()
+        world.waitForEnd()
+        let answer = String(decoding: socket.readToEnd(), as: UTF8.self)
+        #expect(answer.contains("event: response.completed"))
+        #expect(answer.hasSuffix("\r\n0\r\n\r\n"))
+    }
+
+    @Test("a WebSocket that is read slowly has every event, however short the retention")
+    func slowSocket() throws {
+        let upstream = try ScriptedUpstream { _ in .ok(Self.longStream()) }
+        defer { upstream.stop() }
+        let world = try World(
+            upstream,
+            "replay: {retention_s: 0, high_watermark_bytes: 4194304, session_bytes: 8388608}")
+        defer { world.stop() }
+        let socket = try ChatSocket(port: world.port, path: Self.path, receiveBuffer: 4096)
+        _ = try socket.receive()
+        socket.send(Self.create("Hi"))
+        #expect(try Self.type(socket.receive()) == "response.created")
+        world.waitForEnd()
+        for number in 2...1004 {
+            #expect(try socket.receive()["gateway_seq"] as? Int == number)
+        }
+    }
 }
