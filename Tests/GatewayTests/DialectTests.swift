@@ -144,4 +144,34 @@ struct DialectTests {
             #expect(try socket.receive()["gateway_seq"] as? Int == number)
         }
     }
+
+    // MARK: The gateway stops
+
+    @Test("a request that waits when the drain is over is answered, and never begun")
+    func drainWithWaiting() throws {
+        let upstream = try ScriptedUpstream { _ in .ok(Self.stream("resp_1", events: 3)).held() }
+        defer { upstream.stop() }
+        let world = try World(upstream, "drain: {timeout_ms: 1, spread_ms: 0}")
+        defer { world.stop() }
+        let socket = try ChatSocket(port: world.port, path: Self.path)
+        for input in ["one", "two", "three"] { socket.send(Self.create(input)) }
+        _ = try Self.expect("response.output_text.delta", from: socket)
+        // Answered in turn: what was sent before it has been taken.
+        socket.send(#"{"type":"response.steer","previous_response_id":"resp_1","input":"x"}"#)
+        _ = try Self.expect("response.steer.failed", from: socket)
+        world.gateway.stopper?.drain()
+        _ = try Self.expect("gateway.going_away", from: socket)
+        var statuses: [Int] = []
+        var ends: [String] = []
+        while let frame = try? socket.receive() {
+            if Self.type(frame) == "error" { statuses.append(frame["status"] as? Int ?? 0) }
+            if let response = frame["response"] as? ChatSocket.Frame {
+                ends.append(response["status"] as? String ?? "")
+            }
+        }
+        #expect(statuses == [503, 503])
+        #expect(ends == ["cancelled"])
+        #expect(socket.closeCode == 1012)
+        #expect(upstream.requests.count == 1)
+    }
 }

@@ -83,4 +83,54 @@ struct DialectLifeTests {
         #expect(limited.data(of: 0).isEmpty)
         #expect(limited.data(of: 1).count == 2)
     }
+
+    // MARK: Cancelling all
+
+    @Test("what waits is answered, not begun, when the gateway stops or the client is gone")
+    func waiting() throws {
+        for reason in [CancelReason.draining, .abandoned] {
+            var fixture = DialectFixture { $0.activeResponses = 1 }
+            try fixture.create(#"{"model":"m","input":"one"}"#, isFrame: true)
+            try fixture.create(#"{"model":"m","input":"two"}"#, isFrame: true)
+            try fixture.create(#"{"model":"m","stream_id":"a","input":"three"}"#, isFrame: true)
+            #expect(fixture.opened().map(\.response) == [0])
+            try fixture.feed(0, Self.created("resp_0"))
+            if reason == .abandoned {
+                fixture.machine.detach(fixture.connection, now: fixture.now)
+                fixture.now = fixture.now + .seconds(120)
+                fixture.tick(at: fixture.now)
+            } else {
+                fixture.machine.cancelAll(reason, now: fixture.now, actions: &fixture.actions)
+            }
+            #expect(fixture.actions.contains(.closeUpstream(response: 0)))
+            fixture.machine.upstreamClosed(0, now: fixture.now, actions: &fixture.actions)
+            #expect(fixture.opened().isEmpty)
+            #expect(!fixture.machine.isWaiting && !fixture.machine.isRunning)
+            // In the log: whoever comes back reads it too.
+            let lines = fixture.lines()
+            try #require(lines.count == 4)
+            let status = reason == .draining ? 503 : 499
+            #expect(
+                lines[1].hasPrefix(#"{"gateway_seq":2,"type":"error","status":\#(status),"#))
+            #expect(
+                lines[2].hasPrefix(
+                    #"{"stream_id":"a","gateway_seq":3,"type":"error","status":\#(status),"#))
+            #expect(lines[3].contains(#""cancelled_by":"\#(reason.rawValue)""#))
+            fixture.machine.detach(fixture.connection, now: fixture.now)
+            fixture.read(upTo: .max, best: 4)
+            fixture.tick(at: fixture.now + .seconds(300))
+            #expect(fixture.machine.log.compactedThrough == 4)
+        }
+    }
+
+    @Test("what waits is answered where background responses are spared")
+    func spared() throws {
+        var fixture = DialectFixture { $0.activeResponses = 1 }
+        try fixture.create(#"{"model":"m","input":"one"}"#, isFrame: true)
+        try fixture.create(#"{"model":"m","input":"two"}"#, isFrame: true)
+        fixture.machine.cancelAll(
+            .draining, except: [0], now: fixture.now, actions: &fixture.actions)
+        #expect(!fixture.machine.isWaiting)
+        #expect(fixture.machine.runningResponses == [0])
+    }
 }
