@@ -230,6 +230,7 @@ extension SessionMachine {
         }
         log.endEvents(ofResponse: number)
         responses[index].phase = .finished(outcome, at: now)
+        lastEnd = now
         if let since = cancelledSince {
             appendReceipt(index, closedAfter: now - since, actions: &actions)
         }

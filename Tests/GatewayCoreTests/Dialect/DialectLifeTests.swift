@@ -133,4 +133,26 @@ struct DialectLifeTests {
         #expect(!fixture.machine.isWaiting)
         #expect(fixture.machine.runningResponses == [0])
     }
+
+    // MARK: The session's end
+
+    @Test("a session outlasts a long response by its whole retention")
+    func expiry() throws {
+        var fixture = DialectFixture {
+            $0.abandonPolicy = .proceed
+            $0.retention = .seconds(5)
+            $0.sessionRetention = .seconds(10)
+        }
+        try fixture.create(#"{"model":"m","input":"hi"}"#)
+        try fixture.feed(0, Self.created("resp_0"))
+        fixture.machine.detach(fixture.connection, now: fixture.now)
+        fixture.now = fixture.now + .seconds(100)
+        try fixture.feed(0, Self.completed("resp_0"))
+        fixture.tick(at: fixture.now)
+        #expect(!fixture.actions.contains(.expire))
+        fixture.tick(at: fixture.now + .seconds(5))
+        #expect(fixture.machine.nextDeadline == fixture.now + .seconds(10))
+        fixture.tick(at: fixture.now + .seconds(10))
+        #expect(fixture.actions.contains(.expire))
+    }
 }
