@@ -174,4 +174,23 @@ struct DialectTests {
         #expect(socket.closeCode == 1012)
         #expect(upstream.requests.count == 1)
     }
+
+    @Test("heartbeats go on while it drains: a peer that is gone is noticed")
+    func heartbeats() throws {
+        let upstream = try ScriptedUpstream { _ in .ok(Self.stream("resp_1", events: 3)).held() }
+        defer { upstream.stop() }
+        let world = try World(
+            upstream, heartbeat: 1, "drain: {timeout_ms: 600000, spread_ms: 0}")
+        defer { world.stop() }
+        let socket = try ChatSocket(port: world.port, path: Self.path)
+        socket.answersPings = true
+        socket.send(Self.create("Hi"))
+        _ = try Self.expect("response.output_text.delta", from: socket)
+        world.gateway.stopper?.drain()
+        _ = try Self.expect("gateway.going_away", from: socket)
+        for _ in 0..<2 { try socket.receivePing() }
+        socket.answersPings = false
+        while (try? socket.receive()) != nil {}
+        #expect(socket.closeCode == 4409)
+    }
 }
