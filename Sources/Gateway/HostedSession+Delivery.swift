@@ -96,11 +96,17 @@ extension HostedSession {
     /// Sends an unnumbered frame after the events that it may speak of, as far as one frame holds them.
     func send(_ frame: [UInt8], to reader: SessionReader) {
         switch reader.destination {
-        case .here(let connection):
-            gather(for: reader, at: connection)
-            connection.send(frame)
+        case .here(let connection): gather(for: reader, at: connection)
+        case .there: offer(to: reader)
+        }
+        sendAlone(frame, to: reader)
+    }
+
+    /// Sends an unnumbered frame as it is: what follows the reader's cursor comes behind it.
+    func sendAlone(_ frame: [UInt8], to reader: SessionReader) {
+        switch reader.destination {
+        case .here(let connection): connection.send(frame)
         case .there(let other):
-            offer(to: reader)
             reader.unacknowledgedBytes += frame.count
             shard.send(.deliver(reader.connection, frame: frame), to: other)
         }

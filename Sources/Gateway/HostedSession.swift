@@ -249,6 +249,7 @@ final class HostedSession {
         if best >= 0 { bestCursor = best }
         let before = actions.count
         machine.updateFlow(bestCursor: bestCursor, lowestCursor: lowest, actions: &actions)
+        if logsEvents, ask({ $0.isReleasedByReader }) { armTimer() }
         if actions.count > before, !isCommitting {
             isCommitting = true
             let flow = actions

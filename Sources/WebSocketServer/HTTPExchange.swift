@@ -28,7 +28,7 @@ package final class HTTPExchange {
     /// How the end of a response is found by the peer.
     package enum Length: Sendable {
         case known(Int)
-        /// Pieces of `Transfer-Encoding: chunked`.
+        /// Pieces of `Transfer-Encoding: chunked`; `untilClose` for a peer of HTTP/1.0.
         case chunked
         /// Ends with the connection.
         case untilClose
@@ -126,6 +126,8 @@ package final class HTTPExchange {
             resumeBody()
         case .receiving, .writing, .ended, .gone: return
         }
+        var length = length
+        if case .chunked = length, !request.takesChunks { length = .untilClose }
         phase = .writing(length)
         var head = "HTTP/1.1 \(status) \(HTTPStatus.reason(status))\r\n"
         for (name, value) in headers { head += "\(name): \(value)\r\n" }

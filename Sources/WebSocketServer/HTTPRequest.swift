@@ -24,6 +24,8 @@ package struct HTTPRequest: Sendable {
     package var isUpgrade: Bool
     /// Further query arguments were there than `query` has.
     package var hasMoreArguments = false
+    /// The peer reads `Transfer-Encoding: chunked`: it speaks HTTP/1.1 (RFC 9112, section 6.1).
+    package var takesChunks = true
 
     /// The value of the first query argument called `name`.
     package func queryValue(_ name: String) -> String? {

@@ -55,6 +55,7 @@ enum RequestReader {
         var request = HTTPRequest(
             method: method, path: path, query: query, headers: found,
             remoteAddress: remoteAddress, isUpgrade: false)
+        request.takesChunks = header(wsi, WSI_TOKEN_HTTP) != "HTTP/1.0"
         request.hasMoreArguments = fragment(wsi, WSI_TOKEN_HTTP_URI_ARGS, maximumArguments) != nil
         return request
     }

@@ -88,6 +88,21 @@ struct WebSocketServerTests {
         }
     }
 
+    @Test(
+        "a peer of HTTP/1.0 gets no chunks: the connection's end is the answer's",
+        arguments: ["close", "keep-alive"])
+    func streamsWithoutChunks(connection: String) throws {
+        try withServer(handler: EchoHandler()) { port in
+            let client = RawClient(port: port)
+            client.send("GET /stream HTTP/1.0\r\nConnection: \(connection)\r\n\r\n")
+            let answer = String(decoding: client.readToEnd(), as: UTF8.self)
+            #expect(answer.hasPrefix("HTTP/1.1 200 OK\r\n"))
+            #expect(!answer.contains("transfer-encoding"))
+            #expect(answer.contains("connection: close\r\n"))
+            #expect(answer.hasSuffix("\r\n\r\nhelloworld"), "\(answer)")
+        }
+    }
+
     @Test("streams a chunked body and hears of a peer that leaves")
     func streams() throws {
         let handler = EchoHandler()

@@ -260,15 +260,19 @@ final class DialectConnection: WebSocketHandler, SessionClient {
 
     // MARK: Time
 
+    /// Arms for whatever comes first: the next ping, the end of the lifetime, leaving.
     private func armTimer() {
-        let beat = Heartbeat.next(
-            after: shard.loop.now, every: shard.context.configuration.server.heartbeat)
-        timer?.arm(at: hasExpired ? beat : min(beat, expiresAt))
+        let now = shard.loop.now
+        var next = Heartbeat.next(
+            after: now, every: shard.context.configuration.server.heartbeat)
+        if !hasExpired { next = min(next, expiresAt) }
+        if let leavesAt, leavesAt > now { next = min(next, leavesAt) }
+        timer?.arm(at: next)
     }
 
     private func timerFired() {
         let now = shard.loop.now
-        if let leavesAt, now >= leavesAt { return leaveIfIdle() }
+        leaveIfIdle()
         guard let socket, socket.isOpen else { return }
         if Heartbeat.isMissed(
             by: now, since: socket.lastHeard, every: shard.context.configuration.server.heartbeat)
@@ -308,7 +312,8 @@ final class DialectConnection: WebSocketHandler, SessionClient {
                 frame.field("reconnect_after_ms", Int(delay.milliseconds))
             })
         leavesAt = shard.loop.now + delay
-        timer?.arm(after: delay)
+        armTimer()
+        leaveIfIdle()
     }
 
     func sessionIsIdle() {

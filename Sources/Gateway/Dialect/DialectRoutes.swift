@@ -156,9 +156,6 @@ struct DialectRoutes {
 extension DialectError {
     static let unauthorized = DialectError(
         401, "invalid_api_key", "Incorrect API key provided, or none: send a key of auth.keys.")
-    static let draining = DialectError(
-        503, "server_is_overloaded", "the gateway is shutting down",
-        type: "service_unavailable_error", retryAfter: 1)
     static let overloaded = DialectError(
         503, "server_is_overloaded", "no room for another response (limits.sessions)",
         type: "service_unavailable_error", retryAfter: 5)

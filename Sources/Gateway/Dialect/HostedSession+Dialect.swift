@@ -11,7 +11,7 @@ extension HostedSession {
         let first = reader.cursor
         if ask({ $0.needsSnapshot(at: first) }) {
             reader.cursor = machine.log.compactedThrough
-            send(machine.compactedFrame(), to: reader)
+            sendAlone(machine.compactedFrame(), to: reader)
         }
         switch reader.destination {
         case .here(let connection):

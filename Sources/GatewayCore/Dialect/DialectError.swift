@@ -51,6 +51,15 @@ package struct DialectError: Error, Equatable, Sendable {
             400, "model_not_found", "The requested model '\(name)' does not exist.", param: "model")
     }
 
+    /// The gateway takes no new work.
+    package static let draining = DialectError(
+        503, "server_is_overloaded", "the gateway is shutting down",
+        type: "service_unavailable_error", retryAfter: 1)
+
+    /// A cancel came before upstream's first event.
+    static let notBegun = DialectError(
+        499, "response_cancelled", "the response was cancelled before it began")
+
     /// Upstream ended the response without an object that tells of it.
     package static let noObject = DialectError(
         ResponseError(

@@ -76,32 +76,38 @@ extension SessionMachine {
         _ waiting: WaitingRequest, now: Instant, actions: inout [SessionAction]
     ) {
         let request = waiting.request
-        let number = nextNumber
-        nextNumber += 1
-        var record = ResponseRecord(
-            number: number, id: waiting.responseID, messageID: "", connection: waiting.connection,
-            acceptedAt: now, firstSequence: log.lastSequence + 1, lastSequence: log.lastSequence)
-        record.model = request.model ?? requests.defaultModel
+        let number = addRecord(of: waiting, now: now)
         let turn = request.previous.flatMap { id in
             dialect.turns.first { $0.id == id }?.turn
         }
-        var known = DialectRecord(
-            lane: request.lane, isStored: request.isStored, isBackground: request.isBackground,
-            previous: request.previous)
         if settings.keepsTurns, !request.isStored || !request.generates {
-            known.turn = DialectTurn(
+            dialect.records[number]?.turn = DialectTurn(
                 previous: turn == nil ? request.previous : turn?.previous,
                 items: (turn?.items ?? []) + request.items)
         }
-        dialect.records[number] = known
-        log.setLane(request.lane, ofResponse: number)
-        append(record)
         if request.generates {
             actions.append(
                 .openUpstream(response: number, request: requests.build(request, after: turn)))
         } else {
             prepare(number, request, now: now, actions: &actions)
         }
+    }
+
+    /// Makes a response of a request; returns its number.
+    private mutating func addRecord(of waiting: WaitingRequest, now: Instant) -> Int {
+        let request = waiting.request
+        let number = nextNumber
+        nextNumber += 1
+        var record = ResponseRecord(
+            number: number, id: waiting.responseID, messageID: "", connection: waiting.connection,
+            acceptedAt: now, firstSequence: log.lastSequence + 1, lastSequence: log.lastSequence)
+        record.model = request.model ?? requests.defaultModel
+        dialect.records[number] = DialectRecord(
+            lane: request.lane, isStored: request.isStored, isBackground: request.isBackground,
+            previous: request.previous)
+        log.setLane(request.lane, ofResponse: number)
+        append(record)
+        return number
     }
 
     /// `generate: false`: a turn without an answer, made here, since upstream has no such thing over HTTP.
@@ -224,6 +230,7 @@ extension SessionMachine {
         }
         log.endEvents(ofResponse: number)
         responses[index].phase = .finished(outcome, at: now)
+        lastEnd = now
         if let since = cancelledSince {
             appendReceipt(index, closedAfter: now - since, actions: &actions)
         }
@@ -250,14 +257,7 @@ extension SessionMachine {
     ) {
         let number = responses[index].number
         guard responses[index].firstEventAt != nil else {
-            let refusal =
-                error.map { DialectError($0) }
-                ?? DialectError(
-                    499, "response_cancelled", "the response was cancelled before it began")
-            dialect.records[number]?.refusal = refusal
-            log.appendErrorFrame(response: number, refusal.frame)
-            responses[index].lastSequence = log.lastSequence
-            return
+            return appendRefusal(index, error.map { DialectError($0) } ?? .notBegun)
         }
         var values: [(name: String, value: [UInt8])] = []
         let type: String
@@ -286,6 +286,14 @@ extension SessionMachine {
                 id: responses[index].upstreamID ?? Array("\"\"".utf8),
                 model: responses[index].model, status: "in_progress")
         appendOwn(index, type, JSONSplice.replacing(base, values))
+    }
+
+    /// The end of a response that has not begun.
+    private mutating func appendRefusal(_ index: Int, _ refusal: DialectError) {
+        let number = responses[index].number
+        dialect.records[number]?.refusal = refusal
+        log.appendErrorFrame(response: number, refusal.frame)
+        responses[index].lastSequence = log.lastSequence
     }
 
     /// Tells every reader how fast the upstream transfer was closed.
@@ -379,13 +387,25 @@ extension SessionMachine {
     private mutating func dropWaiting(
         actions: inout [SessionAction], where isMeant: (WaitingRequest) -> Bool
     ) {
-        let error = DialectError(
-            499, "response_cancelled", "the response was cancelled before it began")
         for waiting in dialect.waiting where isMeant(waiting) {
-            actions.append(
-                .send(waiting.connection, frame: error.frame(lane: waiting.request.lane)))
+            let frame = DialectError.notBegun.frame(lane: waiting.request.lane)
+            actions.append(.send(waiting.connection, frame: frame))
         }
         dialect.waiting.removeAll(where: isMeant)
+    }
+
+    /// Refuses what waits, because all that runs is about to be cancelled: nobody would hear its answer.
+    ///
+    /// In the log, since a client that is gone reads there what became of its requests when it comes back.
+    mutating func refuseWaiting(_ reason: CancelReason, now: Instant) {
+        let refused = dialect.waiting
+        dialect.waiting = []
+        for waiting in refused {
+            let number = addRecord(of: waiting, now: now)
+            guard let index = recordIndex(number) else { continue }
+            appendRefusal(index, reason == .draining ? .draining : .notBegun)
+            responses[index].phase = .finished(.cancelled, at: now)
+        }
     }
 
     /// Forgets a response's name: nobody can ask for it any more.

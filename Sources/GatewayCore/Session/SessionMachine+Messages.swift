@@ -250,11 +250,12 @@ extension SessionMachine {
         cancelledAhead.append(id)
     }
 
-    /// Ends every running response because the gateway shuts down.
+    /// Ends every running response because the gateway shuts down, or nobody is there; what waits is not begun.
     package mutating func cancelAll(
         _ reason: CancelReason, except spared: Set<Int> = [], now: Instant,
         actions: inout [SessionAction]
     ) {
+        refuseWaiting(reason, now: now)
         for number in runningResponses where !spared.contains(number) {
             beginCancel(number, reason, now: now, actions: &actions)
         }

@@ -52,6 +52,28 @@ extension SessionMachine {
         Self.firstGroup(of: responses[...])?.lazy.compactMap(\.endedAt).max()
     }
 
+    /// Archives what has been kept for `replay.retention_s`.
+    ///
+    /// For readers of the OpenAI dialect nothing stands for events: what an attached one has not had yet stays.
+    mutating func compactDue(now: Instant) {
+        let through = settings.fidelity == .native ? Int.max : lowestCursor
+        compact { [settings] in
+            now >= $0.end + settings.retention && $0.lastSequence <= through
+        }
+        guard settings.fidelity == .full else { return }
+        dialect.heldThrough = nil
+        if let firstGroupEnd, now >= firstGroupEnd + settings.retention {
+            let group = Self.firstGroup(of: responses[...])
+            dialect.heldThrough = group?.lazy.map(\.lastSequence).max()
+        }
+    }
+
+    /// True while a reader keeps the responses that would be compacted next.
+    var isHeldByReader: Bool { dialect.heldThrough.map { $0 > lowestCursor } ?? false }
+
+    /// True when the reader that kept them has had them: the next `tick` is due.
+    package var isReleasedByReader: Bool { dialect.heldThrough.map { $0 <= lowestCursor } ?? false }
+
     /// Archives finished responses by number; true when there was one.
     private mutating func archive(_ numbers: Set<Int>) -> Bool {
         guard !numbers.isEmpty else { return false }
@@ -81,6 +103,8 @@ extension SessionMachine {
     }
 
     /// Compacts everything that is finished, to give memory back; true when there was something.
+    ///
+    /// The last resort where the process is full: it takes events from readers that have not had them, too.
     package mutating func compactFinished() -> Bool { compact { _ in true } }
 
     /// Brings the session below its limit: first compacting what ended first, then forgetting the oldest.

@@ -152,7 +152,7 @@ package struct SessionMachine {
     package var nextDeadline: Instant? {
         guard !hasExpired else { return nil }
         let next = settings.fidelity == .native ? firstEnd : firstGroupEnd
-        let compaction = next.map { $0 + settings.retention }
+        let compaction = isHeldByReader ? nil : next.map { $0 + settings.retention }
         guard let desertion = abandonment ?? expiry else { return compaction }
         return compaction.map { min($0, desertion) } ?? desertion
     }
@@ -174,7 +174,7 @@ package struct SessionMachine {
     /// Does what is due: cancels abandoned responses, compacts old ones, ends the session.
     package mutating func tick(now: Instant, actions: inout [SessionAction]) {
         guard !hasExpired else { return }
-        compact { [settings] in now >= $0.end + settings.retention }
+        compactDue(now: now)
         if let abandonment, now >= abandonment {
             cancelAll(.abandoned, now: now, actions: &actions)
         } else if let expiry, now >= expiry {

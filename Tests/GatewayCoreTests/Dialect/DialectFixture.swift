@@ -56,6 +56,13 @@ struct DialectFixture {
         try feed(response, Array(event.utf8))
     }
 
+    /// The readers have had the log up to a sequence number, the quickest up to `best`.
+    mutating func read(upTo lowest: Int, best: Int? = nil) {
+        machine.updateFlow(bestCursor: best ?? lowest, lowestCursor: lowest, actions: &actions)
+    }
+
+    mutating func tick(at time: Instant) { machine.tick(now: time, actions: &actions) }
+
     /// The `data` lines that a reader gets, some events at a time.
     func data(of response: Int, after number: Int = -1, bytes: Int = 900) -> [String] {
         var output: [String] = []

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// A WebSocket to `/v1/chat`, in JSON objects; keeps a transcript for a failing test.
+/// A WebSocket, in JSON objects; keeps a transcript for a failing test.
 final class ChatSocket {
     struct Failure: Error, CustomStringConvertible {
         let reason: String
@@ -16,14 +16,18 @@ final class ChatSocket {
     private(set) var transcript: [String] = []
     /// The code that the gateway closed with.
     private(set) var closeCode: Int?
+    /// Pings so far.
+    private(set) var pings = 0
+    /// A peer that is alive does; off where the test is about one that is not, or does not take long.
+    var answersPings = false
 
-    /// Connects and upgrades.
-    init(port: UInt16, receiveBuffer: Int32? = nil) throws {
+    /// Connects and upgrades; to the native protocol, or to what another path speaks.
+    init(port: UInt16, path: String = "/v1/chat", receiveBuffer: Int32? = nil) throws {
         socket = try TestSocket(port: port, receiveBuffer: receiveBuffer)
         socket.write(
             Array(
                 """
-                GET /v1/chat HTTP/1.1\r
+                GET \(path) HTTP/1.1\r
                 Host: 127.0.0.1:\(port)\r
                 Upgrade: websocket\r
                 Connection: Upgrade\r
@@ -70,6 +74,12 @@ final class ChatSocket {
         return pending
     }
 
+    /// Waits for the next ping; what comes before it is kept for `receive`.
+    func receivePing() throws {
+        let before = pings
+        while pings == before { try readFrame() }
+    }
+
     private func readFrame() throws {
         let head = try take(2)
         var length = Int(head[1] & 0x7F)
@@ -89,6 +99,10 @@ final class ChatSocket {
         case 8:
             closeCode = payload.prefix(2).reduce(0) { $0 << 8 | Int($1) }
             throw failure("closed with \(closeCode ?? 0)")
+        case 9:
+            pings += 1
+            guard answersPings else { return }
+            socket.write([0x8A, 0x80 | UInt8(payload.count), 0, 0, 0, 0] + payload)
         default: break
         }
     }
