@@ -9,18 +9,21 @@ extension HostedSession {
     func open(_ response: Int, _ request: UpstreamRequestBody) {
         let run = UpstreamRun(
             response: response, body: request,
-            pinned: request.isTied ? keeper(of: response) : nil, session: self, shard: shard)
+            choice: request.isTied ? keeper(of: response) : .any, session: self, shard: shard)
         runs.add(run)
         run.start()
         if machine.isPaused { run.pause() }
     }
 
     /// The upstream that has what a response goes on from.
-    private func keeper(of response: Int) -> Int {
-        machine.previous(of: response).flatMap {
-            shard.context.responses.owner(ofValue: $0)?.member
+    private func keeper(of response: Int) -> UpstreamChoice {
+        if let previous = machine.previous(of: response) {
+            // A name that is not in the index: an earlier process has heard it, or one long ago.
+            let first = runs.conversationMember ?? 0
+            return shard.context.responses.owner(ofValue: previous).map { .only($0.member) }
+                ?? .search(first, first: first)
         }
-            ?? runs.conversationMember ?? 0
+        return runs.conversationMember.map { .only($0) } ?? .search(0, first: 0)
     }
 
     /// Goes on with a background response of an earlier process.
