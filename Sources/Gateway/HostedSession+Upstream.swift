@@ -138,14 +138,14 @@ extension HostedSession {
 
     // MARK: Where the conversation goes on
 
-    /// The upstream id that the conversation goes on from, for a resume token.
-    var lastUpstreamResponse: String? { machine.lastUpstreamID.flatMap(Self.plain) }
+    /// Where the conversation goes on, for a resume token.
+    var conversation: ConversationPlace? {
+        let upstreams = shard.context.pool.upstreams
+        // The only one need not be named in every token.
+        let member = upstreams.count > 1 ? runs.conversationMember : nil
+        return ask { $0.conversationPlace(at: member.map { upstreams[$0].name }) }
+    }
 
     /// The newest background response that runs, for a resume token.
     var runningResponse: ResumeClaims.Running? { runs.newestInBackground }
-
-    private static func plain(_ raw: [UInt8]) -> String? {
-        JSONValue(kind: .string, range: 0..<raw.count).decoded(in: raw.span)
-            .map { String(decoding: $0, as: UTF8.self) }
-    }
 }
