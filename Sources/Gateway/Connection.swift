@@ -184,7 +184,7 @@ final class Connection: WebSocketHandler, SessionClient {
         case .success(let claims):
             let request = AttachRequest(
                 connection: id, session: claims.session, epoch: claims.epoch, after: resume.after,
-                lastUpstreamResponse: claims.lastUpstreamResponse, running: claims.running,
+                conversation: claims.conversation, running: claims.running,
                 subject: subject)
             attachment = .attaching(request, waiting: [])
             shard.askToAttach(request)
@@ -192,7 +192,7 @@ final class Connection: WebSocketHandler, SessionClient {
     }
 
     /// Goes on with a session of its own shard.
-    func beginFresh(reason: GatewayErrorCode?, continuing: String?) {
+    func beginFresh(reason: GatewayErrorCode?, continuing: ConversationPlace?) {
         guard let session = shard.makeSession(subject: subject, continuing: continuing) else {
             send(
                 ServerFrames.error(
@@ -204,7 +204,7 @@ final class Connection: WebSocketHandler, SessionClient {
             to: session,
             AttachedSession(
                 session: session.machine.id, sequence: 0, reason: reason,
-                lastUpstreamResponse: continuing),
+                conversation: continuing),
             isResume: false, after: 0)
     }
 
@@ -232,7 +232,7 @@ final class Connection: WebSocketHandler, SessionClient {
 
     private func sendReady(_ attached: AttachedSession, recovered: Bool) {
         tokens.begin(
-            attached.session, lastUpstreamResponse: attached.lastUpstreamResponse,
+            attached.session, conversation: attached.conversation,
             running: attached.running)
         send(
             ServerFrames.ready(
@@ -248,9 +248,9 @@ final class Connection: WebSocketHandler, SessionClient {
         return token
     }
 
-    /// The conversation goes on from another upstream response: the token is to say so.
-    func refreshToken(lastUpstreamResponse: String?, running: ResumeClaims.Running?) {
-        guard tokens.note(lastUpstreamResponse: lastUpstreamResponse, running: running) else {
+    /// The conversation goes on from another response: the token is to say so.
+    func refreshToken(conversation: ConversationPlace?, running: ResumeClaims.Running?) {
+        guard tokens.note(conversation: conversation, running: running) else {
             return
         }
         sendToken()

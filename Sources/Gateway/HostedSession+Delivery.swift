@@ -112,20 +112,20 @@ extension HostedSession {
         }
     }
 
-    /// Gives every reader a token that says from where the session can go on, if its own does not.
+    /// Gives every reader a token that says where the session can go on, if its own does not.
     func refreshTokens() {
-        let last = lastUpstreamResponse
+        let conversation = conversation
         let running = runningResponse
         for reader in readers {
             switch reader.destination {
             case .here(let connection):
                 gather(for: reader, at: connection)
-                connection.refreshToken(lastUpstreamResponse: last, running: running)
+                connection.refreshToken(conversation: conversation, running: running)
             case .there(let other):
                 offer(to: reader)
                 shard.send(
                     .refreshToken(
-                        reader.connection, lastUpstreamResponse: last, running: running),
+                        reader.connection, conversation: conversation, running: running),
                     to: other)
             }
         }

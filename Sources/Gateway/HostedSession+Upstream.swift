@@ -9,18 +9,21 @@ extension HostedSession {
     func open(_ response: Int, _ request: UpstreamRequestBody) {
         let run = UpstreamRun(
             response: response, body: request,
-            pinned: request.isTied ? keeper(of: response) : nil, session: self, shard: shard)
+            choice: request.isTied ? keeper(of: response) : .any, session: self, shard: shard)
         runs.add(run)
         run.start()
         if machine.isPaused { run.pause() }
     }
 
     /// The upstream that has what a response goes on from.
-    private func keeper(of response: Int) -> Int {
-        machine.previous(of: response).flatMap {
-            shard.context.responses.owner(ofValue: $0)?.member
+    private func keeper(of response: Int) -> UpstreamChoice {
+        if let previous = machine.previous(of: response) {
+            // A name that is not in the index: an earlier process has heard it, or one long ago.
+            let first = runs.conversationMember ?? 0
+            return shard.context.responses.owner(ofValue: previous).map { .only($0.member) }
+                ?? .search(first, first: first)
         }
-            ?? runs.conversationMember ?? 0
+        return runs.conversationMember.map { .only($0) } ?? .search(0, first: 0)
     }
 
     /// Goes on with a background response of an earlier process.
@@ -135,14 +138,14 @@ extension HostedSession {
 
     // MARK: Where the conversation goes on
 
-    /// The upstream id that the conversation goes on from, for a resume token.
-    var lastUpstreamResponse: String? { machine.lastUpstreamID.flatMap(Self.plain) }
+    /// Where the conversation goes on, for a resume token.
+    var conversation: ConversationPlace? {
+        let upstreams = shard.context.pool.upstreams
+        // The only one need not be named in every token.
+        let member = upstreams.count > 1 ? runs.conversationMember : nil
+        return ask { $0.conversationPlace(at: member.map { upstreams[$0].name }) }
+    }
 
     /// The newest background response that runs, for a resume token.
     var runningResponse: ResumeClaims.Running? { runs.newestInBackground }
-
-    private static func plain(_ raw: [UInt8]) -> String? {
-        JSONValue(kind: .string, range: 0..<raw.count).decoded(in: raw.span)
-            .map { String(decoding: $0, as: UTF8.self) }
-    }
 }

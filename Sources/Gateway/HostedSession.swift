@@ -36,14 +36,14 @@ final class HostedSession {
 
     init(
         machine: SessionMachine, subject: String, shard: ShardCore,
-        isDialect: Bool = false
+        isDialect: Bool = false, conversationMember: Int? = nil
     ) {
         self.isDialect = isDialect
         logsEvents = machine.logsEvents
         self.machine = machine
         self.subject = subject
         self.shard = shard
-        runs = SessionRuns(metrics: shard.metrics)
+        runs = SessionRuns(metrics: shard.metrics, conversationMember: conversationMember)
         let timer = shard.loop.makeTimer { [unowned self] in tick() }
         self.timer = timer
         armTimer()

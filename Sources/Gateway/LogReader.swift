@@ -23,7 +23,7 @@ protocol LogReader: AnyObject {
     /// While draining: nothing runs in the session, and all of its log has been written.
     func sessionIsIdle()
 
-    func refreshToken(lastUpstreamResponse: String?, running: ResumeClaims.Running?)
+    func refreshToken(conversation: ConversationPlace?, running: ResumeClaims.Running?)
 
     func close(_ code: CloseCode, _ reason: String)
 
@@ -51,7 +51,7 @@ protocol SessionClient: LogReader {
     func attachedThere(_ attached: AttachedSession)
 
     /// Goes on with a session of its own shard.
-    func beginFresh(reason: GatewayErrorCode?, continuing: String?)
+    func beginFresh(reason: GatewayErrorCode?, continuing: ConversationPlace?)
 
     /// Frames of a session elsewhere.
     func deliver(_ frame: [UInt8])

@@ -10,27 +10,29 @@ struct ResumeTokenIssuer {
     }
 
     private var session: SessionID?
-    private var lastUpstreamResponse: String?
+    private var conversation: ConversationPlace?
     private var running: ResumeClaims.Running?
     /// When the client is to have a new one, though nothing has changed.
     private(set) var refreshAt = Instant(nanoseconds: .max)
 
-    /// Issues tokens for `session` from now on, and for its conversation where it goes on from one.
+    /// Issues tokens for `session` from now on, and for its conversation where it goes on with one.
     mutating func begin(
-        _ session: SessionID, lastUpstreamResponse: String? = nil,
+        _ session: SessionID, conversation: ConversationPlace? = nil,
         running: ResumeClaims.Running? = nil
     ) {
         self.session = session
-        self.lastUpstreamResponse = lastUpstreamResponse
+        self.conversation = conversation
         self.running = running
     }
 
-    /// Notes from where the conversation goes on; false when the newest token says so already, or there is none.
-    mutating func note(lastUpstreamResponse: String?, running: ResumeClaims.Running?) -> Bool {
+    /// Notes where the conversation goes on; false when the newest token says so already, or there is none.
+    mutating func note(
+        conversation: ConversationPlace?, running: ResumeClaims.Running?
+    ) -> Bool {
         guard session != nil,
-            self.lastUpstreamResponse != lastUpstreamResponse || self.running != running
+            self.conversation != conversation || self.running != running
         else { return false }
-        self.lastUpstreamResponse = lastUpstreamResponse
+        self.conversation = conversation
         self.running = running
         return true
     }
@@ -42,7 +44,7 @@ struct ResumeTokenIssuer {
         // Refreshed well before it expires, also for a client that is away when it would be.
         refreshAt = now + lifetime / 2
         let text = context.tokens.sign(
-            session: session, epoch: context.epoch, subject: subject, last: lastUpstreamResponse,
+            session: session, epoch: context.epoch, subject: subject, conversation: conversation,
             running: running, lifetime: lifetime)
         return Token(text: text, expiresInSeconds: Int(lifetime.seconds))
     }

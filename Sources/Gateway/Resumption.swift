@@ -28,12 +28,12 @@ struct Resumption {
             shard.metrics.resumes[ResumeOutcome(refusal.code)].increment()
             if origin == shard.index {
                 shard.connections[request.connection]?.beginFresh(
-                    reason: refusal.code, continuing: request.lastUpstreamResponse)
+                    reason: refusal.code, continuing: request.conversation)
             } else {
                 shard.send(
                     .attachRefused(
                         request.connection, refusal.code,
-                        continuing: request.lastUpstreamResponse), to: origin)
+                        continuing: request.conversation), to: origin)
             }
         }
     }
@@ -48,7 +48,7 @@ struct Resumption {
                 let session = shard.session(request.session)
                     ?? shard.makeSession(
                         id: request.session, subject: request.subject,
-                        continuing: request.lastUpstreamResponse,
+                        continuing: request.conversation,
                         dialect: request.isDialect ? .connection : nil)
             else { return .failure(Refusal(code: .overloaded)) }
             guard session.subject == request.subject, session.isDialect == request.isDialect else {
@@ -71,7 +71,7 @@ struct Resumption {
     private func describe(_ session: HostedSession, reason: GatewayErrorCode?) -> AttachedSession {
         AttachedSession(
             session: session.machine.id, sequence: session.machine.log.lastSequence,
-            reason: reason, lastUpstreamResponse: session.lastUpstreamResponse,
+            reason: reason, conversation: session.conversation,
             running: session.runningResponse)
     }
 }

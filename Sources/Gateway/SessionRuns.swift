@@ -13,11 +13,14 @@ struct SessionRuns {
     private var named: [Int: ResumeClaims.Running] = [:]
     /// Responses that were opened and have not ended.
     private var inFlight: [Int] = []
-    /// The upstream that knows the conversation, where upstream keeps it.
+    /// The upstream that knows the conversation, where upstream keeps it; nil while nobody knows which.
     private(set) var conversationMember: Int?
     private let metrics: GatewayMetrics
 
-    init(metrics: GatewayMetrics) { self.metrics = metrics }
+    init(metrics: GatewayMetrics, conversationMember: Int?) {
+        self.metrics = metrics
+        self.conversationMember = conversationMember
+    }
 
     /// The run of a response, as long as it runs.
     subscript(response: Int) -> UpstreamRun? { all.last { $0.response == response } }

@@ -8,8 +8,8 @@ struct SessionTokens: Sendable {
     struct Admitted {
         let session: SessionID
         let epoch: String
-        /// The upstream id that the conversation goes on from.
-        let lastUpstreamResponse: String?
+        /// Where the conversation goes on.
+        let conversation: ConversationPlace?
         /// A background response that went on while nobody was there.
         let running: ResumeClaims.Running?
     }
@@ -25,20 +25,20 @@ struct SessionTokens: Sendable {
 
     /// A token for `session`, valid for `lifetime` from now; empty when none can be made.
     func sign(
-        session: SessionID, epoch: String, subject: String, last: String?,
+        session: SessionID, epoch: String, subject: String, conversation: ConversationPlace?,
         running: ResumeClaims.Running?, lifetime: Duration
     ) -> String {
         do {
             let claims = try ResumeClaims(
                 session: session.text, epoch: epoch, subject: subject, rights: .all,
-                lastUpstreamResponse: last, running: running,
+                conversation: conversation, running: running,
                 expiresAt: Int64(time(nil)) + Int64(lifetime.seconds))
             return try signer.sign(claims)
         } catch {
             // An upstream id too long for a token: the session resumes without it.
-            guard last != nil || running != nil else { return "" }
+            guard conversation != nil || running != nil else { return "" }
             return sign(
-                session: session, epoch: epoch, subject: subject, last: nil, running: nil,
+                session: session, epoch: epoch, subject: subject, conversation: nil, running: nil,
                 lifetime: lifetime)
         }
     }
@@ -59,8 +59,8 @@ struct SessionTokens: Sendable {
         else { return .failure(Refusal(code: .sessionNotFound)) }
         return .success(
             Admitted(
-                session: session, epoch: claims.epoch,
-                lastUpstreamResponse: claims.lastUpstreamResponse, running: claims.running))
+                session: session, epoch: claims.epoch, conversation: claims.conversation,
+                running: claims.running))
     }
 
     struct Refusal: Error { let code: GatewayErrorCode }

@@ -146,7 +146,7 @@ final class ShardCore: ServerHandler {
     }
 
     /// A new session of this shard; nil when there is no room.
-    func makeSession(subject: String, continuing: String?) -> HostedSession? {
+    func makeSession(subject: String, continuing: ConversationPlace?) -> HostedSession? {
         makeSession(
             id: names.session(shard: index), subject: subject,
             continuing: continuing)
@@ -161,16 +161,11 @@ final class ShardCore: ServerHandler {
 
     /// A session of that name, which is not there; nil when there is no room.
     func makeSession(
-        id: SessionID, subject: String, continuing: String?, dialect: DialectSessionKind? = nil
+        id: SessionID, subject: String, continuing: ConversationPlace?,
+        dialect: DialectSessionKind? = nil
     ) -> HostedSession? {
         if sessions.count >= context.share(of: context.configuration.limits.sessions) {
             guard endLongestDeserted() else { return nil }
-        }
-        var previous: [UInt8]?
-        if let continuing {
-            var raw: [UInt8] = []
-            raw.append(jsonString: continuing)
-            previous = raw
         }
         let settings = dialect.map {
             context.sessions.forDialect(context.configuration.dialect, $0)
@@ -178,9 +173,10 @@ final class ShardCore: ServerHandler {
         let machine = SessionMachine(
             id: id, epoch: context.epoch,
             shared: settings.map(SharedSessionSettings.init) ?? context.sharedSessions,
-            requests: context.requests, continuing: previous, now: loop.now)
+            requests: context.requests, continuing: continuing, now: loop.now)
         let session = HostedSession(
-            machine: machine, subject: subject, shard: self, isDialect: dialect != nil)
+            machine: machine, subject: subject, shard: self, isDialect: dialect != nil,
+            conversationMember: continuing?.upstream.flatMap(context.pool.member))
         sessions.add(session)
         metrics.sessions.increment()
         return session
@@ -287,8 +283,8 @@ final class ShardCore: ServerHandler {
         case .answer(let connection, let answer): exchanges[connection]?.take(answer)
         case .drive(let session, let connection, let command):
             sessions[session]?.receive(command, from: connection)
-        case .refreshToken(let connection, let last, let running):
-            connections[connection]?.refreshToken(lastUpstreamResponse: last, running: running)
+        case .refreshToken(let connection, let conversation, let running):
+            connections[connection]?.refreshToken(conversation: conversation, running: running)
         case .upstreamGranted(let ticket, let grant):
             if let run = waitingRuns.removeValue(forKey: ticket) {
                 run.granted(grant)

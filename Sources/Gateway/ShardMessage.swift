@@ -10,7 +10,7 @@ enum ShardMessage: Sendable {
     /// The answer: it is attached, and deliveries follow.
     indirect case attached(ConnectionID, AttachedSession)
     /// The answer: it cannot, and goes on with a fresh session of its own shard.
-    case attachRefused(ConnectionID, GatewayErrorCode, continuing: String?)
+    indirect case attachRefused(ConnectionID, GatewayErrorCode, continuing: ConversationPlace?)
     /// Frames of a session for a connection of this shard.
     case deliver(ConnectionID, frame: [UInt8])
     /// A connection elsewhere has taken that many bytes of deliveries.
@@ -23,9 +23,9 @@ enum ShardMessage: Sendable {
     case sessionIsIdle(ConnectionID)
     /// The session of a connection of this shard is over.
     case sessionEnded(ConnectionID)
-    /// The upstream ids that a session's next token is to name.
+    /// What a session's next token is to name.
     indirect case refreshToken(
-        ConnectionID, lastUpstreamResponse: String?, running: ResumeClaims.Running?)
+        ConnectionID, conversation: ConversationPlace?, running: ResumeClaims.Running?)
     /// A response of this shard, which waited for it, has a place at an upstream.
     case upstreamGranted(UpstreamPoolState.Ticket, UpstreamPoolState.Grant)
     /// An HTTP request elsewhere asks about a response of the OpenAI dialect of this shard.
@@ -47,7 +47,7 @@ struct AttachRequest: Sendable {
     /// The epoch of the token.
     let epoch: String
     let after: Int
-    let lastUpstreamResponse: String?
+    let conversation: ConversationPlace?
     let running: ResumeClaims.Running?
     /// Whom the token and the connection belong to; checked to be the same.
     let subject: String
@@ -62,7 +62,7 @@ struct AttachedSession: Sendable {
     let sequence: Int
     /// Nil when everything after the position follows; else why the log begins anew.
     let reason: GatewayErrorCode?
-    let lastUpstreamResponse: String?
+    let conversation: ConversationPlace?
     var running: ResumeClaims.Running?
 }
 

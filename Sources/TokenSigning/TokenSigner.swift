@@ -13,7 +13,7 @@ package struct TokenSigner: Sendable {
     }
 
     /// Longer tokens are malformed, without being looked at.
-    package static let maximumTokenBytes = 2048
+    package static let maximumTokenBytes = 4096
     private static let signatureBytes = 32
 
     private let newest: HMACKey

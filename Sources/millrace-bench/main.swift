@@ -112,7 +112,8 @@ default:
         try signer.sign(
             ResumeClaims(
                 session: "s_0123456789abcdefghij", epoch: "epoch", subject: "anonymous",
-                rights: .all, lastUpstreamResponse: "resp_0123456789abcdef0123456789abcdef",
+                rights: .all,
+                conversation: ConversationPlace(response: "resp_0123456789abcdef0123456789abcdef"),
                 expiresAt: 100)
         ).utf8)
     for _ in 0..<count { _ = try signer.verify(token, now: 50) }

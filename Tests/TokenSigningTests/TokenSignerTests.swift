@@ -15,7 +15,7 @@ struct TokenSignerTests {
         new = try HMACKey(id: "2026-02", secret: [UInt8](repeating: 2, count: 32))
         claims = try ResumeClaims(
             session: "s_0000abc", epoch: "e_7d", subject: "web", rights: .all,
-            lastUpstreamResponse: "resp_123", expiresAt: now + 60)
+            conversation: ConversationPlace(response: "resp_123"), expiresAt: now + 60)
     }
 
     private func failure(_ signer: TokenSigner, _ token: String, now: Int64) -> TokenError? {
@@ -37,13 +37,13 @@ struct TokenSignerTests {
         #expect(verified.epoch == "e_7d")
         #expect(verified.subject == "web")
         #expect(verified.rights == .all)
-        #expect(verified.lastUpstreamResponse == "resp_123")
+        #expect(verified.conversation == ConversationPlace(response: "resp_123"))
         #expect(verified.expiresAt == now + 60)
         #expect(try signer.sign(claims) == token, "equal claims have equal tokens")
         #expect(token.utf8.count < 160, "\(token.utf8.count) bytes")
         let bare = try ResumeClaims(
             session: "s", epoch: "e", subject: "", rights: .read, expiresAt: 1)
-        #expect(try signer.verify(signer.sign(bare), now: 0).lastUpstreamResponse == nil)
+        #expect(try signer.verify(signer.sign(bare), now: 0).conversation == nil)
     }
 
     @Test("keys rotate: the newest signs, the previous still verifies")
@@ -112,11 +112,11 @@ struct TokenSignerTests {
     func version() throws {
         let signer = try TokenSigner(keys: [new])
         var bytes = claims.encoded(keyID: new.id)
-        bytes[0] = 2
+        bytes[0] = 3
         let body = Base64URL.encode(bytes)
         let token = body + [UInt8(ascii: ".")] + Base64URL.encode(try new.authenticate(body))
         #expect(
-            failure(signer, String(decoding: token, as: UTF8.self), now: now) == .wrongVersion(2))
+            failure(signer, String(decoding: token, as: UTF8.self), now: now) == .wrongVersion(3))
     }
 
     @Test("claims read back only as they were written")
@@ -148,24 +148,33 @@ struct TokenSignerTests {
         func make(session: String, response: String?) throws(ResumeClaims.Failure) -> ResumeClaims {
             try ResumeClaims(
                 session: session, epoch: "e", subject: "x", rights: .all,
-                lastUpstreamResponse: response, expiresAt: 0)
+                conversation: response.map { ConversationPlace(response: $0) }, expiresAt: 0)
         }
         #expect(throws: ResumeClaims.Failure.fieldLength(name: "session", limitBytes: 128)) {
             try make(session: "", response: nil)
         }
         #expect(
-            throws: ResumeClaims.Failure.fieldLength(name: "lastUpstreamResponse", limitBytes: 512)
+            throws: ResumeClaims.Failure.fieldLength(
+                name: "conversation.response", limitBytes: 512)
         ) { try make(session: "s", response: long + "r") }
         let longest = try ResumeClaims(
             session: String(repeating: "s", count: 128), epoch: String(repeating: "e", count: 64),
-            subject: String(repeating: "u", count: 128), rights: .all, lastUpstreamResponse: long,
-            expiresAt: Int64.max)
+            subject: String(repeating: "u", count: 128), rights: .all,
+            conversation: ConversationPlace(
+                response: long, upstream: String(repeating: "p", count: 64),
+                openCalls: (0..<32).map {
+                    OpenCall(.custom, String(repeating: "c", count: 30) + String($0 + 10))
+                }),
+            running: ResumeClaims.Running(
+                response: long, message: String(repeating: "m", count: 64),
+                upstream: String(repeating: "p", count: 64)), expiresAt: Int64.max)
+        #expect(longest.conversation?.openCalls.count == 32)
         let signer = try TokenSigner(keys: [
             HMACKey(id: String(repeating: "k", count: 64), secret: [1])
         ])
         let token = try signer.sign(longest)
         #expect(token.utf8.count <= TokenSigner.maximumTokenBytes)
-        #expect(try signer.verify(token, now: now).session == longest.session)
+        #expect(try signer.verify(token, now: now).conversation == longest.conversation)
     }
 
     @Test("keys that make no signer are refused")

@@ -84,7 +84,9 @@ enum TokenCommand {
                 session: \(claims.session)
                 epoch: \(claims.epoch)
                 subject: \(claims.subject)
-                last_upstream_response: \(claims.lastUpstreamResponse ?? "none")
+                last_upstream_response: \(claims.conversation?.response ?? "none")
+                upstream: \(claims.conversation?.upstream ?? "not said")
+                open_calls: \(claims.conversation?.openCalls.count ?? 0)
                 expires_in_s: \(claims.expiresAt - now)
 
                 """)

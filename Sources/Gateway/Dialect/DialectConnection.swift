@@ -62,7 +62,7 @@ final class DialectConnection: WebSocketHandler, SessionClient {
         case .success(let claims):
             let request = AttachRequest(
                 connection: id, session: claims.session, epoch: claims.epoch,
-                after: max(0, resume.after), lastUpstreamResponse: nil, running: nil,
+                after: max(0, resume.after), conversation: nil, running: nil,
                 subject: subject,
                 isDialect: true)
             attachment = .attaching(request, waiting: [])
@@ -144,7 +144,7 @@ final class DialectConnection: WebSocketHandler, SessionClient {
 
     // MARK: SessionClient
 
-    func beginFresh(reason: GatewayErrorCode?, continuing: String?) {
+    func beginFresh(reason: GatewayErrorCode?, continuing: ConversationPlace?) {
         guard let session = shard.makeSession(subject: subject, for: .connection) else {
             refuse(.overloaded, lane: nil)
             return close(.tryAgainLater, "overloaded")
@@ -153,7 +153,7 @@ final class DialectConnection: WebSocketHandler, SessionClient {
             to: session,
             AttachedSession(
                 session: session.machine.id, sequence: 0, reason: reason,
-                lastUpstreamResponse: nil), isResume: false, after: 0)
+                conversation: nil), isResume: false, after: 0)
     }
 
     func attachHere(
@@ -204,7 +204,7 @@ final class DialectConnection: WebSocketHandler, SessionClient {
         tokens.issue(to: subject, of: shard.context, now: shard.loop.now)
     }
 
-    func refreshToken(lastUpstreamResponse: String?, running: ResumeClaims.Running?) {}
+    func refreshToken(conversation: ConversationPlace?, running: ResumeClaims.Running?) {}
 
     // MARK: Sending
 

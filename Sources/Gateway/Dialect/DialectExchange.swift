@@ -239,7 +239,7 @@ final class DialectExchange: HTTPExchangeObserver, LogReader {
     func askForWritable() { exchange.askForWritable() }
     func send(_ frame: [UInt8]) {}
     func sessionIsIdle() {}
-    func refreshToken(lastUpstreamResponse: String?, running: ResumeClaims.Running?) {}
+    func refreshToken(conversation: ConversationPlace?, running: ResumeClaims.Running?) {}
 
     /// The session is over, or the gateway is: the stream cannot end as it should.
     func close(_ code: CloseCode, _ reason: String) {

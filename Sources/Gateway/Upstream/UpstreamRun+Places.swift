@@ -8,7 +8,8 @@ extension UpstreamRun {
     func acquire(tried: Set<Int>) {
         let now = shard.loop.now
         admitted(
-            shard.context.pool.acquire(ticket, pinned: pinned, tried: tried, now: now), now: now)
+            shard.context.pool.acquire(ticket, pinned: choice.member, tried: tried, now: now),
+            now: now)
     }
 
     private func admitted(_ admission: UpstreamPoolState.Admission, now: Instant) {

@@ -27,12 +27,12 @@ extension UpstreamRun {
 
     private func ask(_ member: Int) {
         serve(at: member)
-        story.attempts = machine.attempts
+        story.attempts += 1
         reducer = ResponsesReducer(mask: mask)
         held.discard()
         position = BackgroundPosition()
         shard.metrics.upstreamAttempts.increment()
-        if machine.attempts > 1 { session.upstreamConnecting(response) }
+        if story.attempts > 1 { session.upstreamConnecting(response) }
         post(shard.context.pool.streaming(of: member, for: modelName))
     }
 

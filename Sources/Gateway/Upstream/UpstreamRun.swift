@@ -34,7 +34,7 @@ final class UpstreamRun {
     var seam: SeamCandidate
     let isBackground: Bool
     let isShownAtOnce: Bool
-    let pinned: Int?
+    private(set) var choice: UpstreamChoice
     let ticket: UpstreamPoolState.Ticket
     let startedAt: Instant
 
@@ -77,12 +77,12 @@ final class UpstreamRun {
 
     /// Prepares a request.
     convenience init(
-        response: Int, body: UpstreamRequestBody, pinned: Int?, session: HostedSession,
+        response: Int, body: UpstreamRequestBody, choice: UpstreamChoice, session: HostedSession,
         shard: ShardCore
     ) {
-        let count = pinned == nil ? shard.context.pool.upstreams.count : 1
+        let count = choice == .any ? shard.context.pool.upstreams.count : 1
         self.init(
-            response, body, pinned: pinned, BackgroundPosition(),
+            response, body, choice, BackgroundPosition(),
             AttemptMachine(policy: shard.context.retries, memberCount: count), session, shard)
     }
 
@@ -92,19 +92,20 @@ final class UpstreamRun {
         shard: ShardCore
     ) {
         self.init(
-            response, .running, pinned: member, BackgroundPosition(id: upstreamID),
+            response, .running, .only(member), BackgroundPosition(id: upstreamID),
             .reattaching(to: member, policy: shard.context.retries, memberCount: 1), session, shard)
         self.member = member
         reducer = ResponsesReducer(mask: mask)
     }
 
     private init(
-        _ response: Int, _ body: UpstreamRequestBody, pinned: Int?, _ position: BackgroundPosition,
+        _ response: Int, _ body: UpstreamRequestBody, _ choice: UpstreamChoice,
+        _ position: BackgroundPosition,
         _ machine: AttemptMachine, _ session: HostedSession, _ shard: ShardCore
     ) {
         self.response = response
         self.body = body
-        self.pinned = pinned
+        self.choice = choice
         self.position = position
         self.machine = machine
         self.session = session
@@ -226,6 +227,11 @@ final class UpstreamRun {
         releasePlace(
             failure.breakerOutcome(isAlone: pool.upstreams.count == 1),
             retryAfter: failure.pauseForAll)
+        if failure.isPreviousMissing, !machine.hasOutput, choice.goOn(count: pool.upstreams.count) {
+            // It is asked afresh: what came of the one before says nothing of it.
+            machine = AttemptMachine(policy: shard.context.retries, memberCount: 1)
+            return perform(machine.handle(.start))
+        }
         let tries = machine.tries
         let action = machine.handle(
             .failed(

@@ -8,57 +8,61 @@ enum OpenCalls {
 
     /// The items, each call behind which nothing in them or in `further` answers followed by an output.
     static func closed(_ items: [[UInt8]], before further: [[UInt8]]) -> [[UInt8]] {
-        let calls = items.indices.filter { outputType(of: items[$0]) != nil }
-        guard !calls.isEmpty else { return items }
-        let answered = answeredCalls(in: items[calls[0]...] + further)
+        guard let first = items.firstIndex(where: { call($0) != nil }) else { return items }
+        let answered = answeredCalls(in: items[first...] + further)
         var result: [[UInt8]] = []
         for item in items {
             result.append(item)
-            guard let type = outputType(of: item), let id = callID(of: item),
-                !answered.contains(id)
-            else { continue }
-            result.append(output(type, of: id))
+            if let call = call(item), !answered.contains(call.id) {
+                result.append(output(of: call))
+            }
         }
         return result
     }
 
-    /// Outputs for the calls among `items` behind which nothing answers.
-    static func outputs(for items: [[UInt8]]) -> [[UInt8]] {
+    /// The calls among `items` that nothing in them answers.
+    static func open(in items: [[UInt8]]) -> [OpenCall] {
         let answered = answeredCalls(in: items)
-        return items.compactMap { item in
-            guard let type = outputType(of: item), let id = callID(of: item),
-                !answered.contains(id)
-            else { return nil }
-            return output(type, of: id)
-        }
+        return items.compactMap(call).filter { !answered.contains($0.id) }
     }
 
-    /// Of `outputs`, those for calls that `input` does not answer itself.
-    static func unanswered(_ outputs: [[UInt8]], by input: [[UInt8]]) -> [[UInt8]] {
+    /// Outputs for those of `calls` that `input` does not answer itself.
+    static func outputs(for calls: [OpenCall], before input: [[UInt8]]) -> [[UInt8]] {
         let answered = answeredCalls(in: input)
-        return outputs.filter { callID(of: $0).map { !answered.contains($0) } ?? false }
+        return calls.filter { !answered.contains($0.id) }.map(output)
     }
 
-    private static func answeredCalls(in items: [[UInt8]]) -> Set<[UInt8]> {
+    private static func answeredCalls(in items: [[UInt8]]) -> Set<String> {
         Set(items.lazy.filter(isOutput).compactMap(callID))
     }
 
-    private static func output(_ type: String, of callID: [UInt8]) -> [UInt8] {
+    private static func output(of call: OpenCall) -> [UInt8] {
+        let type =
+            switch call.kind {
+            case .function: "function_call_output"
+            case .custom: "custom_tool_call_output"
+            }
         var item: [UInt8] = []
         item.append(literal: "{\"type\":\"")
         item.append(literal: type)
-        item.append(literal: "\",\"call_id\":")
-        item.append(contentsOf: callID)
+        item.append(literal: "\"")
+        item.field("call_id", call.id)
         item.field("output", output)
         item.append(literal: "}")
         return item
     }
 
-    /// The type of the item that answers a call; nil for what is no call that a client runs.
-    private static func outputType(of item: [UInt8]) -> String? {
-        if isOfType("function_call", item) { return "function_call_output" }
-        if isOfType("custom_tool_call", item) { return "custom_tool_call_output" }
-        return nil
+    /// The call that an item is; nil for what is no call that a client runs.
+    private static func call(_ item: [UInt8]) -> OpenCall? {
+        let kind: OpenCall.Kind
+        if isOfType("function_call", item) {
+            kind = .function
+        } else if isOfType("custom_tool_call", item) {
+            kind = .custom
+        } else {
+            return nil
+        }
+        return callID(of: item).map { OpenCall(kind, $0) }
     }
 
     private static func isOutput(_ item: [UInt8]) -> Bool {
@@ -70,9 +74,9 @@ enum OpenCalls {
         return object.member("type", in: item.span)?.equals(type, in: item.span) == true
     }
 
-    /// The `call_id` as raw JSON.
-    private static func callID(of item: [UInt8]) -> [UInt8]? {
+    private static func callID(of item: [UInt8]) -> String? {
         let object = JSONValue(kind: .object, range: 0..<item.count)
-        return object.member("call_id", in: item.span).map { Array(item[$0.range]) }
+        return object.member("call_id", in: item.span)?.decoded(in: item.span)
+            .map { String(decoding: $0, as: UTF8.self) }
     }
 }

@@ -79,7 +79,7 @@ extension SessionMachine {
                 return ([], previousResponse, [])
             }
             let input = UpstreamRequestBuilder.items(of: message.input)
-            return (OpenCalls.unanswered(previousOpenCalls, by: input), previousResponse, [])
+            return (OpenCalls.outputs(for: previousOpenCalls, before: input), previousResponse, [])
         }
     }
 

@@ -404,7 +404,7 @@ extension SessionMachine {
             previousResponse = upstreamID
             previousOpenCalls =
                 record.hasTools
-                ? OpenCalls.outputs(for: log.conversationItems(of: record.extent, isWhole: true))
+                ? OpenCalls.open(in: log.conversationItems(of: record.extent, isWhole: true))
                 : []
         case .gateway:
             pendingInputBytes -= record.keptInputBytes

@@ -33,8 +33,8 @@ package struct SessionMachine {
 
     /// The last finished response's upstream id, raw JSON.
     var previousResponse: [UInt8]?
-    /// Outputs for the calls of that response, which the next message has to close where it does not answer them.
-    var previousOpenCalls: [[UInt8]] = []
+    /// The calls of that response, which the next message has to close where it does not answer them.
+    var previousOpenCalls: [OpenCall] = []
     /// The conversation's items, raw JSON, when they are kept here.
     var conversation: [[UInt8]] = []
     var conversationBytes = 0
@@ -66,16 +66,20 @@ package struct SessionMachine {
 
     /// Begins a session with an empty log.
     ///
-    /// `continuing` is the upstream id (raw JSON) of the response that the conversation goes on from,
-    /// when a resume token of a session that is lost named one.
+    /// `continuing` says where its conversation goes on, when a resume token of a session that is lost named that.
     package init(
         id: SessionID, epoch: String, shared: SharedSessionSettings,
-        requests: UpstreamRequestBuilder, continuing previousResponse: [UInt8]? = nil, now: Instant
+        requests: UpstreamRequestBuilder, continuing place: ConversationPlace? = nil, now: Instant
     ) {
         self.id = id
         self.shared = shared
         self.requests = requests
-        self.previousResponse = previousResponse
+        if let place {
+            var raw: [UInt8] = []
+            raw.append(jsonString: place.response)
+            previousResponse = raw
+            previousOpenCalls = place.openCalls
+        }
         log = ReplayLog(epoch: epoch)
         deserted = now
     }
@@ -83,11 +87,11 @@ package struct SessionMachine {
     /// The same, with settings of its own.
     package init(
         id: SessionID, epoch: String, settings: SessionSettings, requests: UpstreamRequestBuilder,
-        continuing previousResponse: [UInt8]? = nil, now: Instant
+        continuing place: ConversationPlace? = nil, now: Instant
     ) {
         self.init(
             id: id, epoch: epoch, shared: SharedSessionSettings(settings), requests: requests,
-            continuing: previousResponse, now: now)
+            continuing: place, now: now)
     }
 
     /// How much more the session holds than when this was last asked; negative for less.
@@ -114,8 +118,12 @@ package struct SessionMachine {
     /// True when some response has not ended.
     package var isRunning: Bool { responses.contains { !$0.isFinished } }
 
-    /// The last finished response's upstream id as raw JSON, for the resume token.
-    package var lastUpstreamID: [UInt8]? { previousResponse }
+    /// Where the conversation goes on, for the resume token; `upstream` is the name of who has it.
+    package func conversationPlace(at upstream: String?) -> ConversationPlace? {
+        Self.plain(previousResponse).map {
+            ConversationPlace(response: $0, upstream: upstream, openCalls: previousOpenCalls)
+        }
+    }
 
     // MARK: Connections
 

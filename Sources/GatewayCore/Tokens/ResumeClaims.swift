@@ -27,14 +27,21 @@ package struct ResumeClaims: Sendable, Equatable {
         case expiry
     }
 
-    /// Bytes that are no claims of this version.
+    /// Bytes that are no claims of a version that is read.
     package enum DecodingFailure: Error, Equatable {
         case malformed
         case wrongVersion(UInt8)
     }
 
-    /// The one version that is read and written.
-    package static let version: UInt8 = 1
+    /// The versions that are read.
+    ///
+    /// Claims that the first can state are written in it, so that a gateway from before the second reads them too.
+    enum Version {
+        static let first: UInt8 = 1
+        /// It also says which upstream has the last response, and what calls of it are open.
+        static let second: UInt8 = 2
+    }
+
     package static let maximumKeyIDBytes = 64
     package static let maximumSessionBytes = 128
     package static let maximumEpochBytes = 64
@@ -70,8 +77,8 @@ package struct ResumeClaims: Sendable, Equatable {
     package let subject: String
     /// What the holder may do.
     package let rights: Rights
-    /// Id of the last finished response at upstream, to continue the conversation from.
-    package let lastUpstreamResponse: String?
+    /// Where the conversation goes on, if upstream keeps one.
+    package let conversation: ConversationPlace?
     /// The background response that was running, for another process to go on with.
     package let running: Running?
     /// Seconds since 1970, UTC; the token is worthless from then on.
@@ -79,7 +86,7 @@ package struct ResumeClaims: Sendable, Equatable {
 
     package init(
         keyID: String = "", session: String, epoch: String, subject: String, rights: Rights,
-        lastUpstreamResponse: String? = nil, running: Running? = nil, expiresAt: Int64
+        conversation: ConversationPlace? = nil, running: Running? = nil, expiresAt: Int64
     ) throws(Failure) {
         func check(
             _ text: String, _ name: String, _ range: ClosedRange<Int>
@@ -92,8 +99,12 @@ package struct ResumeClaims: Sendable, Equatable {
         try check(session, "session", 1...Self.maximumSessionBytes)
         try check(epoch, "epoch", 1...Self.maximumEpochBytes)
         try check(subject, "subject", 0...Self.maximumSubjectBytes)
-        if let lastUpstreamResponse {
-            try check(lastUpstreamResponse, "lastUpstreamResponse", 1...Self.maximumResponseBytes)
+        if let conversation {
+            try check(
+                conversation.response, "conversation.response", 1...Self.maximumResponseBytes)
+            if let upstream = conversation.upstream {
+                try check(upstream, "conversation.upstream", 1...Self.maximumUpstreamBytes)
+            }
         }
         if let running {
             try check(running.response, "running.response", 1...Self.maximumResponseBytes)
@@ -106,7 +117,7 @@ package struct ResumeClaims: Sendable, Equatable {
         self.epoch = epoch
         self.subject = subject
         self.rights = rights
-        self.lastUpstreamResponse = lastUpstreamResponse
+        self.conversation = conversation
         self.running = running
         self.expiresAt = expiresAt
     }
@@ -115,32 +126,42 @@ package struct ResumeClaims: Sendable, Equatable {
     ///
     /// Version (1 byte), then key id, session, epoch, subject, last response (0 bytes: none), and
     /// response, message and upstream of what is running (0 bytes each: nothing), each after its
-    /// length in 2 bytes, then rights (4) and expiry (8); numbers are big-endian.
+    /// length in 2 bytes, then rights (4) and expiry (8); numbers are big-endian. The second version goes on
+    /// with the upstream that has the last response (0 bytes: not said), after its length in 2 bytes, and the number
+    /// of open calls (1), each with its kind (1) and its id after its length (1).
     /// One sequence of bytes for one value, so equal claims have equal signatures.
     package func encoded(keyID: String) -> [UInt8] {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(192)
-        bytes.append(Self.version)
+        bytes.append(needsSecondVersion ? Version.second : Version.first)
         let texts = [
-            keyID, session, epoch, subject, lastUpstreamResponse ?? "", running?.response ?? "",
+            keyID, session, epoch, subject, conversation?.response ?? "", running?.response ?? "",
             running?.message ?? "", running?.upstream ?? "",
         ]
-        for text in texts {
-            // `init` has bounded all of them but the key's name, which the signer has.
-            append(UInt16(truncatingIfNeeded: text.utf8.count), to: &bytes)
-            bytes.append(literal: text)
-        }
+        for text in texts { append(text, to: &bytes) }
         append(rights.rawValue, to: &bytes)
         append(UInt64(expiresAt), to: &bytes)
+        guard needsSecondVersion, let conversation else { return bytes }
+        append(conversation.upstream ?? "", to: &bytes)
+        bytes.append(UInt8(truncatingIfNeeded: conversation.openCalls.count))
+        for call in conversation.openCalls {
+            bytes.append(call.kind.rawValue)
+            bytes.append(UInt8(truncatingIfNeeded: call.id.utf8.count))
+            bytes.append(literal: call.id)
+        }
         return bytes
+    }
+
+    private var needsSecondVersion: Bool {
+        conversation.map { $0.upstream != nil || !$0.openCalls.isEmpty } ?? false
     }
 
     /// Reads what `encoded(keyID:)` wrote; every other sequence of bytes is refused.
     package static func decode(_ bytes: [UInt8]) throws(DecodingFailure) -> ResumeClaims {
         var reader = ByteReader(rest: bytes[...])
-        guard let version = reader.integer(bytes: 1) else { throw .malformed }
-        guard version == UInt64(Self.version) else {
-            throw .wrongVersion(UInt8(truncatingIfNeeded: version))
+        guard let version = reader.byte() else { throw .malformed }
+        guard version == Version.first || version == Version.second else {
+            throw .wrongVersion(version)
         }
         guard let keyID = reader.text(), let session = reader.text(), let epoch = reader.text(),
             let subject = reader.text(), let response = reader.text(),
@@ -149,13 +170,19 @@ package struct ResumeClaims: Sendable, Equatable {
             runningResponse.isEmpty == runningMessage.isEmpty,
             runningResponse.isEmpty == runningUpstream.isEmpty,
             let rights = reader.integer(bytes: 4), let expiry = reader.integer(bytes: 8),
-            reader.rest.isEmpty, let expiresAt = Int64(exactly: expiry)
+            let expiresAt = Int64(exactly: expiry)
         else { throw .malformed }
+        var conversation = response.isEmpty ? nil : ConversationPlace(response: response)
+        if version == Version.second {
+            guard let place = reader.conversation(from: response) else { throw .malformed }
+            conversation = place
+        }
+        guard reader.rest.isEmpty else { throw .malformed }
         do {
             return try ResumeClaims(
                 keyID: keyID, session: session, epoch: epoch, subject: subject,
                 rights: Rights(rawValue: UInt32(truncatingIfNeeded: rights)),
-                lastUpstreamResponse: response.isEmpty ? nil : response,
+                conversation: conversation,
                 running: runningResponse.isEmpty
                     ? nil
                     : Running(
@@ -164,6 +191,12 @@ package struct ResumeClaims: Sendable, Equatable {
         } catch {
             throw .malformed
         }
+    }
+
+    private func append(_ text: String, to bytes: inout [UInt8]) {
+        // `init` has bounded all of them but the key's name, which the signer has.
+        append(UInt16(truncatingIfNeeded: text.utf8.count), to: &bytes)
+        bytes.append(literal: text)
     }
 
     private func append(_ value: some FixedWidthInteger, to bytes: inout [UInt8]) {
@@ -185,13 +218,31 @@ private struct ByteReader {
         return value
     }
 
-    /// UTF-8 after its length.
-    mutating func text() -> String? {
-        guard let count = integer(bytes: 2).map({ Int($0) }), rest.count >= count else {
+    mutating func byte() -> UInt8? { rest.popFirst() }
+
+    /// UTF-8 after its length, which takes 1 or 2 bytes.
+    mutating func text(lengthBytes: Int = 2) -> String? {
+        guard let count = integer(bytes: lengthBytes).map({ Int($0) }), rest.count >= count else {
             return nil
         }
         let text = String(validating: rest.prefix(count), as: UTF8.self)
         rest = rest.dropFirst(count)
         return text
+    }
+
+    /// What the second version says of the conversation, which the first could not: something at least.
+    mutating func conversation(from response: String) -> ConversationPlace? {
+        guard !response.isEmpty, let upstream = text(), let count = byte() else { return nil }
+        var calls: [OpenCall] = []
+        for _ in 0..<count {
+            guard let kind = byte().flatMap(OpenCall.Kind.init), let id = text(lengthBytes: 1)
+            else { return nil }
+            calls.append(OpenCall(kind, id))
+        }
+        let place = ConversationPlace(
+            response: response, upstream: upstream.isEmpty ? nil : upstream, openCalls: calls)
+        // Beyond a limit it would have left them out.
+        guard place.openCalls == calls, place.upstream != nil || !calls.isEmpty else { return nil }
+        return place
     }
 }

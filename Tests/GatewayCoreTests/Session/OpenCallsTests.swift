@@ -31,14 +31,31 @@ struct OpenCallsTests {
         #expect(Self.closed([], before: [Self.answer]).isEmpty)
     }
 
-    @Test("outputs for what is open, and of them those that an input leaves open")
+    @Test("what is open, and outputs for what an input leaves open")
     func outputs() {
         let bytes = { (items: [String]) in items.map { Array($0.utf8) } }
-        let open = OpenCalls.outputs(for: bytes([Self.text, Self.call]))
-        #expect(open == bytes([Self.closed]))
-        #expect(OpenCalls.outputs(for: bytes([Self.call, Self.answer])).isEmpty)
-        #expect(OpenCalls.unanswered(open, by: bytes([Self.text])) == open)
-        #expect(OpenCalls.unanswered(open, by: bytes([Self.text, Self.answer])).isEmpty)
+        let open = OpenCalls.open(in: bytes([Self.text, Self.call, Self.custom]))
+        #expect(open == [OpenCall(.function, "c1"), OpenCall(.custom, "c2")])
+        #expect(OpenCalls.open(in: bytes([Self.call, Self.answer])).isEmpty)
+        #expect(
+            OpenCalls.outputs(for: [open[0]], before: bytes([Self.text])) == bytes([Self.closed]))
+        #expect(OpenCalls.outputs(for: [open[0]], before: bytes([Self.text, Self.answer])).isEmpty)
+    }
+
+    @Test("an id is the same however it is spelled in JSON, and is spelled as JSON again")
+    func spelling() {
+        let open = OpenCalls.open(in: [
+            Array(#"{"type":"function_call","call_id":"\u0063\"1"}"#.utf8)
+        ])
+        #expect(open == [OpenCall(.function, "c\"1")])
+        let answer = #"{"type":"function_call_output","call_id":"c\u00221","output":""}"#
+        #expect(OpenCalls.outputs(for: open, before: [Array(answer.utf8)]).isEmpty)
+        #expect(
+            OpenCalls.outputs(for: open, before: []) == [
+                Array(
+                    #"{"type":"function_call_output","call_id":"c\"1","output":"This call was not run."}"#
+                        .utf8)
+            ])
     }
 
     @Test("each kind of call gets its kind of output, and only the open ones")

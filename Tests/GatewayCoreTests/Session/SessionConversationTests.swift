@@ -381,7 +381,7 @@ struct SessionConversationTests {
         script.message("m4", "[{\"a\":1}]")
         #expect(script.requests[3] == second, "nor is a failed one")
         script.ends(3, "incomplete")
-        #expect(script.machine.lastUpstreamID == Array("\"resp_3\"".utf8))
+        #expect(script.machine.conversationPlace(at: nil)?.response == "resp_3")
         script.message("m5", options: [("previous_response_id", "null")])
         #expect(
             script.requests[4] == Self.head
@@ -416,11 +416,39 @@ struct SessionConversationTests {
 
     @Test("a session that goes on from a lost one names that one's last response")
     func continuing() {
-        var script = SessionScript(continuing: "\"resp_old\"")
+        var script = SessionScript(continuing: ConversationPlace(response: "resp_old"))
         script.message("m1")
         #expect(
             script.requests[0] == Self.head
                 + #""store":false,"previous_response_id":"resp_old","input":"Hello"}"#)
+    }
+
+    @Test("a session that goes on from a lost one closes the calls that were open there")
+    func continuingOpenCalls() {
+        var lost = SessionScript()
+        lost.message("m1")
+        lost.begins(0)
+        lost.item(
+            0, #"{"type":"function_call","id":"fc_1","call_id":"c1","name":"f","arguments":"{}"}"#)
+        lost.ends(0)
+        let place = lost.machine.conversationPlace(at: "second")
+        #expect(
+            place
+                == ConversationPlace(
+                    response: "resp_0", upstream: "second", openCalls: [OpenCall(.function, "c1")]))
+        var script = SessionScript(continuing: place)
+        script.message("m2")
+        #expect(
+            script.requests[0] == Self.head
+                + #""store":false,"previous_response_id":"resp_0","input":["#
+                + #"{"type":"function_call_output","call_id":"c1","output":"This call was not run."},"#
+                + #"{"role":"user","content":"Hello"}]}"#)
+        #expect(
+            script.machine.conversationPlace(at: "second") == place,
+            "they are open until something is answered")
+        script.begins(0)
+        script.ends(0)
+        #expect(script.machine.conversationPlace(at: nil) == ConversationPlace(response: "resp_0"))
     }
 
     @Test("kept nowhere: every message stands alone")
@@ -475,7 +503,7 @@ struct SessionConversationTests {
             #"[{"type":"function_call_output","call_id":"c","output":"1"}, {"role":"user","content":"go"}]"#
         )
         #expect(script.requests[2] == kept + "]}")
-        #expect(script.machine.lastUpstreamID == nil)
+        #expect(script.machine.conversationPlace(at: "second") == nil)
     }
 
     @Test("of a turn that was cut short only what was said is kept", arguments: [true, false])

@@ -26,14 +26,15 @@ struct SessionScript {
 
     init(
         requests: UpstreamRequestBuilder = UpstreamRequestBuilder(), epoch: String = "e",
-        continuing: String? = nil, _ configure: (inout SessionSettings) -> Void = { _ in }
+        continuing: ConversationPlace? = nil,
+        _ configure: (inout SessionSettings) -> Void = { _ in }
     ) {
         var settings = SessionSettings { text in Array(SHA256.hex(text).utf8.prefix(8)) }
         configure(&settings)
         machine = SessionMachine(
             id: SessionID(node: 1, shard: 0, random: [UInt8](repeating: 7, count: 10)),
             epoch: epoch,
-            settings: settings, requests: requests, continuing: continuing.map { Array($0.utf8) },
+            settings: settings, requests: requests, continuing: continuing,
             now: now)
         attach(1)
         _ = took()
