@@ -71,3 +71,15 @@ Deno.test("a message that another page has asked, and left for another wording, 
   equal(browser.timesAsked(turn.id), 1);
   equal(ids(first.client), [one.id, other.id]);
 });
+
+Deno.test("what waits stays behind an edit of what was said before", async () => {
+  const { browser, first, one } = await twoPages();
+  first.isOnline = false;
+  const waiting = first.client.send("two");
+  const other = first.client.branch(one.id, "one, differently")!;
+  equal(ids(first.client), [other.id, waiting.id]);
+  first.isOnline = true;
+  await browser.run(8_000);
+  equal(browser.asked, [one.id, other.id, waiting.id]);
+  for (const { client } of browser.pages) equal(ids(client), [other.id, waiting.id]);
+});
