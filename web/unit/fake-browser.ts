@@ -173,4 +173,11 @@ export class FakeBrowser {
       for (let turn = 0; turn < 4; turn++) await Promise.resolve();
     }
   }
+
+  async until(condition: () => boolean, limit_ms = 10_000): Promise<void> {
+    for (let left = limit_ms; !condition(); left--) {
+      if (left === 0) throw new Error("it never came true");
+      await this.run(1);
+    }
+  }
 }

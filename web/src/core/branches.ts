@@ -70,9 +70,10 @@ export function switchBranch(
   return [...turns.slice(0, place), head, ...chosen.slice(1)];
 }
 
-/** Whether a message is among the turns, or on one of the ways that are not shown. */
-export function holds(turns: readonly Turn[], message: string): boolean {
-  return turns.some(({ id, alternatives = [] }) =>
-    id === message || alternatives.some((tail) => holds(tail, message))
-  );
+/** The turns, and those of the ways that are not shown. */
+export function* everyTurn(turns: readonly Turn[]): Generator<Turn> {
+  for (const turn of turns) {
+    yield turn;
+    for (const tail of turn.alternatives ?? []) yield* everyTurn(tail);
+  }
 }
