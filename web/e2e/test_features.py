@@ -347,6 +347,25 @@ def test_files_that_are_not_sent_yet_outlast_a_reload_in_their_tab_and_chat(chat
         ["here.txt", "more.txt"], *([f"left {n}"] for n in range(1, 7)), ["there.txt"]])
 
 
+def test_files_that_are_not_sent_yet_go_with_their_chat_in_every_tab(chat, chat_of, server):
+    page = chat.page
+    drafts = lambda: sorted(each["name"] for draft in chat.objects("drafts") for each in draft)
+    chat.ask("What is in them? [sim:hello]")
+    other = chat_of(server, context=page.context, path=re.sub(r"^[^#]*", "", page.url))
+    for tab, name in ((chat, "here.txt"), (other, "there.txt")):
+        tab.page.locator("[data-testid=picker]").set_input_files(
+            {"name": name, "mimeType": "text/plain", "buffer": b"words"})
+        tab.attached(1)
+    page.get_by_role("button", name="New chat").click()
+    page.locator("[data-testid=picker]").set_input_files(
+        {"name": "elsewhere.txt", "mimeType": "text/plain", "buffer": b"words"})
+    chat.eventually(lambda: drafts() == ["elsewhere.txt", "here.txt", "there.txt"])
+    page.locator(".sidebar .more").click()
+    page.get_by_role("button", name="Delete").click()
+    page.get_by_role("button", name="Really delete?").click()
+    chat.eventually(lambda: drafts() == ["elsewhere.txt"])
+
+
 def test_a_file_that_is_too_large_is_refused_before_it_is_sent(chat):
     chat.pick_large("film.bin", 9 << 20)
     expect(chat.page.locator(".composer-problem")).to_contain_text("film.bin is too large")

@@ -155,6 +155,26 @@ def test_two_tabs_stay_in_step(chat, chat_of, server):
     expect(chat.page.locator(".turn").last).to_have_attribute("data-status", "cancelled")
 
 
+def test_what_waits_in_a_tab_that_is_closed_outlasts_what_another_one_saves(chat, chat_of, server):
+    chat.ask(LONG.format(9000, 100), wait=False)
+    chat.text_grows()
+    address = re.sub(r"^[^#]*", "", chat.page.url)
+    other = chat_of(server, context=chat.page.context, path=address)
+    other.text_grows()
+    chat.ask("and then [sim:hello]", wait=False)
+    kept = lambda: [turn for session in other.sessions() for turn in session["turns"]]
+    other.eventually(lambda: [turn["delivery"] for turn in kept()] == ["accepted", "queued"])
+    chat.page.close()
+    other.page.keyboard.press("Escape")
+    other.eventually(lambda: "complete" in kept()[0]["answer"])
+    expect(other.page.locator(".turn")).to_have_count(1)
+    again = chat_of(server, context=other.page.context, path=address)
+    expect(again.page.locator(".turn")).to_have_count(2)
+    expect(again.page.locator(".turn").last).to_have_attribute("data-status", "completed")
+    expect(other.page.locator(".bubble").last).to_contain_text("and then")
+    expect(other.page.locator(".turn").last).to_have_attribute("data-status", "completed")
+
+
 def test_an_edit_in_one_tab_reaches_the_other(chat, chat_of, server):
     chat.ask("first [sim:hello]")
     chat.stored()

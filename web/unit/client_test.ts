@@ -512,7 +512,7 @@ Deno.test("a store that refuses is told of once, until it works again", () => {
 Deno.test("a store that cannot be read is told of once, and the conversation begins without it", async () => {
   const store = Object.assign(new MemoryStore(), {
     load: () => Promise.reject(new Error("InvalidStateError")),
-    save: () => true,
+    save: () => undefined,
   });
   const { world, begin, notices } = setUp(1, store);
   const client = begin();
@@ -626,112 +626,6 @@ Deno.test("a fresh session is told to other pages once the store has it, and the
   equal(gateway.started.filter((id) => id === turn.id).length, 1);
   equal(second.turns.at(-1)?.answer?.integrity, "verified");
   equal(second.connection.session, first.connection.session);
-});
-
-/** Pages that share a store, and a gateway where each `hello` that resumes nothing begins a session of its own. */
-function setUpPages() {
-  const { world, begin } = setUp();
-  const sessions: FakeGateway[] = [];
-  world.connect = (socket) => {
-    world.later(2, () => socket.accept());
-    socket.onSend = (hello) => {
-      if (hello.type !== "hello") return;
-      const token = hello.resume?.token;
-      let session = sessions.find((each) => token === `t_${each.session}_${each.epoch}`);
-      if (session === undefined) {
-        const { connect } = world;
-        session = new FakeGateway(world);
-        world.connect = connect;
-        session.session = `s_${sessions.length + 1}`;
-        sessions.push(session);
-      }
-      // It takes over a socket that is open already.
-      socket.accept = () => {};
-      session.accept(socket);
-      socket.onSend?.(hello);
-    };
-  };
-  const lose = () => sessions.forEach((each) => each.epoch = "e_lost");
-  const timesAsked = (id: string) =>
-    sessions.flatMap(({ started }) => started).filter((each) => each === id).length;
-  return { world, begin, lose, timesAsked };
-}
-
-Deno.test("a message that waits for a first connection is asked by one page, whichever have it", () => {
-  const { world, begin, timesAsked } = setUpPages();
-  world.isOnline = false;
-  const first = begin();
-  const turn = first.send("one");
-  const second = begin();
-  equal(second.turns.map(({ id }) => id), [turn.id]);
-  world.isOnline = true;
-  first.reconnect();
-  second.reconnect();
-  world.run(10_000);
-  equal(timesAsked(turn.id), 1);
-  for (const page of [first, second]) {
-    equal(page.turns.map(({ answer }) => answer?.integrity), ["verified"]);
-  }
-  equal(second.connection.session, first.connection.session);
-});
-
-Deno.test("a fresh start that has no session yet is taken over, and its message asked by one page", () => {
-  const { world, begin, timesAsked } = setUpPages();
-  const first = begin();
-  first.send("one");
-  world.run(4_000);
-  const second = begin();
-  world.run(1_000);
-  const turn = first.branch(first.turns[0]!.id, "one, differently")!;
-  void second.reload();
-  world.run(10_000);
-  equal(timesAsked(turn.id), 1);
-  for (const page of [first, second]) {
-    equal(page.turns.map(({ answer }) => answer?.integrity), ["verified"]);
-  }
-  equal(second.connection.session, first.connection.session);
-});
-
-Deno.test("what waits while the session is lost is asked in the one that takes its place, by whichever page", () => {
-  const { world, begin, lose, timesAsked } = setUpPages();
-  const first = begin();
-  first.send("one");
-  world.run(4_000);
-  const second = begin();
-  world.run(1_000);
-  world.isOnline = false;
-  for (const socket of world.sockets) socket.drop();
-  lose();
-  const turn = first.send("two");
-  world.isOnline = true;
-  second.reconnect();
-  first.reconnect();
-  world.run(10_000);
-  equal(timesAsked(turn.id), 1);
-  for (const page of [first, second]) {
-    equal(page.turns.map(({ answer }) => answer?.integrity), ["verified", "verified"]);
-  }
-  equal(second.connection.session, first.connection.session);
-});
-
-Deno.test("a message that another page has asked, and left for another wording, is not asked again", () => {
-  const { world, begin, timesAsked } = setUpPages();
-  const first = begin();
-  first.send("one");
-  world.run(4_000);
-  world.isOnline = false;
-  world.sockets.at(-1)!.drop();
-  const turn = first.send("two");
-  world.isOnline = true;
-  const second = begin();
-  world.run(4_000);
-  equal(turn.delivery, "queued");
-  equal(timesAsked(turn.id), 1);
-  const other = second.branch(turn.id, "two, differently")!;
-  void first.reload();
-  world.run(10_000);
-  equal(timesAsked(turn.id), 1);
-  equal(first.turns.map(({ id }) => id), [first.turns[0]!.id, other.id]);
 });
 
 Deno.test("a seam parts the items, and the text goes on over it", () => {

@@ -155,6 +155,8 @@ export class FakeGateway {
   faults: Faults = {};
   epoch = "e_aaaa";
   session = "s_000001aaaaaaaaaaaaaaaa";
+  /** What the ids of its responses begin with. */
+  responses = "r_";
   pieces = 12;
   every_ms = 10;
   refuse: Record<string, unknown> | undefined;
@@ -299,7 +301,7 @@ export class FakeGateway {
     }
     this.started.push(frame.id);
     this.append({ type: "message", id: frame.id, input: frame.input });
-    const response = `r_${"abcdefghijklmnopqrstuvwxyz"[this.started.length % 26]}`;
+    const response = `${this.responses}${"abcdefghijklmnopqrstuvwxyz"[this.started.length % 26]}`;
     this.append({ type: "response", response, message: frame.id, status: "in_progress" });
     let text = "";
     const script = this.script?.(frame.id);

@@ -1,7 +1,8 @@
 /** Sessions in IndexedDB: large enough for images, shared by the tabs of one origin, atomic per record. */
 
 import { type TextPiece, textPieces } from "../core/text-pieces.ts";
-import { mayReplace, type SessionStore, type StoredSession } from "../core/store.ts";
+import { mergeSessions } from "../core/merge.ts";
+import type { SessionStore, StoredSession } from "../core/store.ts";
 
 const DATABASE = "millrace";
 const VERSION = 3;
@@ -85,22 +86,20 @@ export class IndexedSessionStore implements SessionStore {
     });
   }
 
-  async save(key: string, record: StoredSession): Promise<boolean> {
+  save(key: string, record: StoredSession): Promise<StoredSession | undefined> {
     // The turns go on changing while the transaction waits: what is stored must stand at one position.
     const copy = structuredClone(record);
-    const pieces = textPieces(copy.turns);
-    const kept = await transact<boolean>(SESSIONS, "readwrite", (objects, answer, texts) => {
+    return transact<StoredSession>(SESSIONS, "readwrite", (objects, answer, texts) => {
       const request = objects.get(key);
       request.onsuccess = () => {
-        const may = mayReplace(request.result, copy);
-        if (may) {
-          objects.put(copy, key);
-          texts.put(pieces, key);
+        const merged = mergeSessions(request.result, copy);
+        if (merged !== request.result) {
+          objects.put(merged, key);
+          texts.put(textPieces(merged.turns), key);
         }
-        answer(may);
+        if (merged !== copy) answer(merged);
       };
     }, TEXTS);
-    return kept ?? false;
   }
 
   async remove(key: string): Promise<void> {

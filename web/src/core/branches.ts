@@ -15,7 +15,11 @@ export interface Branching {
   readonly place: number;
 }
 
-/** Goes on differently from `message`: with another wording, or only with another answer. */
+/**
+ * Goes on differently from `message`: with another wording, or only with another answer.
+ *
+ * What waits behind it goes on waiting.
+ */
 export function branchFrom(
   turns: readonly Turn[],
   message: string,
@@ -27,7 +31,8 @@ export function branchFrom(
   const old = turns[place];
   const said = input ?? old?.input;
   if (old === undefined || said === undefined) return undefined;
-  const tail = turns.slice(place).filter((turn) => turn.delivery !== "queued");
+  const after = turns.slice(place + 1);
+  const waits = ({ delivery }: Turn) => delivery === "queued";
   const { alternatives = [], version = alternatives.length, ...rest } = old;
   const turn: Turn = {
     ...fresh,
@@ -36,13 +41,13 @@ export function branchFrom(
     version: alternatives.length + 1,
     alternatives: [
       ...alternatives.slice(0, version),
-      [rest, ...tail.slice(1)],
+      [rest, ...after.filter((each) => !waits(each))],
       ...alternatives.slice(version),
     ],
   };
   const chosen = options ?? old.options;
   if (chosen !== undefined) turn.options = chosen;
-  return { turns: [...turns.slice(0, place), turn], turn, place };
+  return { turns: [...turns.slice(0, place), turn, ...after.filter(waits)], turn, place };
 }
 
 /** The turns with another of the ways shown that part at `message`; nothing when that is the one shown. */
@@ -65,9 +70,10 @@ export function switchBranch(
   return [...turns.slice(0, place), head, ...chosen.slice(1)];
 }
 
-/** Whether a message is among the turns, or on one of the ways that are not shown. */
-export function holds(turns: readonly Turn[], message: string): boolean {
-  return turns.some(({ id, alternatives = [] }) =>
-    id === message || alternatives.some((tail) => holds(tail, message))
-  );
+/** The turns, and those of the ways that are not shown. */
+export function* everyTurn(turns: readonly Turn[]): Generator<Turn> {
+  for (const turn of turns) {
+    yield turn;
+    for (const tail of turn.alternatives ?? []) yield* everyTurn(tail);
+  }
 }

@@ -1,8 +1,9 @@
-import { branchFrom, holds, switchBranch } from "./branches.ts";
+import { branchFrom, switchBranch } from "./branches.ts";
 import { ChangeFeed } from "./change-feed.ts";
 import type { Change, ConnectionState } from "./connection-state.ts";
 import type { Environment, PageSignal } from "./environment.ts";
 import { Link, type LinkOptions, SEQUENCE_FAULT } from "./link.ts";
+import { isSameLife, mergeSessions } from "./merge.ts";
 import { newRandomId, nextRetryId } from "./message-id.ts";
 import { Outbox } from "./outbox.ts";
 import {
@@ -95,14 +96,12 @@ export class ChatStreamClient {
       key: this.key,
       record: () => this.#record(),
       isRunning: isRunningAny,
-      stored: (session) => {
-        this.#feed.emit({ type: "stored", session });
-        this.#sendWhatWaited();
-      },
-      superseded: () => void this.reload(),
+      stored: (session) => this.#feed.emit({ type: "stored", session }),
+      differs: (stored) => this.#heed(stored),
+      answered: () => this.#flush(),
       failed: (error) => {
         this.#feed.notice({ type: "not_saved", message: String(error) });
-        this.#sendWhatWaited();
+        this.#flush();
       },
     });
   }
@@ -151,10 +150,11 @@ export class ChatStreamClient {
   }
 
   #adopt(record: StoredSession | undefined): void {
-    const kept = record?.turns ?? [];
-    const written = this.#transcript.turns; // What was sent before the store had answered.
-    this.#transcript.replace([...kept, ...written.filter(({ id }) => !holds(kept, id))]);
-    this.#place.adopt(record);
+    const own = this.#record(); // What the store has not heard of, or not yet.
+    const merged = record && own ? mergeSessions(record, own) : record ?? own;
+    this.#transcript.replace(merged?.turns ?? []);
+    this.#transcript.discarded = merged?.discarded ?? [];
+    this.#place.adopt(merged);
     this.#keeper.adopt(record);
     for (const turn of this.#transcript.turns) {
       if (turn.stopping && !isSettled(turn)) this.#outbox.resumeCancel(turn);
@@ -164,8 +164,8 @@ export class ChatStreamClient {
   /** Leaves for good: saves, closes the socket, forgets its timers. A running response goes on at the gateway. */
   dispose(): void {
     if (this.#disposed) return;
-    this.#keeper.save();
     this.#disposed = true;
+    this.#keeper.save();
     this.#stopObserving?.();
     this.#keeper.close();
     this.#outbox.close();
@@ -184,18 +184,45 @@ export class ChatStreamClient {
   reload(): Awaitable<void> {
     if (this.#disposed) return;
     const adopt = (record: StoredSession | undefined) => {
-      const { generation, session } = this.#place;
-      if (this.#disposed || record === undefined || record.generation < generation) return;
-      if (record.generation === generation && record.session === session) return;
-      this.#link.drop();
-      this.#transcript.replace(this.turns.filter((turn) => turn.delivery === "queued"));
-      this.#adopt(record);
-      this.#feed.turns();
-      this.#feed.notice({ type: "superseded" });
-      this.#link.connect();
+      if (record !== undefined && !isSameLife(record, this.#place.stored())) this.#takeOver(record);
     };
     const loaded = this.#keeper.load();
     return loaded instanceof Promise ? loaded.then(adopt) : adopt(loaded);
+  }
+
+  /** Goes on from where another page is. */
+  #takeOver(record: StoredSession): void {
+    const { generation, session } = this.#place;
+    if (this.#disposed || record.generation < generation) return;
+    this.#link.drop();
+    this.#adopt(record);
+    this.#feed.turns();
+    if (record.generation > generation || record.session !== session) {
+      this.#feed.notice({ type: "superseded" });
+    }
+    this.#link.connect();
+  }
+
+  /**
+   * The store keeps more than this page has saved.
+   *
+   * In a session that is new to the page all of that is taken over. In one that it knows the log tells it the rest,
+   * but not what has become of messages that are not in it.
+   */
+  #heed(stored: StoredSession): void {
+    const place = this.#place.stored(), own = this.#record();
+    if (own === undefined || !isSameLife(stored, place) || !this.#keeper.has(place)) {
+      return this.#takeOver(stored);
+    }
+    const isAhead = stored.seq > place.seq; // Then an answer may be one that the log brings.
+    const turns = stored.turns.filter((turn) =>
+      isSettled(turn) && !(isAhead && turn.answer) && this.#transcript.turn(turn.id) !== undefined
+    );
+    const merged = mergeSessions({ ...stored, ...place, turns }, own);
+    if (merged === own) return;
+    this.#transcript.replace(merged.turns);
+    this.#transcript.discarded = merged.discarded ?? [];
+    this.#feed.turns();
   }
 
   #pageSignal(signal: PageSignal): void {
@@ -218,7 +245,8 @@ export class ChatStreamClient {
     this.#transcript.add(turn);
     this.#feed.turns();
     this.#flush();
-    this.#keeper.save(); // At once: what was written must not depend on what happens next.
+    // At once: what was written must not depend on what happens next.
+    if (turn.delivery !== "sent") this.#keeper.save();
     return turn;
   }
 
@@ -238,6 +266,7 @@ export class ChatStreamClient {
       }
     }
     this.#flush();
+    this.#keeper.save(); // At once: no other page must send what was withdrawn.
   }
 
   /**
@@ -258,11 +287,11 @@ export class ChatStreamClient {
     const turn = this.#transcript.turn(message);
     if (turn === undefined || turn.answer !== undefined || turn.delivery === "sent") return;
     this.#remove(turn);
-    this.#keeper.schedule();
+    this.#keeper.save();
   }
 
   #remove(turn: Turn): void {
-    this.#transcript.replace(this.#transcript.turns.filter((each) => each !== turn));
+    this.#transcript.discard(turn);
     this.#feed.turns();
   }
 
@@ -271,19 +300,15 @@ export class ChatStreamClient {
    * own, and one of the two is left.
    */
   get #maySend(): boolean {
-    return this.#link.isReady && !this.#isReplaying && this.#keeper.isAgreed(this.#place.session);
+    return !this.#disposed && this.#link.isReady && !this.#isReplaying &&
+      this.#keeper.isAgreed(this.#place.stored());
   }
 
   #flush(): void {
     if (!this.#maySend) return;
-    this.#outbox.flush();
+    const hasSent = this.#outbox.flush();
     this.#link.arm();
-  }
-
-  #sendWhatWaited(): void {
-    if (this.#disposed || !this.#maySend) return;
-    this.#flush();
-    this.#keeper.save(); // At once: another page that opens now must find that it was sent.
+    if (hasSent) this.#keeper.save(); // At once: another page that opens now must find that it was sent.
   }
 
   // MARK: branches
@@ -323,9 +348,9 @@ export class ChatStreamClient {
     this.#outbox.forgetCancels();
     this.#place.leave(unknown);
     this.#feed.turns();
-    this.#keeper.save();
     this.#link.worked();
     this.#link.connect();
+    this.#keeper.save();
   }
 
   // MARK: losing
@@ -413,10 +438,9 @@ export class ChatStreamClient {
     this.#replayEnd = frame.recovered ? frame.seq : 0;
     this.#link.ready(frame);
     if (asked !== undefined && this.#isReplaying) this.#feed.hold();
+    // What waits is sent once the store has this session and no other page's, and as far as none has taken it back.
+    this.#keeper.agree();
     this.#caughtUp();
-    // What waits is sent once the store has this session, and no other page's.
-    if (this.#keeper.has(this.#place.session)) this.#keeper.schedule();
-    else this.#keeper.save();
     this.#link.arm();
   }
 
@@ -464,9 +488,9 @@ export class ChatStreamClient {
       this.#link.worked();
     }
     if (this.#replayEnd > 0) this.#caughtUp();
-    else if (frame.type === "complete" || frame.type === "message") this.#flush();
+    else if (frame.type === "message") this.#flush();
     if (frame.type !== "complete") return this.#keeper.schedule();
-    this.#keeper.save();
+    this.#keeper.agree(); // Then follows what waited for the answer.
     this.#link.leaveDraining();
   }
 
@@ -501,11 +525,13 @@ export class ChatStreamClient {
   // MARK: keeping
 
   #record(): StoredSession | undefined {
-    if (this.turns.length === 0 && this.#place.generation === 0) return undefined;
+    const { turns, discarded } = this.#transcript;
+    if (turns.length + discarded.length + this.#place.generation === 0) return undefined;
     return {
       version: 1,
       ...this.#place.stored(),
-      turns: this.#transcript.turns,
+      turns,
+      discarded,
       saved: this.#environment.date(),
     };
   }

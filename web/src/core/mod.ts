@@ -6,6 +6,7 @@ export * from "./client.ts";
 export * from "./connection-state.ts";
 export * from "./environment.ts";
 export { historyItems } from "./history.ts";
+export { mergeSessions } from "./merge.ts";
 export { splitRetryId } from "./message-id.ts";
 export * from "./protocol.ts";
 export { sha256Hex } from "./sha256.ts";

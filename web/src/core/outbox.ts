@@ -69,9 +69,10 @@ export class Outbox {
 
   // MARK: sending
 
-  /** Says everything that may be said now: cancels first, then messages in order. */
-  flush(): void {
-    if (!this.#host.maySend()) return;
+  /** Says everything that may be said now: cancels first, then messages in order. Answers whether a message was sent. */
+  flush(): boolean {
+    if (!this.#host.maySend()) return false;
+    let hasSent = false;
     this.#writeCancels();
     for (const turn of [...this.#host.transcript.turns]) {
       if (turn.delivery !== "queued" && turn.delivery !== "sent") continue;
@@ -79,8 +80,10 @@ export class Outbox {
       if (this.#host.sequential && this.#someoneElseIsBusy(turn)) break;
       if (turn.delivery === "sent" && this.#sentOn.get(turn.id) === this.#host.life()) continue;
       this.#send(turn);
-      if (!this.#host.maySend()) return;
+      hasSent ||= turn.delivery === "sent";
+      if (!this.#host.maySend()) break;
     }
+    return hasSent;
   }
 
   #writeCancels(): void {

@@ -1,5 +1,6 @@
 import { Alarm } from "./alarm.ts";
 import type { Environment } from "./environment.ts";
+import { isSameLife, type Life } from "./merge.ts";
 import type { Awaitable, SessionStore, StoredSession } from "./store.ts";
 
 export interface SessionKeeperHost {
@@ -11,8 +12,10 @@ export interface SessionKeeperHost {
   isRunning(): boolean;
   /** The store has a session that it had not before. */
   stored(session: string): void;
-  /** The store has a newer life of this conversation, which another page began. */
-  superseded(): void;
+  /** The store keeps this, and not what it was given: other pages have written, asked or taken back something. */
+  differs(stored: StoredSession): void;
+  /** What waited for the store may be sent. */
+  answered(): void;
   /** The store has refused: told once, not with every attempt, until it works again. */
   failed(error: unknown): void;
 }
@@ -25,7 +28,8 @@ export class SessionKeeper {
   readonly #host: SessionKeeperHost;
   readonly #alarm: Alarm;
   #closed = false;
-  #session: string | undefined;
+  #life: Life | undefined;
+  #isAsking = false;
   #hasFailed = false;
 
   constructor(host: SessionKeeperHost) {
@@ -45,21 +49,28 @@ export class SessionKeeper {
 
   /** Goes on from a record that the store had. */
   adopt(record: StoredSession | undefined): void {
-    this.#session = record?.session;
+    this.#life = record;
   }
 
-  /** Whether another page that opens now finds this session. */
-  has(session: string | undefined): boolean {
-    return this.#session === session;
+  /** Whether another page that opens now goes on in the same session. */
+  has(life: Life): boolean {
+    return this.#life !== undefined && isSameLife(this.#life, life);
   }
 
   /**
-   * Whether the conversation goes on in this session, whatever other pages have: the store has it and no other.
+   * Whether the conversation goes on in this session, whatever other pages have: the store has it and no other, and
+   * what they have written in it is known.
    *
    * Where the store refuses, pages cannot agree on one, and each goes on in its own.
    */
-  isAgreed(session: string | undefined): boolean {
-    return this.#hasFailed || this.has(session);
+  isAgreed(life: Life): boolean {
+    return this.#hasFailed || (!this.#isAsking && this.has(life));
+  }
+
+  /** Saves, and agrees to nothing before the store has answered. */
+  agree(): void {
+    this.#isAsking = true;
+    this.save();
   }
 
   schedule(): void {
@@ -72,10 +83,7 @@ export class SessionKeeper {
     this.#alarm.clear();
     const record = this.#host.record();
     if (record === undefined) return;
-    const kept = (answer: boolean) => {
-      if (answer) this.#kept(record);
-      else this.#host.superseded();
-    };
+    const kept = (other: StoredSession | undefined) => this.#kept(record, other);
     const failed = (error: unknown) => this.#failed(error);
     try {
       const saved = this.#host.store.save(this.#host.key, record);
@@ -86,11 +94,16 @@ export class SessionKeeper {
     }
   }
 
-  #kept({ session }: StoredSession): void {
-    this.#hasFailed = false;
-    if (session === undefined || this.has(session) || this.#closed) return;
-    this.#session = session;
-    this.#host.stored(session);
+  #kept(record: StoredSession, other: StoredSession = record): void {
+    if (this.#closed) return;
+    this.#hasFailed = this.#isAsking = false;
+    const isNew = !this.has(record) && isSameLife(other, record);
+    if (other !== record) this.#host.differs(other);
+    if (isNew) {
+      this.#life = record;
+      if (record.session !== undefined) this.#host.stored(record.session);
+    }
+    this.#host.answered();
   }
 
   #failed(error: unknown): void {

@@ -1,5 +1,6 @@
 /** Where a session is kept between two lives of the page. Replaceable: pass your own `SessionStore`. */
 
+import { mergeSessions } from "./merge.ts";
 import type { TextPiece } from "./text-pieces.ts";
 import type { Turn } from "./turn.ts";
 
@@ -20,6 +21,8 @@ export interface StoredSession {
   readonly turns: Turn[];
   /** Number of leading turns that the gateway's session does not know of. */
   readonly unknown_turns: number;
+  /** Messages that were taken out of it, so that a page that still has them leaves them out too. */
+  readonly discarded?: readonly string[];
   readonly saved: number;
 }
 
@@ -28,11 +31,12 @@ export type Awaitable<T> = T | Promise<T>;
 export interface SessionStore {
   load(key: string): Awaitable<StoredSession | undefined>;
   /**
-   * Keeps the record, unless a newer generation is there: then it answers `false`.
+   * Keeps what `mergeSessions` makes of the record and what is there, in one transaction.
    *
-   * The first message of a session is sent once it has answered, so that two pages never ask the same in two sessions.
+   * It answers with what it keeps, or with nothing where that is the record. What waits is sent once it has answered,
+   * so that two pages never ask the same in two sessions.
    */
-  save(key: string, record: StoredSession): Awaitable<boolean>;
+  save(key: string, record: StoredSession): Awaitable<StoredSession | undefined>;
   remove(key: string): Awaitable<void>;
   /**
    * What these sessions say, for a search; those that are not kept are left out.
@@ -42,31 +46,23 @@ export interface SessionStore {
   texts?(keys: readonly string[]): Awaitable<ReadonlyMap<string, readonly TextPiece[]>>;
 }
 
-/**
- * Whether `record` may take the place of `kept`.
- *
- * The newer generation wins; between two fresh starts of the same generation the first to be kept wins, and the
- * other page takes it over.
- */
-export function mayReplace(kept: StoredSession | undefined, record: StoredSession): boolean {
-  if (kept === undefined || kept.generation < record.generation) return true;
-  if (kept.generation > record.generation) return false;
-  return kept.session === undefined || kept.session === record.session;
-}
-
 /** Forgets with the page. For tests, servers, and pages that may keep nothing. */
 export class MemoryStore implements SessionStore {
   readonly #records = new Map<string, string>();
 
   load(key: string): StoredSession | undefined {
+    return this.#kept(key);
+  }
+
+  #kept(key: string): StoredSession | undefined {
     const text = this.#records.get(key);
     return text === undefined ? undefined : JSON.parse(text) as StoredSession;
   }
 
-  save(key: string, record: StoredSession): boolean {
-    if (!mayReplace(this.load(key), record)) return false;
-    this.#records.set(key, JSON.stringify(record));
-    return true;
+  save(key: string, record: StoredSession): StoredSession | undefined {
+    const merged = mergeSessions(this.#kept(key), record);
+    this.#records.set(key, JSON.stringify(merged));
+    return merged === record ? undefined : merged;
   }
 
   remove(key: string): void {

@@ -1,5 +1,6 @@
 import { finish } from "./finish.ts";
 import { turnsOfHistory } from "./history.ts";
+import { MAXIMUM_DISCARDED } from "./merge.ts";
 import { applyItem, applyTool, applyUpstream } from "./output-item.ts";
 import type {
   DeltaEvent,
@@ -10,11 +11,21 @@ import type {
   SnapshotResponse,
   StateFrame,
 } from "./protocol.ts";
-import { type Answer, isRunning, isSettled, itemText, type OutputItem, type Turn } from "./turn.ts";
+import {
+  type Answer,
+  interrupt,
+  isRunning,
+  isSettled,
+  itemText,
+  type OutputItem,
+  type Turn,
+} from "./turn.ts";
 
 /** The turns of one session after a number of events, and the functions that apply the next one. */
 export class Transcript {
   turns: Turn[];
+  /** Messages that were taken out: no other page brings them back. */
+  discarded: readonly string[] = [];
   /** Counts changes of the order that leave the number of turns as it was. */
   orderRevision = 0;
   readonly #byResponse = new Map<string, Turn>();
@@ -47,6 +58,12 @@ export class Transcript {
   replace(turns: Turn[]): void {
     this.turns = turns;
     this.#reindex();
+  }
+
+  /** Takes a turn out for good. */
+  discard(turn: Turn): void {
+    this.discarded = [...this.discarded, turn.id].slice(-MAXIMUM_DISCARDED);
+    this.replace(this.turns.filter((each) => each !== turn));
   }
 
   #reindex(): void {
@@ -226,21 +243,8 @@ export class Transcript {
     return turn;
   }
 
-  /** The session is gone: what was running can never be known to have ended. */
+  /** Their session is gone; returns the turns that changes. */
   interrupt(): Turn[] {
-    const changed: Turn[] = [];
-    for (const turn of this.turns) {
-      if (turn.answer !== undefined && isRunning(turn)) {
-        turn.answer.status = "interrupted";
-        delete turn.answer.activity;
-        delete turn.stopping;
-        changed.push(turn);
-      } else if (turn.delivery === "sent" || (turn.delivery === "accepted" && !turn.answer)) {
-        turn.delivery = "unconfirmed";
-        delete turn.stopping;
-        changed.push(turn);
-      }
-    }
-    return changed;
+    return this.turns.filter(interrupt);
   }
 }

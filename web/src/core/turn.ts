@@ -123,6 +123,21 @@ export function isSettled(turn: Turn): boolean {
     : !isRunning(turn);
 }
 
+/** Its session is gone: what was going on there can never be known to have ended. Answers whether anything was. */
+export function interrupt(turn: Turn): boolean {
+  const { answer, delivery } = turn;
+  if (answer !== undefined && isRunning(turn)) {
+    answer.status = "interrupted";
+    delete answer.activity;
+  } else if (delivery === "sent" || (delivery === "accepted" && answer === undefined)) {
+    turn.delivery = "unconfirmed";
+  } else {
+    return false;
+  }
+  delete turn.stopping;
+  return true;
+}
+
 /** All text of an answer, items separated by a blank line, except where one goes on in the middle of the text. */
 export function answerText(answer: Answer | undefined): string {
   let whole = "", last = -1;

@@ -13,7 +13,9 @@ import type { Conversation } from "../core/conversations.ts";
 import type { MarkedPart } from "../core/marked-text.ts";
 import type { MessageKey } from "../i18n/en.ts";
 import type { Conversations } from "../vue/useConversations.ts";
+import { attachmentDrafts } from "./attachment-drafts.ts";
 import { useUi } from "./context.ts";
+import { drafts } from "./drafts.ts";
 import { icon } from "./Icon.tsx";
 import { Toasts } from "./Toasts.tsx";
 
@@ -92,6 +94,8 @@ export const Sidebar = defineComponent<SidebarProps>((props) => {
     menu.value = "";
     // It is off the list; where the browser keeps nothing there is nothing to delete.
     void conversations.remove(id).catch(() => {});
+    drafts.write(id, "");
+    void attachmentDrafts.remove(id);
     if (id === props.current) props.onNew();
     else void focusOn(id);
   };

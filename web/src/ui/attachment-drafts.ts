@@ -28,7 +28,8 @@ export const attachmentDrafts = {
     try {
       const now = environment.date();
       const old = placeOf(key);
-      const place = `${now}.${environment.random()}`; // In the order of their age, since their last change.
+      // In the order of their age, since their last change.
+      const place = `${now}.${environment.random()}.${key}`;
       if (attached.length === 0) sessionStorage.removeItem(PREFIX + key);
       else sessionStorage.setItem(PREFIX + key, place);
       await transact(DRAFTS, "readwrite", (objects) => {
@@ -41,6 +42,21 @@ export const attachmentDrafts = {
       });
     } catch {
       // As above.
+    }
+  },
+
+  /** The chat is gone, and with it what any tab has attached to it. */
+  async remove(key: string): Promise<void> {
+    try {
+      sessionStorage.removeItem(PREFIX + key);
+      await transact(DRAFTS, "readwrite", (objects) => {
+        const request = objects.getAllKeys();
+        request.onsuccess = () =>
+          request.result.filter((place) => String(place).endsWith(`.${key}`))
+            .forEach((place) => objects.delete(place));
+      });
+    } catch {
+      // Where nothing can be deleted, nothing was kept.
     }
   },
 };

@@ -1,0 +1,280 @@
+/// <reference lib="deno.ns" />
+/** Several pages of one conversation: what each of them writes, asks and takes back, with a store in common. */
+
+import type { ChatStreamClient } from "../src/core/client.ts";
+import { everyTurn } from "../src/core/branches.ts";
+import { isSettled, type Turn } from "../src/core/turn.ts";
+import { equal, ok } from "./assert.ts";
+import { FakeBrowser, type FakePage } from "./fake-browser.ts";
+
+const ids = ({ turns }: Pick<ChatStreamClient, "turns">) => turns.map(({ id }) => id);
+const statuses = ({ turns }: ChatStreamClient) =>
+  turns.map(({ answer, delivery }) => answer?.integrity ?? delivery);
+
+/** Two pages that have heard the answer to a first message. */
+async function twoPages() {
+  const browser = new FakeBrowser();
+  const first = browser.open();
+  const one = first.client.send("one");
+  await browser.run(4_000);
+  const second = browser.open();
+  await browser.run(1_000);
+  return { browser, first, second, one };
+}
+
+Deno.test("a message that waits for a first connection is asked by one page, whichever have it", async () => {
+  const browser = new FakeBrowser();
+  const first = browser.open(false), turn = first.client.send("one");
+  const second = browser.open(false);
+  equal(ids(second.client), [turn.id]);
+  first.isOnline = second.isOnline = true;
+  await browser.run(10_000);
+  equal(browser.asked, [turn.id]);
+  for (const { client } of browser.pages) equal(statuses(client), ["verified"]);
+  equal(second.client.connection.session, first.client.connection.session);
+});
+
+Deno.test("a fresh start that has no session yet is taken over, and its message asked by one page", async () => {
+  const { browser, first, second, one } = await twoPages();
+  const turn = first.client.branch(one.id, "one, differently")!;
+  void second.client.reload();
+  await browser.run(10_000);
+  equal(browser.asked, [one.id, turn.id]);
+  for (const { client } of browser.pages) equal(statuses(client), ["verified"]);
+  equal(second.client.connection.session, first.client.connection.session);
+});
+
+Deno.test("what waits while the session is lost is asked in the one that takes its place, by whichever page", async () => {
+  const { browser, first, second, one } = await twoPages();
+  first.isOnline = second.isOnline = false;
+  browser.restartGateway();
+  const turn = first.client.send("two");
+  second.isOnline = first.isOnline = true;
+  await browser.run(10_000);
+  equal(browser.asked, [one.id, turn.id]);
+  for (const { client } of browser.pages) equal(statuses(client), ["verified", "verified"]);
+  equal(second.client.connection.session, first.client.connection.session);
+});
+
+Deno.test("a message that another page has asked, and left for another wording, is not asked again", async () => {
+  const browser = new FakeBrowser();
+  const first = browser.open(), one = first.client.send("one");
+  await browser.run(4_000);
+  first.isOnline = false;
+  const turn = first.client.send("two");
+  const second = browser.open();
+  await browser.run(4_000);
+  equal(turn.delivery, "queued");
+  equal(browser.timesAsked(turn.id), 1);
+  const other = second.client.branch(turn.id, "two, differently")!;
+  void first.client.reload();
+  first.isOnline = true;
+  await browser.run(10_000);
+  equal(browser.timesAsked(turn.id), 1);
+  equal(ids(first.client), [one.id, other.id]);
+});
+
+Deno.test("a message that waits in one page outlasts what another one saves", async () => {
+  const { browser, first, second, one } = await twoPages();
+  first.isOnline = false;
+  const waiting = first.client.send("from a dead zone");
+  const asked = second.client.send("meanwhile");
+  await browser.run(4_000);
+  first.close();
+  second.close();
+  const again = browser.open();
+  await browser.run(4_000);
+  equal(ids(again.client), [one.id, asked.id, waiting.id]);
+  equal(statuses(again.client), ["verified", "verified", "verified"]);
+  equal(browser.timesAsked(waiting.id), 1);
+});
+
+Deno.test("a message that was sent and not confirmed outlasts what another page saves", async () => {
+  const { browser, first, second, one } = await twoPages();
+  browser.world.sockets[0]!.onSend = () => {};
+  const turn = first.client.send("on its way");
+  equal(turn.delivery, "sent");
+  first.close("killed");
+  second.client.send("meanwhile");
+  second.close();
+  const again = browser.open();
+  await browser.run(8_000);
+  ok(ids(again.client).includes(turn.id));
+  equal(again.client.turns.length, 3);
+  equal(again.client.turns[0]!.id, one.id);
+  equal(browser.timesAsked(turn.id), 1);
+});
+
+Deno.test("a fresh start of another page keeps what this one has sent and nobody has confirmed", async () => {
+  const { browser, first, second, one } = await twoPages();
+  browser.world.sockets[0]!.onSend = () => {};
+  const turn = first.client.send("on its way");
+  const other = second.client.branch(one.id, "one, differently")!;
+  await browser.run(4_000);
+  for (const { client } of browser.pages) {
+    equal(ids(client), [other.id, turn.id]);
+    equal(statuses(client), ["verified", "unconfirmed"]);
+  }
+  first.client.retry(turn.id);
+  await browser.run(4_000);
+  for (const { client } of browser.pages) equal(ids(client), [other.id, `${turn.id}:2`]);
+  equal(browser.asked, [one.id, other.id, `${turn.id}:2`]);
+});
+
+Deno.test("a page that slept through a restart keeps what others have asked before and after it", async () => {
+  const { browser, first, second } = await twoPages();
+  first.isOnline = false;
+  const before = second.client.send("before");
+  await browser.run(4_000);
+  browser.restartGateway();
+  await browser.run(4_000);
+  const after = second.client.send("after");
+  await browser.run(4_000);
+  second.close();
+  first.isOnline = true;
+  await browser.run(4_000);
+  equal(ids(first.client).slice(1), [before.id, after.id]);
+  const last = first.client.send("last");
+  await browser.run(4_000);
+  first.close();
+  const again = browser.open();
+  await browser.run(4_000);
+  equal(ids(again.client).slice(1), [before.id, after.id, last.id]);
+  equal(statuses(again.client).slice(1), ["verified", "verified", "verified"]);
+});
+
+Deno.test("a session that takes the place of a lost one is told what other pages had asked in that", async () => {
+  const { browser, first, second } = await twoPages();
+  first.isOnline = false;
+  second.client.send("unheard of");
+  await browser.run(4_000);
+  second.close("killed");
+  browser.restartGateway();
+  first.isOnline = true;
+  await browser.run(4_000);
+  first.client.send("last");
+  const told = browser.world.sockets.at(-1)!.sent.find((frame) => frame.type === "message");
+  const items = told?.type === "message" ? told.input as { role: string; content: string }[] : [];
+  const asked = items.flatMap(({ role, content }) => role === "user" ? [content] : []);
+  equal(asked, ["one", "unheard of", "last"]);
+});
+
+Deno.test("what another page asked of a session that is forgotten is not asked again", async () => {
+  const { browser, first, second } = await twoPages();
+  first.isOnline = second.isOnline = false;
+  const turn = first.client.send("once");
+  second.close();
+  const third = browser.open();
+  await browser.until(() => browser.timesAsked(turn.id) === 1);
+  equal(turn.delivery, "queued");
+  third.close("killed");
+  browser.restartGateway();
+  first.isOnline = true;
+  await browser.run(10_000);
+  equal(browser.timesAsked(turn.id), 1);
+  equal(statuses(first.client), ["verified", "unconfirmed"]);
+});
+
+Deno.test("what one page takes back no other sends, nor keeps", async () => {
+  for (const take of ["stop", "discard"] as const) {
+    const { browser, first, second } = await twoPages();
+    first.isOnline = second.isOnline = false;
+    const turn = first.client.send("better not");
+    second.close();
+    const third = browser.open(false);
+    equal(ids(third.client), ids(first.client));
+    first.client[take](turn.id);
+    third.isOnline = true;
+    await browser.run(4_000);
+    first.isOnline = true;
+    await browser.run(4_000);
+    equal(browser.timesAsked(turn.id), 0, take);
+    const left = take === "stop" ? ["verified", "withdrawn"] : ["verified"];
+    for (const { client } of browser.pages) equal(statuses(client), left, take);
+    first.close();
+    third.close();
+    equal(statuses(browser.open(false).client), left, take);
+  }
+});
+
+Deno.test("what waits stays behind an edit of what was said before", async () => {
+  const { browser, first, one } = await twoPages();
+  first.isOnline = false;
+  const waiting = first.client.send("two");
+  const other = first.client.branch(one.id, "one, differently")!;
+  equal(ids(first.client), [other.id, waiting.id]);
+  first.isOnline = true;
+  await browser.run(8_000);
+  equal(browser.asked, [one.id, other.id, waiting.id]);
+  for (const { client } of browser.pages) equal(ids(client), [other.id, waiting.id]);
+});
+
+/** Two pages, and everything that can happen to them; each message that is written must be told of in the end. */
+async function live(seed: number) {
+  const browser = new FakeBrowser(seed, seed % 2 === 0 ? 0 : 30);
+  const { world } = browser;
+  const written = new Set<string>(), discarded = new Set<string>();
+  const one = <T>(from: readonly T[]) => from[Math.floor(world.random() * from.length)];
+  const note = (turn: Turn | undefined) => turn !== undefined && written.add(turn.id);
+  const settledOf = ({ client }: FakePage) =>
+    client.turns.filter((turn) => isSettled(turn) && turn.input !== undefined);
+  /** What is left of it goes with it; of one with other ways that would be those. */
+  const isPlain = ({ alternatives }: Turn) => alternatives === undefined;
+  browser.open();
+  browser.open();
+  for (let step = 0; step < 60; step++) {
+    const page = one(browser.pages)!, chance = world.random();
+    if (chance < 0.16 && written.size < 10) {
+      note(page.client.send(`message ${written.size}`));
+    } else if (chance < 0.24) {
+      const turn = one(
+        page.client.turns.filter((turn) => turn.delivery === "queued" && isPlain(turn)),
+      );
+      if (turn !== undefined) {
+        page.client.discard(turn.id);
+        written.delete(turn.id);
+        // Another one that has a connection may be just about to send it.
+        const isAlone = browser.pages.every((each) => each === page || !each.isOnline);
+        if (isAlone && browser.timesAsked(turn.id) === 0) discarded.add(turn.id);
+      }
+    } else if (chance < 0.40) {
+      page.isOnline = !page.isOnline;
+    } else if (chance < 0.50) {
+      page.close(chance < 0.47 ? "left" : "killed");
+      browser.open(page.isOnline);
+    } else if (chance < 0.53) {
+      browser.restartGateway();
+    } else if (chance < 0.56 && written.size < 10) {
+      const turn = one(settledOf(page));
+      if (turn !== undefined) note(page.client.branch(turn.id, `message ${written.size}`));
+    } else if (chance < 0.60) {
+      const turn = one(
+        settledOf(page).filter((turn) => turn.answer === undefined && isPlain(turn)),
+      );
+      if (turn !== undefined) {
+        note(page.client.retry(turn.id));
+        written.delete(turn.id);
+      }
+    }
+    await browser.run(400 * world.random());
+  }
+  for (const page of browser.pages) page.isOnline = true;
+  await browser.run(60_000, 20);
+  return { browser, written, discarded };
+}
+
+Deno.test("hundreds of seeded lives of two pages: nothing is lost, taken back for nothing, or asked twice", async () => {
+  for (let seed = 1; seed <= 300; seed++) {
+    const { browser, written, discarded } = await live(seed);
+    equal(browser.asked.length, new Set(browser.asked).size, `seed ${seed}: asked twice`);
+    for (const id of discarded) equal(browser.timesAsked(id), 0, `seed ${seed}: ${id} came back`);
+    // What is stored is all of it.
+    for (const page of [...browser.pages]) page.close();
+    const { client } = browser.open();
+    await browser.run(2_000);
+    const kept = new Set(Array.from(everyTurn(client.turns), ({ id }) => id));
+    for (const id of written) ok(kept.has(id), `seed ${seed}: ${id} is lost`);
+    for (const id of discarded) ok(!kept.has(id), `seed ${seed}: ${id} came back`);
+    ok(client.turns.every(isSettled), `seed ${seed}: ${statuses(client)}`);
+  }
+});
