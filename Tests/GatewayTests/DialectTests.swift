@@ -111,13 +111,15 @@ struct DialectTests {
         }
     }
 
+    /// No time that events are kept for, and room for a whole long stream.
+    private static let keepingNothing =
+        "replay: {retention_s: 0, high_watermark_bytes: 4194304, session_bytes: 8388608}"
+
     @Test("a stream that is read slowly has its end, however short the retention")
     func slowStream() throws {
         let upstream = try ScriptedUpstream { _ in .ok(Self.longStream()) }
         defer { upstream.stop() }
-        let world = try World(
-            upstream,
-            "replay: {retention_s: 0, high_watermark_bytes: 4194304, session_bytes: 8388608}")
+        let world = try World(upstream, Self.keepingNothing)
         defer { world.stop() }
         let socket = try Self.askInStream(world.port)
         _ = try socket.readHead()
@@ -131,9 +133,7 @@ struct DialectTests {
     func slowSocket() throws {
         let upstream = try ScriptedUpstream { _ in .ok(Self.longStream()) }
         defer { upstream.stop() }
-        let world = try World(
-            upstream,
-            "replay: {retention_s: 0, high_watermark_bytes: 4194304, session_bytes: 8388608}")
+        let world = try World(upstream, Self.keepingNothing)
         defer { world.stop() }
         let socket = try ChatSocket(port: world.port, path: Self.path, receiveBuffer: 4096)
         _ = try socket.receive()
