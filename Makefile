@@ -36,6 +36,7 @@ deps: ## install the libraries that the build needs, where they are missing
 # Scripts in Python check and drive; `openssl` makes certificates.
 deps-tests: deps
 	@.ci/deps tests
+	@.ci/deps http2 || echo "no nghttpd: its test is skipped"
 
 build: deps ## build everything for development
 	@$(SWIFT_BUILD)

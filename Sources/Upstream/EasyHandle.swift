@@ -222,6 +222,9 @@ final class EasyHandle {
     /// The `errno` of the last connect, send or receive that failed.
     var systemError: Int32 { Int32(clamping: long(CURLINFO_OS_ERRNO)) }
 
+    /// No connection was opened for this exchange.
+    var isConnectionReused: Bool { long(CURLINFO_NUM_CONNECTS) == 0 }
+
     /// When each phase ended, so far.
     var timing: UpstreamTiming {
         UpstreamTiming(
@@ -231,7 +234,7 @@ final class EasyHandle {
             preTransfer: duration(CURLINFO_PRETRANSFER_TIME_T),
             startTransfer: duration(CURLINFO_STARTTRANSFER_TIME_T),
             total: duration(CURLINFO_TOTAL_TIME_T),
-            isConnectionReused: long(CURLINFO_NUM_CONNECTS) == 0,
+            isConnectionReused: isConnectionReused,
             isHTTP2: long(CURLINFO_HTTP_VERSION) == CURL_HTTP_VERSION_2_0)
     }
 

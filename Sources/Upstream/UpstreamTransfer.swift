@@ -106,6 +106,15 @@ package final class UpstreamTransfer {
         if state == .running, let easy { easy.timing } else { ending?.timing ?? UpstreamTiming() }
     }
 
+    /// The request goes out on a connection that another one has opened; known once connected.
+    package var isConnectionReused: Bool {
+        if state == .running, let easy {
+            easy.isConnectionReused
+        } else {
+            timing.isConnectionReused
+        }
+    }
+
     /// What is known once a transfer has run.
     private final class Ending {
         let timing: UpstreamTiming

@@ -54,20 +54,20 @@ final class TLSFixture {
         return (process, port)
     }
 
-    /// nghttpd, an HTTP/2 server that others wrote, serving the directory; nil where it is not installed.
-    ///
-    /// Returns once it accepts connections.
-    func nghttpd() -> (process: Subprocess, port: UInt16)? {
+    /// Whether this machine has `nghttpd`.
+    static let hasHTTP2Server: Bool = (try? Subprocess(["nghttpd", "--version"]))?.wait() == 0
+
+    /// nghttpd, an HTTP/2 server that others wrote, serving the directory; it accepts connections.
+    func http2Server() throws -> (process: Subprocess, port: UInt16) {
         write("text/event-stream sse\n", to: "mime.types")
         while true {
             // It cannot choose a port itself; these are not the ones that the system gives out.
             let port = UInt16.random(in: 20_000..<32_000)
             if ScriptedServer.accepts(port: port) { continue }
-            let process = try? Subprocess([
+            let process = try Subprocess([
                 "nghttpd", "--address=127.0.0.1", "--mime-types-file=\(directory)/mime.types",
                 "--htdocs=\(directory)", String(port), key, certificate,
             ])
-            guard let process else { return nil }
             while process.isRunning, !ScriptedServer.accepts(port: port) { sched_yield() }
             if process.isRunning { return (process, port) }
         }

@@ -523,3 +523,23 @@ class RawSocket:
 
     def __exit__(self, *_):
         self.close()
+
+
+def stalled(gateway, **hello):
+    """A client that reads nothing until it is told to, with little room in its kernel."""
+    raw = RawSocket(gateway, receive_buffer=8192)
+    raw.send_json({"type": "hello", **hello})
+    return raw
+
+
+def read_all(raw):
+    """Every event up to the end of the response, with the checks of a client; for one that was `stalled`."""
+    events, position = [], 0
+    for frame in raw.read_objects():
+        if "seq" in frame and frame["type"] not in ("ready", "state"):
+            assert frame.get("from", frame["seq"]) == position + 1
+            position = frame["seq"]
+            events.append(frame)
+            if frame["type"] == "complete":
+                return events
+    raise AssertionError("the connection ended before the response")

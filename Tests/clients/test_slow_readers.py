@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from harness import PATIENCE, Gateway, RawSocket, Simulator, sha256, text_of, wait_until
+from harness import PATIENCE, Gateway, RawSocket, Simulator, read_all, sha256, stalled, text_of, wait_until
 
 DELTAS, BYTES = 100_000, 100
 
@@ -18,25 +18,6 @@ def big_gateway(sim):
         limits__response_bytes=33554432)
     yield process
     assert process.stop() == 0
-
-
-def stalled(gateway, **hello):
-    raw = RawSocket(gateway, receive_buffer=8192)
-    raw.send_json({"type": "hello", **hello})
-    return raw
-
-
-def read_all(raw):
-    """Every event up to the end of the response, with the checks of a client."""
-    events, position = [], 0
-    for frame in raw.read_objects():
-        if "seq" in frame and frame["type"] not in ("ready", "state"):
-            assert frame.get("from", frame["seq"]) == position + 1
-            position = frame["seq"]
-            events.append(frame)
-            if frame["type"] == "complete":
-                return events
-    raise AssertionError("the connection ended before the response")
 
 
 @pytest.mark.parametrize("far", [False, True], ids=["one connection", "with far readers"])

@@ -154,7 +154,10 @@ final class DialectPass: UpstreamTransferDelegate, HTTPBodyReceiver {
 
     // MARK: From the transfer
 
-    func transferConnected(_ transfer: UpstreamTransfer) { isConnected = true }
+    func transferConnected(_ transfer: UpstreamTransfer) {
+        shard.metrics.transferConnected(transfer)
+        isConnected = true
+    }
 
     func transfer(_ transfer: UpstreamTransfer, received head: UpstreamResponseHead) {
         if let grant {

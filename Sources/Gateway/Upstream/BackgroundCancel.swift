@@ -54,7 +54,9 @@ final class BackgroundCancel: UpstreamTransferDelegate {
             ["gen_ai.response.id": .text(id), "error.message": .text(reason)])
     }
 
-    func transferConnected(_ transfer: UpstreamTransfer) {}
+    func transferConnected(_ transfer: UpstreamTransfer) {
+        shard.metrics.transferConnected(transfer)
+    }
 
     func transfer(_ transfer: UpstreamTransfer, received head: UpstreamResponseHead) {}
 

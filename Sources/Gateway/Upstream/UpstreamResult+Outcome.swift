@@ -27,6 +27,11 @@ extension UpstreamResult {
 }
 
 extension GatewayMetrics {
+    /// A request goes out, on a connection that stands.
+    func transferConnected(_ transfer: UpstreamTransfer) {
+        if !transfer.isConnectionReused { upstreamConnections.increment() }
+    }
+
     /// A request to upstream is over.
     func transferEnded(_ result: UpstreamResult) {
         upstreamTransfers.decrement()

@@ -6,6 +6,7 @@ import Upstream
 /// What a transfer tells: its connection, its head, its bytes, its end.
 extension UpstreamRun: UpstreamTransferDelegate {
     func transferConnected(_ transfer: UpstreamTransfer) {
+        shard.metrics.transferConnected(transfer)
         guard !isSilent, let attempt else { return }
         let now = shard.loop.now
         if attempt.connectedAt == nil {
@@ -72,7 +73,6 @@ extension UpstreamRun: UpstreamTransferDelegate {
 
     func transfer(_ transfer: UpstreamTransfer, ended outcome: UpstreamOutcome) {
         shard.metrics.transferEnded(UpstreamResult(outcome))
-        if !transfer.timing.isConnectionReused { shard.metrics.upstreamConnections.increment() }
         attempt?.transfer = nil
         timer?.cancel()
         guard !machine.isEnded, let attempt else { return end() }
