@@ -50,6 +50,8 @@ final class HostedSession {
     }
 
     var isDeserted: Bool { readers.isEmpty }
+    /// The number of its last desertion, by which `SessionTable` knows whether another came after it.
+    var desertion = 0
 
     // MARK: Readers
 

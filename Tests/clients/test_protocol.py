@@ -3,6 +3,8 @@
 import json
 import socket
 import time
+import urllib.error
+import urllib.request
 
 import pytest
 from websockets.exceptions import ConnectionClosed
@@ -475,6 +477,42 @@ def test_sessions(start_gateway):
     with gateway.connect() as third:
         third.sync()
         assert gateway.metrics()["gateway_sessions"] == 1
+
+
+def test_the_session_that_was_left_first_makes_room(start_gateway):
+    """By when it was left last: a visit in between counts."""
+    gateway = start_gateway(limits__sessions=2)
+
+    def leave(client):
+        client.close()
+        wait_until(lambda: gateway.metrics()["gateway_connections"] == 0, "the closed connection")
+        return client.token
+
+    first = leave(gateway.connect())
+    second = leave(gateway.connect())
+    for _ in range(100):
+        with gateway.connect(resume=first) as again:
+            assert again.ready["recovered"] is True
+        leave(again)
+    with gateway.connect():
+        with gateway.connect(resume=first) as again:
+            assert again.ready["recovered"] is True
+            leave_out = gateway.connect(resume=second, hello=False)
+            leave_out.send({"type": "hello", "resume": {"token": second, "after": 0}})
+            assert leave_out.expect("error")["code"] == "overloaded"
+
+
+def test_a_refused_request_leaves_no_session(start_gateway):
+    """Of the OpenAI dialect, over HTTP: its session began with it."""
+    gateway = start_gateway(options__models="sim-hello", model=None)
+    for _ in range(5):
+        request = urllib.request.Request(
+            gateway.url + "/v1/responses", b'{"model":"other","input":"Hi"}',
+            {"content-type": "application/json"})
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(request, timeout=PATIENCE)
+        assert refused.value.code == 400
+    wait_until(lambda: gateway.metrics()["gateway_sessions"] == 0, "the end of the sessions")
 
 
 def test_running_responses_of_a_connection_and_a_session(start_gateway):

@@ -115,7 +115,8 @@ extension HostedSession {
 
     // MARK: Commands
 
-    /// Starts the one response of an HTTP request, whose answer goes to `exchange`.
+    /// Starts the one response of an HTTP request, whose answer goes to `exchange`; ends the session, which nobody has
+    /// read yet, where it cannot start.
     func begin(
         _ request: DialectRequest, for connection: ConnectionID, _ exchange: any LogReader
     ) {
@@ -124,6 +125,7 @@ extension HostedSession {
         do throws(DialectError) {
             try create(request, from: connection)
         } catch {
+            shard.endSession(self)
             return exchange.take(.refused(error))
         }
         attach(connection, .here(exchange), as: form, after: 0)
