@@ -108,7 +108,7 @@ extension HostedSession {
         case .here(let connection): connection.send(frame)
         case .there(let other):
             reader.unacknowledgedBytes += frame.count
-            shard.send(.deliver(reader.connection, frame: frame), to: other)
+            shard.send(.sendAlone(reader.connection, frame: frame), to: other)
         }
     }
 

@@ -53,8 +53,11 @@ protocol SessionClient: LogReader {
     /// Goes on with a session of its own shard.
     func beginFresh(reason: GatewayErrorCode?, continuing: ConversationPlace?)
 
-    /// Frames of a session elsewhere.
+    /// Log events of a session elsewhere.
     func deliver(_ frame: [UInt8])
+
+    /// Sends a frame that is not in the log, after those that wait; closes instead where too much waits.
+    func send(_ frame: [UInt8], _ kind: Outbox.Kind)
 
     /// Tells the client to go elsewhere, and goes itself when the time has come and nothing runs.
     func drain(after delay: Duration)

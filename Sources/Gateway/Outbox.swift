@@ -14,10 +14,15 @@ struct Outbox {
         case unnumbered
         /// Log events that leave together with such frames, one frame's worth at most.
         case events
-        /// What a session elsewhere has sent, within the credit that it is given back when this was written.
+        /// Log events of a session elsewhere, within the credit that it is given back when this was written.
         case delivery
+        /// A frame of a session elsewhere that is not in the log: bounded as those of here, and its bytes are
+        /// given back, too.
+        case answer
         /// One line of such a delivery; its shard counts the newline, too.
         case deliveredLine
+
+        var isUnnumbered: Bool { self == .unnumbered || self == .answer }
     }
 
     private struct Entry {
@@ -41,7 +46,7 @@ struct Outbox {
     mutating func put(_ frame: [UInt8], _ kind: Kind) {
         entries.append(Entry(frame: frame, kind: kind))
         bytes += frame.count
-        if kind == .unnumbered { unnumberedBytes += frame.count }
+        if kind.isUnnumbered { unnumberedBytes += frame.count }
     }
 
     /// The frame at `position`, counted from the oldest.
@@ -65,10 +70,10 @@ struct Outbox {
         var credit = 0
         for entry in entries[..<count] {
             bytes -= entry.frame.count
+            if entry.kind.isUnnumbered { unnumberedBytes -= entry.frame.count }
             switch entry.kind {
-            case .unnumbered: unnumberedBytes -= entry.frame.count
-            case .events: break
-            case .delivery: credit += entry.frame.count
+            case .unnumbered, .events: break
+            case .delivery, .answer: credit += entry.frame.count
             case .deliveredLine: credit += entry.frame.count + 1
             }
         }

@@ -270,6 +270,8 @@ final class ShardCore: ServerHandler {
         case .attachRefused(let connection, let code, let continuing):
             connections[connection]?.beginFresh(reason: code, continuing: continuing)
         case .deliver(let connection, let frame): connections[connection]?.deliver(frame)
+        case .sendAlone(let connection, let frame):
+            connections[connection]?.send(frame, .answer)
         case .delivered(let session, let connection, let bytes):
             sessions[session]?.delivered(connection, bytes: bytes)
         case .command(let session, let connection, let command):

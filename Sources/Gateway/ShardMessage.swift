@@ -2,7 +2,8 @@ import GatewayCore
 
 /// What one shard tells another, and what the process tells a shard.
 ///
-/// Everything in it is a value. Per connection the order is kept; deliveries are bounded by credit. What is
+/// Everything in it is a value. Per connection the order is kept; deliveries are bounded by credit,
+/// what is no event by what may wait for a connection. What is
 /// large and comes once a connection or a command is boxed, so that a delivery does not take its room.
 enum ShardMessage: Sendable {
     /// A connection elsewhere wants to read and drive a session of this shard.
@@ -11,8 +12,10 @@ enum ShardMessage: Sendable {
     indirect case attached(ConnectionID, AttachedSession)
     /// The answer: it cannot, and goes on with a fresh session of its own shard.
     indirect case attachRefused(ConnectionID, GatewayErrorCode, continuing: ConversationPlace?)
-    /// Frames of a session for a connection of this shard.
+    /// Log events of a session for a connection of this shard, within its credit.
     case deliver(ConnectionID, frame: [UInt8])
+    /// A frame of a session for a connection of this shard that is not in the log.
+    case sendAlone(ConnectionID, frame: [UInt8])
     /// A connection elsewhere has taken that many bytes of deliveries.
     case delivered(SessionID, ConnectionID, bytes: Int)
     /// A command of a connection elsewhere.

@@ -35,7 +35,7 @@ struct OutboxTests {
         #expect(outbox.isEmpty && outbox.bytes == 0)
     }
 
-    @Test("is overfull by unnumbered frames alone", arguments: [0, 1])
+    @Test("is overfull by unnumbered frames alone, of here or elsewhere", arguments: [0, 1])
     func limit(excess: Int) {
         var outbox = Outbox()
         let large = [UInt8](repeating: 0, count: Outbox.maximumUnnumberedBytes + excess)
@@ -45,6 +45,10 @@ struct OutboxTests {
         outbox.put(large, .unnumbered)
         #expect(outbox.isOverfull == (excess > 0))
         _ = outbox.removeFirst(3)
+        #expect(!outbox.isOverfull)
+        outbox.put(large, .answer)
+        #expect(outbox.isOverfull == (excess > 0))
+        #expect(outbox.removeFirst(1) == large.count, "and its credit is given back")
         #expect(!outbox.isOverfull)
     }
 }

@@ -142,3 +142,21 @@ def test_memory_is_looked_for_once_a_second_at_most_where_nothing_can_go(start_g
         lambda: gateway.metrics()["gateway_replay_log_bytes"] > 1_500_000, "logs above the limit")
     reliefs = gateway.metrics()["gateway_memory_reliefs_total"]
     assert 1 <= reliefs <= 2 + time.monotonic() - began
+
+
+def test_answers_that_nobody_reads_end_the_connection(start_gateway):
+    """Wherever the session is: with two shards, it is elsewhere for half of these."""
+    gateway = start_gateway(shards=2, limits__frames_per_s=100_000, limits__frames_burst=100_000)
+    with gateway.connect() as client:
+        client.ask("m1", "[sim:hello]")
+        client.sync()
+        began = gateway.resident_kib()
+        repeated = "\n".join([json.dumps({"type": "message", "id": "m1", "input": "[sim:hello]"})] * 2000)
+        for closed in range(1, 9):
+            with stalled(gateway, resume={"token": client.token, "after": 0}) as raw:
+                for _ in range(10):
+                    raw.send_frame(1, repeated.encode())
+                wait_until(
+                    lambda: gateway.metrics()["gateway_closes_total{code=4410}"] == closed,
+                    "the end of a connection whose client does not read")
+        assert gateway.resident_kib() - began < 16 << 10
