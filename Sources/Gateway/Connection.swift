@@ -73,36 +73,33 @@ final class Connection: WebSocketHandler, SessionClient {
         guard !isBinary else {
             return close(.unsupportedData, "send text frames", code: .invalidFrame)
         }
-        switch bucket.take(now: shard.loop.now) {
-        case .admitted: break
-        case .limited(let retryAfter):
-            return refuseForRate(message, retryAfter)
-        case .abusive:
-            return close(CloseCode(4429), "frames keep coming too fast", code: .rateLimited)
-        }
-        shard.context.frames.forEachLine(of: message) { line in
+        // Each object counts as a frame, whatever shares one with it: a frame has room for half a million.
+        shard.context.frames.forEachLine(of: message) { object in
             guard socket.isOpen else { return }
-            do throws(ClientFrameError) {
-                handle(try shard.context.frames.parse(line))
-            } catch {
-                fault(error)
+            switch bucket.take(now: shard.loop.now) {
+            case .admitted: take(object)
+            case .limited(let retryAfter): refuseForRate(object, retryAfter)
+            case .abusive:
+                close(CloseCode(4429), "frames keep coming too fast", code: .rateLimited)
             }
         }
     }
 
-    /// Refuses a frame that came too soon: each of its messages by its id, so that a client knows what to repeat.
-    private func refuseForRate(_ frame: Span<UInt8>, _ retryAfter: Duration) {
+    private func take(_ object: Span<UInt8>) {
+        do throws(ClientFrameError) {
+            handle(try shard.context.frames.parse(object))
+        } catch {
+            fault(error)
+        }
+    }
+
+    /// Refuses what came too soon: a message by its id, so that a client knows what to repeat.
+    private func refuseForRate(_ object: Span<UInt8>, _ retryAfter: Duration) {
         let rate = shard.context.configuration.limits.framesPerSecond
-        var messages: [String?] = []
-        shard.context.frames.forEachLine(of: frame) { line in
-            guard messages.count < Self.maximumWaitingCommands else { return }
-            if let id = (try? shard.context.frames.parse(line))?.messageID { messages.append(id) }
-        }
-        for id in messages.isEmpty ? [nil] : messages {
-            refuse(
-                .rateLimited, "more than \(rate) frames a second (limits.frames_per_s)",
-                retryAfter: retryAfter, messageID: id)
-        }
+        refuse(
+            .rateLimited, "more than \(rate) frames a second (limits.frames_per_s)",
+            retryAfter: retryAfter,
+            messageID: (try? shard.context.frames.parse(object))?.messageID)
     }
 
     func webSocketIsClear(_ socket: WebSocket) {
@@ -163,11 +160,13 @@ final class Connection: WebSocketHandler, SessionClient {
         }
     }
 
+    /// What the first frame says counts more than the handshake's header, also where it is wrong.
     private func authorize(_ secret: String) {
-        if let name = shard.context.keys.name(for: secret) {
-            isAuthorized = true
-            subject = name
-        }
+        let keys = shard.context.keys
+        guard keys.areRequired else { return }
+        let name = keys.name(for: secret)
+        isAuthorized = name != nil
+        if let name { subject = name }
     }
 
     // MARK: Greeting
@@ -279,18 +278,20 @@ final class Connection: WebSocketHandler, SessionClient {
     func askForWritable() { socket?.askForWritable() }
 
     /// Sends a frame that is not in the log, after those that wait.
-    func send(_ frame: [UInt8]) {
+    func send(_ frame: [UInt8]) { send(frame, .unnumbered) }
+
+    func send(_ frame: [UInt8], _ kind: Outbox.Kind) {
         guard socket?.isOpen == true else { return }
         guard !outbox.isOverfull else {
             return close(CloseCode(4410), "reads too slowly", code: .slowReader)
         }
-        put(frame, .unnumbered)
+        put(frame, kind)
     }
 
     /// Sends log events after the frames that wait; only when `isGathering`.
     func gather(_ events: [UInt8]) { put(events, .events) }
 
-    /// Frames of a session elsewhere; they are bounded by the credit that its shard keeps.
+    /// Log events of a session elsewhere; they are bounded by the credit that its shard keeps.
     func deliver(_ frame: [UInt8]) {
         guard socket?.isOpen == true else { return }
         put(frame, .delivery)

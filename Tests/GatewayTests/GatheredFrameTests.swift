@@ -122,7 +122,10 @@ struct GatheredFrameTests {
 
     @Test("a reader is not too slow for what it is answered within a turn")
     func manyAnswers() throws {
-        let settings = "delivery: {frame_bytes: 1048576}"
+        let settings = """
+            delivery: {frame_bytes: 1048576}
+            limits: {frames_burst: 100000}
+            """
         try GatewayFixture.run(settings, shards: 1) { gateway in
             let id = String(repeating: "p", count: 64)
             // What the kernel does not take of the first frame may wait with the rest.

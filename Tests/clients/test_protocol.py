@@ -279,6 +279,18 @@ def test_frames_above_the_rate_are_refused_then_the_connection_ends(start_gatewa
         assert client.expect_close() == 4429
 
 
+def test_each_object_of_a_frame_counts(start_gateway):
+    gateway = start_gateway(limits__frames_per_s=1, limits__frames_burst=5)
+    with gateway.connect() as client:
+        # The hello was one; the rest of the burst is admitted, and refused as often again.
+        client.send(*({"type": "message", "id": f"m{number}", "input": "[sim:hello]"} for number in range(6)))
+        assert {client.expect("message")["id"] for _ in range(4)} == {"m0", "m1", "m2", "m3"}
+        refused = [client.expect("error", code="rate_limited") for _ in range(2)]
+        assert [error["message_id"] for error in refused] == ["m4", "m5"]
+        client.send(*({"type": "cancel"} for _ in range(100_000)))
+        assert client.expect_close() == 4429
+
+
 def test_after_the_pause_that_was_asked_for_frames_are_taken_again(start_gateway):
     gateway = start_gateway(limits__frames_per_s=1, limits__frames_burst=2)
     with gateway.connect() as client:

@@ -47,7 +47,8 @@ package struct LimitsConfiguration: Sendable {
             "The options of one message, tools included. Above it: the message is refused.")
         framesPerSecond = keys.integer(
             "frames_per_s", in: 1...100_000, default: 50,
-            "Lasting rate of frames per connection. Above it: rate_limited, then close 4429.")
+            "Lasting rate of frames per connection; of several objects in one each counts. "
+                + "Above it: rate_limited, then close 4429.")
         framesBurst = keys.integer(
             "frames_burst", in: 1...100_000, default: 100,
             "Frames that may come at once, above the lasting rate.")
