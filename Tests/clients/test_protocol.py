@@ -413,6 +413,15 @@ def test_keys(start_gateway):
             client.ask("m1", "[sim:hello]")
 
 
+def test_a_wrong_key_in_the_hello_counts_more_than_a_good_header(start_gateway):
+    gateway = start_gateway(auth__keys=KEYS)
+    header = {"Authorization": "Bearer bob-secret-000000000002"}
+    with gateway.connect(hello=False, headers=header) as client:
+        client.send({"type": "hello", "auth": "wrong"})
+        assert client.expect("error")["code"] == "unauthorized"
+        assert client.expect_close() == 4401
+
+
 def test_a_token_belongs_to_its_key(start_gateway):
     gateway = start_gateway(auth__keys=KEYS)
     with gateway.connect(auth="alice-secret-0000000001") as alice:
