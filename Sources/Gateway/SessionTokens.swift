@@ -15,7 +15,7 @@ struct SessionTokens: Sendable {
     }
 
     private let signer: TokenSigner
-    /// Sessions name their shard; a token of another size of gateway may name one that is not there.
+    /// Sessions name their shard; one of an earlier process may name one that is not there.
     private let shards: Int
 
     init(signer: TokenSigner, shards: Int) {
@@ -54,12 +54,13 @@ struct SessionTokens: Sendable {
         guard claims.subject == subject, claims.rights.contains(.read) else {
             return .failure(Refusal(code: .tokenSubject))
         }
-        guard let session = SessionID(parsing: claims.session), session.node == 0,
-            session.shard < shards
-        else { return .failure(Refusal(code: .sessionNotFound)) }
+        guard let session = SessionID(parsing: claims.session), session.node == 0 else {
+            return .failure(Refusal(code: .sessionNotFound))
+        }
         return .success(
             Admitted(
-                session: session, epoch: claims.epoch, conversation: claims.conversation,
+                session: session.home(among: shards), epoch: claims.epoch,
+                conversation: claims.conversation,
                 running: claims.running))
     }
 

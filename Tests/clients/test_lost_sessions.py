@@ -199,3 +199,25 @@ def test_a_response_of_an_earlier_process_is_gone_on_from(begin, sim):
     assert status == 200 and "turns: 2" in json.dumps(two["output"])
     status, error = create(second, input="x", previous_response_id="resp_nobody_has")
     assert (status, error["error"]["code"]) == (400, "previous_response_not_found")
+
+
+def test_a_gateway_with_fewer_shards_goes_on_with_all_conversations(start_gateway, sim):
+    first = start_gateway(shards=4, resume__token_keys=KEY)
+    clients = {}
+    # The kernel spreads connections over the shards; a session is named after its own.
+    while len(clients) < 4:
+        client = first.connect()
+        clients.setdefault(client.ready["session"][6:8], client)
+    for client in clients.values():
+        client.ask("m1", "[sim:hello]")
+        client.sync()
+    second = restart(first, lambda: start_gateway(shards=1, resume__token_keys=KEY))
+    for client in clients.values():
+        with second.connect(resume=client.token, after=client.sequence) as again:
+            assert again.ready["reason"] == "epoch_mismatch"
+            assert again.ready["session"] == client.ready["session"]
+            end = again.ask("m2", "[sim:echo] two")
+            assert "turns: 2" in again.text(end["response"])
+            # Its own token again, now that the session is here.
+            with second.connect(resume=again.token, after=again.sequence) as tab:
+                assert tab.ready["recovered"] is True

@@ -44,6 +44,17 @@ package struct SessionID: Hashable, Sendable, CustomStringConvertible {
         self.shard = Int(shard)
     }
 
+    private init(_ text: String, node: UInt16, shard: Int) {
+        self.text = text
+        self.node = node
+        self.shard = shard
+    }
+
+    /// The same name on one of `shards` shards: its own, or where that is not there, always the same other one.
+    package func home(among shards: Int) -> SessionID {
+        SessionID(text, node: node, shard: shard % max(shards, 1))
+    }
+
     package var description: String { text }
 }
 
