@@ -38,6 +38,8 @@ struct DialectState {
     /// Turns by response id (raw JSON), oldest first.
     var turns: [(id: [UInt8], turn: DialectTurn)] = []
     var turnBytes = 0
+    /// Bytes of the turns that running responses are to leave.
+    var runningTurnBytes = 0
     /// The last event of responses whose retention is over and that stay for a reader; nil without such.
     var heldThrough: Int?
 

@@ -81,9 +81,11 @@ extension SessionMachine {
             dialect.turns.first { $0.id == id }?.turn
         }
         if settings.keepsTurns, !request.isStored || !request.generates {
-            dialect.records[number]?.turn = DialectTurn(
+            let next = DialectTurn(
                 previous: turn == nil ? request.previous : turn?.previous,
                 items: (turn?.items ?? []) + request.items)
+            dialect.records[number]?.turn = next
+            dialect.runningTurnBytes += next.storedBytes
         }
         if request.generates {
             actions.append(
@@ -316,6 +318,7 @@ extension SessionMachine {
         let number = responses[index].number
         guard let known = dialect.records[number] else { return }
         dialect.records[number]?.turn = nil
+        dialect.runningTurnBytes -= known.turn?.storedBytes ?? 0
         if outcome == .failed, let parent = known.previous {
             // As the service does: what a continuation in the same lane broke on is forgotten.
             let parentLane = responses.first { $0.upstreamID == parent }

@@ -107,7 +107,8 @@ package struct SessionMachine {
     /// Bytes that the session holds.
     package var storedBytes: Int {
         log.storedBytes + archivedBytes + conversationBytes + pendingInputBytes
-            + dialect.turnBytes + (dialect.waiting.isEmpty ? 0 : dialect.waitingBytes)
+            + dialect.turnBytes + dialect.runningTurnBytes
+            + (dialect.waiting.isEmpty ? 0 : dialect.waitingBytes)
     }
 
     /// Numbers of the responses that have not ended.

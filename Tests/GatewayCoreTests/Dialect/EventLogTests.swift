@@ -153,12 +153,15 @@ struct EventLogTests {
         let id = try #require(fixture.machine.responses.first?.upstreamID)
         let name = String(decoding: id, as: UTF8.self)
         #expect(fixture.lines().count == 2)
+        let before = fixture.machine.storedBytes
+        let input = String(repeating: "two", count: 1_000)
         try fixture.create(
-            #"{"input":"two","previous_response_id":\#(name),"store":false}"#, isFrame: true)
+            #"{"input":"\#(input)","previous_response_id":\#(name),"store":false}"#, isFrame: true)
+        #expect(fixture.machine.storedBytes > before + 3_000, "it counts while it runs")
         #expect(
             fixture.opened().map(\.body) == [
                 #"{"stream":true,"stream_options":{"include_obfuscation":false},"store":false,"#
-                    + #""input":[{"role":"user","content":"one"},{"role":"user","content":"two"}]}"#
+                    + #""input":[{"role":"user","content":"one"},{"role":"user","content":"\#(input)"}]}"#
             ])
     }
 
