@@ -33,7 +33,7 @@ final class Listener {
             watcher.watch(.readable)
             self.watcher = watcher
         } catch {
-            Glibc.close(bound.descriptor)
+            // `deinit` closes the descriptor.
             throw .eventLoop(error)
         }
     }
