@@ -191,6 +191,8 @@ final class UpstreamRun {
             // A log of upstream's own words has all that the last attempt said.
             if session.logsEvents, !held.isEmpty { show() }
             session.upstreamFailed(response, error)
+            // The session may have had another end in store, and has closed the run.
+            guard !isSilent else { return }
             // Given up here, it would go on there, for nobody, and be billed.
             if machine.isNamed { cancelAtUpstream() }
             end()
