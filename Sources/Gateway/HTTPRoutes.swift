@@ -20,7 +20,7 @@ struct HTTPRoutes {
         case "/metrics" where context.configuration.metrics.isEnabled:
             exchange.respond(
                 HTTPResponse(
-                    status: 200, headers: [("content-type", prometheusContentType)],
+                    status: 200, headers: [("content-type", MetricRegistry.prometheusContentType)],
                     body: Array(context.registry.renderPrometheus().utf8)))
         case "/v1/chat":
             exchange.respond(
@@ -37,8 +37,6 @@ struct HTTPRoutes {
     static let methodNotAllowed = HTTPResponse.error(
         405, "method_not_allowed", "only GET and HEAD are answered here",
         headers: [("allow", "GET, HEAD")])
-
-    private var prometheusContentType: String { "text/plain; version=0.0.4; charset=utf-8" }
 
     private func readiness(now: Instant) -> HTTPResponse {
         if context.isDraining.load(ordering: .relaxed) {

@@ -133,9 +133,8 @@ extension HostedSession {
 
     /// While draining: readers that have everything of a session that is at rest may leave.
     func tellIdleReaders() {
-        guard !machine.isRunning else { return }
+        guard !machine.isRunning, !machine.isWaiting else { return }
         for reader in readers where reader.cursor == machine.log.lastSequence {
-            if machine.isWaiting { continue }
             switch reader.destination {
             case .here(let connection): if connection.isReadyForLog { connection.sessionIsIdle() }
             case .there(let other):

@@ -16,9 +16,9 @@ package enum MessageResult: Int, MetricLabel {
     case attached
     /// The id was known with another input.
     case conflict
-    /// Above a rate or a limit.
+    /// Too many responses run, or the memory for their logs is full.
     case limited
-    /// Wrong in itself: options that are not allowed, input too large.
+    /// A model that is not offered. What is wrong in itself or comes too fast never gets as far as to count here.
     case refused
 }
 
@@ -27,8 +27,6 @@ package enum ResumeOutcome: Int, MetricLabel {
     package static let labelName = "outcome"
     /// Every missed event followed.
     case recovered
-    /// A snapshot stood for what was compacted.
-    case snapshot
     /// The token was no token.
     case malformed
     case wrongVersion
@@ -43,8 +41,6 @@ package enum ResumeOutcome: Int, MetricLabel {
     case sessionGone
     /// The position lies after the end of the log.
     case positionAhead
-    /// The position lies before what is kept.
-    case positionLost
 }
 
 /// Who cancelled a response.
@@ -56,8 +52,6 @@ package enum CancelSource: Int, MetricLabel {
     case abandoned
     /// The drain's deadline.
     case draining
-    /// A limit of the gateway.
-    case limit
     /// Upstream said so.
     case upstream
 }

@@ -29,7 +29,7 @@ package final class UpstreamTransfer {
         case documentTooLarge(limitBytes: Int)
         case errorBodyCut
         case connectTimeout
-        case watcher(String)
+        case cannotRun(String)
     }
 
     /// The server it goes to.
@@ -202,10 +202,7 @@ package final class UpstreamTransfer {
 
     /// Hears and says no more from here on; gives up the handle.
     func end() -> EasyHandle? {
-        if state == .running, let easy { ending = Ending(timing: easy.timing) }
-        state = .ended
-        delegate = nil
-        cancelTimers()
+        silence()
         defer { easy = nil }
         return easy
     }
@@ -218,8 +215,8 @@ package final class UpstreamTransfer {
         cancelTimers()
     }
 
-    /// The loop cannot watch the transfer's socket.
-    func watcherFailed(_ reason: String) { stop = .watcher(reason) }
+    /// The loop or libcurl will not take the transfer.
+    func cannotRun(_ reason: String) { stop = .cannotRun(reason) }
 
     /// Whom to tell what; ask before `end`.
     func conclusion(
@@ -273,7 +270,7 @@ package final class UpstreamTransfer {
             }
         case .errorBodyCut: head.map(httpFailure)
         case .connectTimeout: transportFailure(CURLE_OPERATION_TIMEDOUT)
-        case .watcher(let reason):
+        case .cannotRun(let reason):
             .init(.internalError, .gateway, isRetryable: true, "\(server.endpoint): \(reason)")
         }
     }

@@ -232,7 +232,7 @@ package final class UpstreamWorker {
             let code = curl_multi_add_handle(multi, easy.raw)
             isInsideCurl = false
             if code != CURLM_OK {
-                transfer.watcherFailed(String(cString: curl_multi_strerror(code)))
+                transfer.cannotRun(String(cString: curl_multi_strerror(code)))
                 stopped.append(transfer)
                 hasChores = true
             }
@@ -362,7 +362,7 @@ package final class UpstreamWorker {
         } catch {
             // An error answer here would make libcurl give up the whole multi handle.
             guard let transfer = transfer(of: easy) else { return }
-            transfer.watcherFailed(error.description)
+            transfer.cannotRun(error.description)
             stopped.append(transfer)
             hasChores = true
         }

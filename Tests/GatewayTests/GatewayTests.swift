@@ -72,7 +72,7 @@ struct GatewayTests {
         }
     }
 
-    @Test("what upstream breaks is told, and sessions expire")
+    @Test("what upstream breaks is told, and what was answered is summed up")
     func faults() throws {
         let settings = """
             replay: {retention_s: 0, session_retention_s: 1}

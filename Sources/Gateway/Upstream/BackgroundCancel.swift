@@ -6,8 +6,8 @@ import Upstream
 
 /// Asks upstream to cancel one background response: a POST of its own, with its own deadline.
 ///
-/// Nobody waits for it: the response has ended for its clients. It is tried twice, and kept alive by the
-/// worker that runs it.
+/// Nobody waits for it: the response has ended for its clients. What may pass is tried once more, no answer in time
+/// is not. The worker that runs it keeps it alive.
 final class BackgroundCancel: UpstreamTransferDelegate {
     private unowned let shard: ShardCore
     private let server: UpstreamServer

@@ -259,3 +259,11 @@ enum JSONSkip {
         }
     }
 }
+
+extension JSONValue {
+    /// Whether an input or output item, a JSON object by itself, has that `type`.
+    static func isItem(_ item: [UInt8], ofType type: String) -> Bool {
+        let object = JSONValue(kind: .object, range: 0..<item.count)
+        return object.member("type", in: item.span)?.equals(type, in: item.span) == true
+    }
+}

@@ -53,7 +53,7 @@ extension ReplayLog {
         var items: [(index: Int, item: [UInt8])] = []
         for segment in segments(of: extent) where segment.kind == .item {
             let item = Array(segment.bytes[segment.payload])
-            if isWhole ? Self.isReplayable(item) : Self.isOfType("message", item) {
+            if isWhole ? Self.isReplayable(item) : JSONValue.isItem(item, ofType: "message") {
                 items.append((segment.index, item))
             }
         }
@@ -70,14 +70,9 @@ extension ReplayLog {
 
     /// Reasoning can be sent again only with its encrypted content: upstream has not kept the rest.
     static func isReplayable(_ item: [UInt8]) -> Bool {
-        guard isOfType("reasoning", item) else { return true }
+        guard JSONValue.isItem(item, ofType: "reasoning") else { return true }
         let object = JSONValue(kind: .object, range: 0..<item.count)
         return object.member("encrypted_content", in: item.span)?.kind == .string
-    }
-
-    private static func isOfType(_ type: String, _ item: [UInt8]) -> Bool {
-        let object = JSONValue(kind: .object, range: 0..<item.count)
-        return object.member("type", in: item.span)?.equals(type, in: item.span) == true
     }
 
     // MARK: Parts of a snapshot

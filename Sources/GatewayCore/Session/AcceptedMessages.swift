@@ -9,8 +9,10 @@ struct AcceptedMessage: Equatable {
     /// How its response ended; nil while it runs.
     var outcome: ResponseOutcome?
 
-    /// Zero stands for an input that an earlier process took.
-    func hasInput(_ hash: UInt64) -> Bool { inputHash == hash || inputHash == 0 }
+    /// Stands for the hash of an input that an earlier process took.
+    static let unknownInput: UInt64 = 0
+
+    func hasInput(_ hash: UInt64) -> Bool { inputHash == hash || inputHash == Self.unknownInput }
 }
 
 /// The messages that a session has taken, oldest first, found by their ids or their responses' ids.

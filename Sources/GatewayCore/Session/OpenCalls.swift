@@ -55,9 +55,9 @@ enum OpenCalls {
     /// The call that an item is; nil for what is no call that a client runs.
     private static func call(_ item: [UInt8]) -> OpenCall? {
         let kind: OpenCall.Kind
-        if isOfType("function_call", item) {
+        if JSONValue.isItem(item, ofType: "function_call") {
             kind = .function
-        } else if isOfType("custom_tool_call", item) {
+        } else if JSONValue.isItem(item, ofType: "custom_tool_call") {
             kind = .custom
         } else {
             return nil
@@ -66,12 +66,8 @@ enum OpenCalls {
     }
 
     private static func isOutput(_ item: [UInt8]) -> Bool {
-        isOfType("function_call_output", item) || isOfType("custom_tool_call_output", item)
-    }
-
-    private static func isOfType(_ type: String, _ item: [UInt8]) -> Bool {
-        let object = JSONValue(kind: .object, range: 0..<item.count)
-        return object.member("type", in: item.span)?.equals(type, in: item.span) == true
+        JSONValue.isItem(item, ofType: "function_call_output")
+            || JSONValue.isItem(item, ofType: "custom_tool_call_output")
     }
 
     private static func callID(of item: [UInt8]) -> String? {

@@ -35,7 +35,7 @@ struct ResponseRecord {
     let number: Int
     let id: String
     let messageID: String
-    /// The connection that sent the message; nil when the session started it otherwise.
+    /// The connection that sent the message; `.nobody` when an earlier process began it.
     let connection: ConnectionID
     let acceptedAt: Instant
     /// The sequence number of its `message` event.

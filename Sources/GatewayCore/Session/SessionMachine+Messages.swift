@@ -94,7 +94,7 @@ extension SessionMachine {
         let record = ResponseRecord(
             number: number, id: responseID, messageID: id, connection: .nobody, acceptedAt: now,
             firstSequence: log.lastSequence + 1, lastSequence: log.lastSequence + 1)
-        remember(id, as: number, responseID, Self.unknownInput)
+        remember(id, as: number, responseID, AcceptedMessage.unknownInput)
         log.append(.message, type: "message", response: number) { frame in
             frame.field("id", id)
             frame.field("input_bytes", 0)
@@ -103,9 +103,6 @@ extension SessionMachine {
         appendResponseEvent(number, status: "queued")
         return number
     }
-
-    /// Stands for the hash of an input that is not known.
-    private static let unknownInput: UInt64 = 0
 
     /// The id of the message that a response answers; nil when it is archived.
     package func messageID(of number: Int) -> String? {

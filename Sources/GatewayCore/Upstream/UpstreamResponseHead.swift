@@ -131,7 +131,7 @@ package struct UpstreamHeadParser {
     private var status = 0
     private var fields: [UpstreamResponseHead.Field] = []
     /// True once the final head was handed out.
-    package private(set) var isComplete = false
+    private var isComplete = false
 
     /// Makes a parser for one exchange.
     package init(maximumBytes: Int) { self.maximumBytes = maximumBytes }
