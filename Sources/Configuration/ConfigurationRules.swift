@@ -80,6 +80,14 @@ struct ConfigurationRules {
         if let name = firstRepeated(configuration.auth.keys.map(\.name)) {
             refuse("auth.keys", "the name \(quoted(name)) stands for two keys")
         }
+        var names: [String: String] = [:]
+        for key in configuration.auth.keys {
+            guard let other = names.updateValue(key.name, forKey: key.secret.reveal()),
+                other != key.name
+            else { continue }
+            // Whoever sends it would be one of the two, and sessions of the other be nobody's.
+            refuse("auth.keys", "\(quoted(other)) and \(quoted(key.name)) have the same secret")
+        }
         if let id = firstRepeated(configuration.resume.tokenKeys.map(\.id)) {
             refuse("resume.token_keys", "the id \(quoted(id)) stands for two keys")
         }

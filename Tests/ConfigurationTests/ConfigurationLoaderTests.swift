@@ -343,6 +343,10 @@ struct ConfigurationLoaderTests {
                 "option --set: auth.keys: the name 'a' stands for two keys"
             ),
             (
+                "auth.keys=a:0123456789abcdef,b:0123456789abcdef",
+                "option --set: auth.keys: 'a' and 'b' have the same secret"
+            ),
+            (
                 "upstream.store=false",
                 "option --set: upstream.store: expected auto or true: conversation.state is "
                     + "upstream, which stores responses"
