@@ -32,6 +32,8 @@ package final class HTTPExchange {
         case chunked
         /// Ends with the connection.
         case untilClose
+        /// The status says that no content follows (RFC 9110, section 8.6; RFC 9112, section 6.1).
+        case nothing
     }
 
     private enum Phase {
@@ -108,7 +110,7 @@ package final class HTTPExchange {
     package func respond(_ response: HTTPResponse) {
         begin(
             status: response.status, headers: response.headers, length: .known(response.body.count))
-        if !response.body.isEmpty, request.method != .head {
+        if !response.body.isEmpty, request.method != .head, HTTPStatus.hasContent(response.status) {
             var frame = OutgoingFrame(capacity: response.body.count)
             frame.bytes.append(contentsOf: response.body)
             writeRaw(frame.bytes[OutgoingFrame.headroom...])
@@ -116,7 +118,7 @@ package final class HTTPExchange {
         end()
     }
 
-    /// Sends the head of a response that is then written in pieces.
+    /// Sends the head of a response that is then written in pieces; of one whose status has no content, none is.
     package func begin(status: Int, headers: [(String, String)], length: Length) {
         switch phase {
         case .waiting: break
@@ -128,6 +130,7 @@ package final class HTTPExchange {
         }
         var length = length
         if case .chunked = length, !request.takesChunks { length = .untilClose }
+        if !HTTPStatus.hasContent(status) { length = .nothing }
         phase = .writing(length)
         var head = "HTTP/1.1 \(status) \(HTTPStatus.reason(status))\r\n"
         for (name, value) in headers { head += "\(name): \(value)\r\n" }
@@ -135,6 +138,8 @@ package final class HTTPExchange {
         case .known(let count): head += "content-length: \(count)\r\n"
         case .chunked: head += "transfer-encoding: chunked\r\n"
         case .untilClose: closesAfter = true
+        case .nothing where status == 205: head += "content-length: 0\r\n"
+        case .nothing: break
         }
         if closesAfter { head += "connection: close\r\n" }
         head += "\r\n"
@@ -144,6 +149,7 @@ package final class HTTPExchange {
     /// Writes the payload of `frame` as one piece; false when earlier bytes still wait (`exchangeIsClear` follows).
     package func write(_ frame: inout OutgoingFrame) -> Bool {
         guard let wsi, case .writing(let length) = phase, !frame.isEmpty else { return true }
+        if case .nothing = length { return true }
         guard lws_partial_buffered(wsi) == 0 else {
             askForWritable()
             return false
@@ -318,12 +324,18 @@ package final class HTTPExchange {
     }
 }
 
-/// Reason phrases of the status codes that are used (RFC 9110, section 15).
-enum HTTPStatus {
+/// The status codes that are used (RFC 9110, section 15).
+package enum HTTPStatus {
+    /// False where the status alone ends the response at its head.
+    package static func hasContent(_ status: Int) -> Bool {
+        status != 204 && status != 205 && status != 304
+    }
+
     static func reason(_ status: Int) -> String {
         switch status {
         case 200: "OK"
         case 204: "No Content"
+        case 205: "Reset Content"
         case 301: "Moved Permanently"
         case 302: "Found"
         case 304: "Not Modified"

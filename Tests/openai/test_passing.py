@@ -52,6 +52,9 @@ class Upstream(BaseHTTPRequestHandler):
             return self.answer(404, {"error": {
                 "message": "No such conversation", "type": "invalid_request_error",
                 "param": None, "code": "not_found"}})
+        if self.path.endswith("/nothing"):
+            self.send_response(204)
+            return self.end_headers()
         if "/items" in self.path:
             return self.answer(200, {
                 "object": "list", "data": [], "first_id": None, "last_id": None,
@@ -98,6 +101,17 @@ def test_conversations(passing):
             client.conversations.retrieve("missing")
         assert missing.value.code == "not_found"
         assert missing.value.response.headers["x-request-id"] == "req_1"
+
+
+def test_an_answer_without_content(passing):
+    """Its connection serves the next request: nothing of the answer follows its head."""
+    headers = {"authorization": "Bearer " + KEY}
+    with httpx.Client(base_url=passing.url, headers=headers) as client:
+        for _ in range(2):
+            answer = client.delete("/v1/conversations/nothing")
+            assert answer.status_code == 204 and answer.content == b""
+            assert not {"transfer-encoding", "content-length", "content-type"} & set(answer.headers)
+            assert client.get("/healthz").text == "ok\n"
 
 
 def test_files(passing):

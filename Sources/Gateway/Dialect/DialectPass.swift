@@ -168,7 +168,9 @@ final class DialectPass: UpstreamTransferDelegate, HTTPBodyReceiver {
         guard head.isSuccess else { return }
         watch()
         var headers = head.fieldsOfInterest.map { ($0.name, $0.value) }
-        headers.append(("content-type", head[.contentType] ?? "application/octet-stream"))
+        if HTTPStatus.hasContent(head.status) {
+            headers.append(("content-type", head[.contentType] ?? "application/octet-stream"))
+        }
         exchange.begin(status: head.status, headers: headers, length: .chunked)
     }
 
