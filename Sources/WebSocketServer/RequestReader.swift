@@ -50,8 +50,10 @@ enum RequestReader {
         var query: [String] = []
         for index in 0..<maximumArguments {
             guard let argument = fragment(wsi, WSI_TOKEN_HTTP_URI_ARGS, index) else { break }
-            query.append(argument)
+            if !argument.isEmpty { query.append(argument) }
         }
+        // The library (4.1.6) writes that where the last argument is empty.
+        if query.last == "/" { query.removeLast() }
         var request = HTTPRequest(
             method: method, path: path, query: query, headers: found,
             remoteAddress: remoteAddress, isUpgrade: false)
@@ -85,13 +87,13 @@ enum RequestReader {
         return buffer.prefix(Int(length)).contains(0) ? nil : text(buffer)
     }
 
+    /// Nil where there is no such fragment; one can also be empty.
     private static func fragment(
         _ wsi: OpaquePointer, _ token: lws_token_indexes, _ index: Int32
     ) -> String? {
         let length = lws_hdr_fragment_length(wsi, token, index)
-        guard length > 0 else { return nil }
         var buffer = [CChar](repeating: 0, count: Int(length) + 1)
-        guard lws_hdr_copy_fragment(wsi, &buffer, Int32(buffer.count), token, index) > 0 else {
+        guard lws_hdr_copy_fragment(wsi, &buffer, Int32(buffer.count), token, index) >= 0 else {
             return nil
         }
         return text(buffer)

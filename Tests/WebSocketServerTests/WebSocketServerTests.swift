@@ -89,6 +89,18 @@ struct WebSocketServerTests {
     }
 
     @Test(
+        "what follows an empty argument of a query is an argument too",
+        arguments: [("a=1&&b=2", "a=1b=2"), ("&b=2", "b=2"), ("b=2&", "b=2"), ("", "")])
+    func readsPastEmptyArguments(query: String, expected: String) throws {
+        try withServer(handler: EchoHandler()) { port in
+            let client = RawClient(port: port)
+            client.send("GET /q?\(query) HTTP/1.1\r\nHost: x\r\n\r\n")
+            let answer = client.readText(until: "GET /q \(expected)")
+            #expect(answer.hasSuffix("GET /q \(expected)"), "\(answer)")
+        }
+    }
+
+    @Test(
         "a peer of HTTP/1.0 gets no chunks: the connection's end is the answer's",
         arguments: ["close", "keep-alive"])
     func streamsWithoutChunks(connection: String) throws {

@@ -114,6 +114,14 @@ def test_an_answer_without_content(passing):
             assert client.get("/healthz").text == "ok\n"
 
 
+def test_empty_arguments_hide_none(passing):
+    answer = httpx.get(
+        passing.url + "/v1/conversations/conv_1/items?a=1&&limit=2",
+        headers={"authorization": "Bearer " + KEY})
+    assert answer.status_code == 200
+    assert Upstream.seen[-1][1] == "/v1/conversations/conv_1/items?a=1&limit=2"
+
+
 def test_files(passing):
     with passing.client() as client:
         content = bytes(range(256)) * 4096 * 48  # 48 MiB: more than a body may have.
