@@ -115,12 +115,16 @@ class Scripted(BaseHTTPRequestHandler):
         pass
 
 
+class Patient(ThreadingHTTPServer):
+    request_queue_size = 128  # Some tests connect many times at once.
+
+
 @pytest.fixture
 def scripted():
     servers = []
 
     def make(name="one", port=0):
-        server = ThreadingHTTPServer(("127.0.0.1", port), Scripted)
+        server = Patient(("127.0.0.1", port), Scripted)
         server.daemon_threads = True
         server.name, server.seen, server.broken = name, [], []
         server.url = "http://127.0.0.1:%d" % server.server_port
@@ -174,6 +178,53 @@ def test_upstream_is_closed_when_the_client_leaves(scripted, start):
              "content-type: multipart/form-data; boundary=x\r\ncontent-length: 10000000\r\n\r\n"
              ).encode() + b"x" * 500_000)
     until(lambda: "/v1/files" in upstream.broken)
+
+
+def upload(gateway, length, sent):
+    """A client that promises `length` bytes, sends some, and waits."""
+    host, port = gateway.url.removeprefix("http://").split(":")
+    peer = socket.create_connection((host, int(port)), timeout=30)
+    peer.sendall(
+        (f"POST /v1/files HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {KEY}\r\n"
+         f"content-type: multipart/form-data; boundary=x\r\ncontent-length: {length}\r\n\r\n"
+         ).encode() + sent)
+    return peer
+
+
+def test_stalled_uploads_are_their_clients_fault(scripted, start):
+    gateway = start(
+        scripted(), "upstream.response_header_timeout_ms=2000", "server.request_timeout_s=4")
+    peers = [upload(gateway, 5000, b"abc") for _ in range(25)]
+    for peer in peers:
+        with peer:
+            assert peer.recv(1 << 16) == b""  # No word of upstream.
+    answer = httpx.get(gateway.url + "/v1/models", headers=AUTHORIZATION)
+    assert answer.status_code == 200
+
+
+def test_an_upstream_that_takes_no_upload_is_late(scripted, start):
+    """Bytes that wait for it are the gateway's to send: here it is upstream that is waited for."""
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        upstream = scripted()
+        upstream.url = "http://127.0.0.1:%d" % deaf.getsockname()[1]
+        gateway = start(
+            upstream, "upstream.response_header_timeout_ms=500", "server.request_timeout_s=3600")
+        with upload(gateway, 100, b"x" * 100) as peer:  # All of it is there.
+            assert b"upstream_header_timeout" in peer.recv(1 << 16)
+        with upload(gateway, 50_000_000, b"") as peer:
+            peer.settimeout(0.1)
+            until(lambda: blocks(peer))
+            peer.settimeout(30)
+            assert b"upstream_header_timeout" in peer.recv(1 << 16)
+
+
+def blocks(peer):
+    """Sends; true when nobody takes it any more, or the answer is there."""
+    try:
+        peer.send(b"x" * 65536)
+        return False
+    except OSError:
+        return True
 
 
 def test_a_slow_reader_holds_upstream_back(scripted, start):

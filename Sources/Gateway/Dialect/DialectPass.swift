@@ -25,6 +25,8 @@ final class DialectPass: UpstreamTransferDelegate, HTTPBodyReceiver {
     private var isConnected = false
     private var hasHead = false
     private var timer: LoopTimer?
+    /// The client owes nothing of the body any more.
+    private var isBodyWhole: Bool
     private var waiting: [UInt8] = []
     private var isEnding = false
     /// What the first upstream said, while others are asked.
@@ -36,6 +38,7 @@ final class DialectPass: UpstreamTransferDelegate, HTTPBodyReceiver {
         shard = owner.shard
         target = PassedTarget.text(of: owner.exchange.request)
         body = owner.exchange.takeBody()
+        isBodyWhole = owner.exchange.streamedBodyBytes == nil
     }
 
     private var exchange: HTTPExchange { owner.exchange }
@@ -123,7 +126,14 @@ final class DialectPass: UpstreamTransferDelegate, HTTPBodyReceiver {
     // MARK: Time
 
     /// Gives upstream its time: for the head, then between any two pieces of the answer.
+    ///
+    /// Where upstream has all that the client has sent of an upload, it is the client that is waited for; that has
+    /// its own time (`server.request_timeout_s`).
     private func watch() {
+        guard isBodyWhole || (transfer?.waitingUploadBytes ?? 0) > 0 else {
+            timer?.cancel()
+            return
+        }
         let limits = shard.context.deadlines
         timer?.arm(after: transfer?.head == nil ? limits.responseHeader : limits.silence)
     }
@@ -145,7 +155,11 @@ final class DialectPass: UpstreamTransferDelegate, HTTPBodyReceiver {
         watch()
     }
 
-    func exchangeBodyEnded(_ exchange: HTTPExchange) {}
+    func exchangeBodyEnded(_ exchange: HTTPExchange) {
+        isBodyWhole = true
+        guard transfer != nil else { return }
+        watch()
+    }
 
     func transferWantsBody(_ transfer: UpstreamTransfer) {
         exchange.resumeBody()
