@@ -51,6 +51,10 @@ package final class HTTPExchange {
     private var wantsWritable = false
     /// A write has failed: the peer's leaving is about to be told.
     private var isBroken = false
+    /// Looks whether the peer still takes bytes, once somebody has asked for that.
+    private var reading: LoopTimer?
+    /// How many it had taken when that was last looked at.
+    private var confirmedBytes: UInt64 = 0
     /// The head of the request.
     package let request: HTTPRequest
     /// The whole body, until it is taken.
@@ -187,7 +191,36 @@ package final class HTTPExchange {
         phase = .ended
         observer = nil
         releaseBody()
-        if let wsi { server.completed(wsi, closes: closesAfter) }
+        complete()
+    }
+
+    private func complete() {
+        guard let wsi, !isBroken else { return }
+        // What the kernel did not take yet goes out first: `writable` comes back.
+        guard lws_partial_buffered(wsi) == 0 else { return limitReading() }
+        reading?.cancel()
+        reading = nil
+        server.completed(wsi, closes: closesAfter)
+    }
+
+    /// Closes the connection when the peer takes nothing of what waits for it for as long as it may pause in a body.
+    ///
+    /// For answers that only their reader keeps from ending: what others still write may wait for a peer for
+    /// reasons of its own.
+    package func limitReading() {
+        guard let wsi, reading == nil else { return }
+        confirmedBytes = millrace_confirmed_bytes(lws_get_socket_fd(wsi))
+        let timer = loop.makeTimer { [weak self] in self?.lookWhetherRead() }
+        reading = timer
+        timer.arm(after: .seconds(Int64(server.options.requestTimeoutSeconds)))
+    }
+
+    private func lookWhetherRead() {
+        guard let wsi else { return }
+        let confirmed = millrace_confirmed_bytes(lws_get_socket_fd(wsi))
+        guard confirmed > confirmedBytes else { return server.kill(wsi) }
+        confirmedBytes = confirmed
+        reading?.arm(after: .seconds(Int64(server.options.requestTimeoutSeconds)))
     }
 
     /// Closes the connection now, wherever the response is; with `reset` the peer sees a reset.
@@ -309,7 +342,7 @@ package final class HTTPExchange {
             observer?.exchangeIsClear(self)
             return true
         case .ended:
-            if let wsi, isClear { server.completed(wsi, closes: closesAfter) }
+            complete()
             return true
         case .receiving, .gone: return true
         }
@@ -317,6 +350,8 @@ package final class HTTPExchange {
 
     func gone() {
         wsi = nil
+        reading?.cancel()
+        reading = nil
         releaseBody()
         if case .ended = phase { return }
         phase = .gone

@@ -343,13 +343,11 @@ package final class WebSocketServer {
         peers[wsi]?.exchange?.writable() == false ? -1 : 0
     }
 
-    /// A response has been written whole, as far as the owner is concerned.
+    /// A response has been written whole, and the kernel has all of it.
     ///
     /// Done at once and not at the next writable callback: the peer's
     /// next request may come before that, and the library would take it for more of this one's body.
     func completed(_ wsi: OpaquePointer, closes: Bool) {
-        // What the kernel did not take yet goes out first: `exchangeWritable` comes back.
-        guard lws_partial_buffered(wsi) == 0 else { return }
         guard !closes else { return kill(wsi) }
         let peer = peers[wsi]
         peer?.exchange = nil
@@ -408,7 +406,9 @@ package final class WebSocketServer {
             case .refuse(let response): refusal = response
             }
         }
-        HTTPExchange(server: self, wsi: wsi, request: request).answerAndClose(refusal)
+        let exchange = HTTPExchange(server: self, wsi: wsi, request: request)
+        peer.exchange = exchange
+        exchange.answerAndClose(refusal)
         return -1
     }
 

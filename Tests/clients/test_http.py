@@ -2,13 +2,14 @@
 
 import asyncio
 import json
+import pathlib
 import socket
 import time
 
 import aiohttp
 import pytest
 
-from harness import ROOT, Gateway, schemas, sha256, text_of, wait_until
+from harness import PATIENCE, ROOT, Gateway, schemas, sha256, text_of, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -236,6 +237,40 @@ def seconds_until_closed(site, sent):
 def test_a_head_that_does_not_come_is_given_up(start_gateway, sent):
     gateway = start_gateway(server__request_timeout_s=1, server__keepalive_timeout_s=3600)
     assert seconds_until_closed(gateway, sent) < 9  # The library would wait 10 by itself.
+
+
+def descriptors(process):
+    return len(list(pathlib.Path(f"/proc/{process.pid}/fd").iterdir()))
+
+
+def narrow(site, path):
+    """A client that has asked, and has little room for the answer."""
+    peer = socket.socket()
+    peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)
+    peer.settimeout(PATIENCE)
+    peer.connect(("127.0.0.1", site.port))
+    peer.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+    return peer
+
+
+def test_an_answer_that_nobody_reads_is_given_up(start_gateway, web):
+    gateway = start_gateway(server__web_directory=web, server__request_timeout_s=1)
+    before = descriptors(gateway)
+    with narrow(gateway, "/assets/big.js"):
+        wait_until(lambda: descriptors(gateway) > before, "the connection")
+        wait_until(lambda: descriptors(gateway) == before, "its end")
+
+
+def test_an_answer_that_is_read_slowly_comes_whole(start_gateway, web):
+    gateway = start_gateway(server__web_directory=web, server__request_timeout_s=1)
+    with narrow(gateway, "/assets/big.js") as peer:
+        length, began = 0, time.monotonic()
+        while piece := peer.recv(65536):
+            length += len(piece)
+            # Three seconds for the first half, three times what a pause may take.
+            due = began + min(length, 1_500_000) / 500_000
+            wait_until(lambda: time.monotonic() > due)
+        assert length > 3_000_000
 
 
 def test_a_connection_that_asks_nothing_more_is_closed(start_gateway):

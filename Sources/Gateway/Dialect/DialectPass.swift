@@ -253,7 +253,10 @@ final class DialectPass: UpstreamTransferDelegate, HTTPBodyReceiver {
 
     private func write() {
         if !waiting.isEmpty {
-            guard exchange.isClear else { return exchange.askForWritable() }
+            guard exchange.isClear else {
+                if isEnding { exchange.limitReading() }
+                return exchange.askForWritable()
+            }
             shard.scratch.lend { frame in
                 frame.bytes.append(contentsOf: waiting)
                 if exchange.write(&frame) { waiting.removeAll(keepingCapacity: true) }
