@@ -127,9 +127,8 @@ package final class HTTPExchange {
         switch phase {
         case .waiting: break
         case .receiving where streamedBodyBytes != nil:
-            // An answer before the body's end: what is still on its way is not wanted.
+            // An answer before the body's end: it may end before that too.
             closesAfter = true
-            resumeBody()
         case .receiving, .writing, .ended, .gone: return
         }
         var length = length
@@ -280,7 +279,7 @@ package final class HTTPExchange {
 
     /// Gives the body's next piece its time; with every piece the library does it itself.
     func watchBody() {
-        guard let wsi, case .receiving = phase else { return }
+        guard let wsi, isOpen, !isWhole else { return }
         lws_set_timeout(
             wsi, PENDING_TIMEOUT_HTTP_CONTENT, Int32(clamping: server.options.requestTimeoutSeconds)
         )
@@ -304,11 +303,12 @@ package final class HTTPExchange {
 
     /// Takes a piece of the body; false when it exceeds the limit.
     func receive(_ piece: UnsafeRawBufferPointer) -> Bool {
-        guard case .receiving = phase else { return streamedBodyBytes != nil }
         if streamedBodyBytes != nil {
+            // Also after the answer has begun: whoever gives it may still read.
             bodyReceiver?.exchange(self, received: piece.bindMemory(to: UInt8.self).span)
             return true
         }
+        guard case .receiving = phase else { return false }
         guard body.count + piece.count <= server.options.maximumBodyBytes else { return false }
         body.append(contentsOf: piece)
         return true
@@ -320,8 +320,11 @@ package final class HTTPExchange {
     func requestIsComplete() -> Bool {
         guard !isWhole else { return false }
         isWhole = true
-        guard case .receiving = phase else { return streamedBodyBytes != nil }
-        phase = .waiting
+        if case .receiving = phase {
+            phase = .waiting
+        } else if streamedBodyBytes == nil {
+            return false
+        }
         if streamedBodyBytes != nil { bodyReceiver?.exchangeBodyEnded(self) }
         return true
     }

@@ -25,6 +25,8 @@ final class DialectPass: UpstreamTransferDelegate, HTTPBodyReceiver {
     private var isConnected = false
     private var hasHead = false
     private var timer: LoopTimer?
+    /// Bytes of the answer that has begun, where upstream says how many.
+    private var contentBytes: Int?
     /// The client owes nothing of the body any more.
     private var isBodyWhole: Bool
     private var waiting: [UInt8] = []
@@ -186,11 +188,31 @@ final class DialectPass: UpstreamTransferDelegate, HTTPBodyReceiver {
             headers.append(("content-type", head[.contentType] ?? "application/octet-stream"))
         }
         exchange.begin(status: head.status, headers: headers, length: .chunked)
+        contentBytes =
+            HTTPStatus.hasContent(head.status) ? head[.contentLength].flatMap { Int($0) } : 0
+        endIfAnswered(transfer)
+    }
+
+    /// An upstream may answer before it has the whole upload; what it has not read then, it does not want.
+    ///
+    /// libcurl would wait for the upload's end. That of an answer in chunks only libcurl sees.
+    private func endIfAnswered(_ transfer: UpstreamTransfer) {
+        guard transfer.receivedBytes == contentBytes,
+            !isBodyWhole || transfer.waitingUploadBytes > 0
+        else { return }
+        self.transfer = nil
+        transfer.cancel()
+        timer?.cancel()
+        release(.success)
+        isEnding = true
+        write()
     }
 
     func transfer(_ transfer: UpstreamTransfer, received bytes: Span<UInt8>) -> UpstreamFlow {
         waiting.append(bytes)
         write()
+        endIfAnswered(transfer)
+        guard self.transfer != nil else { return .proceed }
         guard waiting.isEmpty else {
             // The client reads slowly: upstream is not late.
             timer?.cancel()
