@@ -57,17 +57,32 @@ enum RequestReader {
         var request = HTTPRequest(
             method: method, path: path, query: query, headers: found,
             remoteAddress: remoteAddress, isUpgrade: false)
+        request.fault = fault(of: wsi)
         request.takesChunks = header(wsi, WSI_TOKEN_HTTP) != "HTTP/1.0"
         request.hasMoreArguments = fragment(wsi, WSI_TOKEN_HTTP_URI_ARGS, maximumArguments) != nil
         return request
+    }
+
+    /// What the library lets pass, and nobody may guess about.
+    private static func fault(of wsi: OpaquePointer) -> HTTPResponse? {
+        // One that is empty, has a NUL in it, or is there several times is no length (RFC 9112, section 6.3).
+        if fragment(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH, 0) != nil {
+            let length = header(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH) ?? ""
+            guard !length.isEmpty, length.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else {
+                return .error(400, "invalid_content_length", "content-length is one number")
+            }
+        }
+        if fragment(wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING, 0) != nil {
+            return .error(411, "length_required", "send a content-length")
+        }
+        return nil
     }
 
     /// How long the body is that follows; nil when none does.
     static func bodyLength(_ request: HTTPRequest) -> Int? {
         // Also of a GET or HEAD: the body means nothing there, and yet it comes (RFC 9110, section 9.3.1).
         guard let text = request.headers["content-length"] else { return nil }
-        // What is no length is answered as one that is too long.
-        let count = text.utf8.allSatisfy { (0x30...0x39).contains($0) } ? Int(text) ?? .max : .max
+        let count = Int(text) ?? .max  // It has digits only, be they too many.
         // For a POST of no bytes the library calls for the body all the same.
         return count == 0 && request.method != .post ? nil : count
     }

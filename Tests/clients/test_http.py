@@ -107,6 +107,7 @@ def test_files(site, web, path, type):
     assert again[0] == 304 and again[2] == b"" and "content-length" not in again[1]
     assert site.get(path, if_none_match='"other"')[0] == 200
     assert site.get(path, if_none_match='"other", ' + headers["etag"])[0] == 304
+    assert site.get(path, if_none_match='"other",\t' + headers["etag"] + "\t")[0] == 304
     assert site.get(path, if_none_match="W/" + headers["etag"])[0] == 304
 
 
