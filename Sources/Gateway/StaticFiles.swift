@@ -91,7 +91,14 @@ struct StaticFiles: Sendable {
                     throw GatewayStartError(
                         "server.web_directory: \(path): too many or too large files")
                 }
-                files["\(prefix)/\(name)"] = try Self.load(path, Int(status.st_size))
+                // A request's path has "+" for a blank too.
+                let key = "\(prefix)/\(name)".replacing(" ", with: "+")
+                guard files[key] == nil else {
+                    throw GatewayStartError(
+                        "server.web_directory: \(path): another file's name differs in blanks and + only"
+                    )
+                }
+                files[key] = try Self.load(path, Int(status.st_size))
             }
         }
     }

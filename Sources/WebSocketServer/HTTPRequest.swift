@@ -12,7 +12,7 @@ package enum HTTPMethod: String, Sendable {
 /// The head of one HTTP request, copied out of the library's buffers.
 package struct HTTPRequest: Sendable {
     package var method: HTTPMethod
-    /// Decoded path without the query; begins with "/".
+    /// Decoded path without the query; begins with "/", and has "+" in place of blanks.
     package var path: String
     /// Decoded query arguments in order, `name=value` each.
     package var query: [String]

@@ -5,6 +5,7 @@ import json
 import pathlib
 import socket
 import time
+import urllib.parse
 
 import aiohttp
 import pytest
@@ -23,6 +24,7 @@ def web(tmp_path_factory):
     (folder / "assets/data.json").write_text("{}")
     (folder / "assets/big.js").write_text("x" * 3_000_000)
     (folder / "assets/with space.txt").write_text("space")
+    (folder / "assets/c++ and.txt").write_text("plus")
     (folder / "empty.txt").write_text("")
     (folder / ".secret").write_text("secret")
     (folder.parent / "outside.txt").write_text("outside")
@@ -91,11 +93,13 @@ def test_metrics_can_be_off(start_gateway):
     ("/assets/style.css", "text/css; charset=utf-8"), ("/assets/logo.svg", "image/svg+xml"),
     ("/assets/data.json", "application/json"), ("/assets/big.js", "text/javascript; charset=utf-8"),
     ("/assets/with%20space.txt", "text/plain; charset=utf-8"),
+    ("/assets/c++%20and.txt", "text/plain; charset=utf-8"),
+    ("/assets/c%2B%2B%20and.txt", "text/plain; charset=utf-8"),
     ("/empty.txt", "text/plain; charset=utf-8")])
 def test_files(site, web, path, type):
     status, headers, body = site.get(path)
     assert status == 200
-    name = "index.html" if path == "/" else path[1:].replace("%20", " ")
+    name = "index.html" if path == "/" else urllib.parse.unquote(path[1:])
     assert body == (web / name).read_bytes()
     assert headers["content-type"] == type
     assert headers["x-content-type-options"] == "nosniff"

@@ -303,6 +303,17 @@ def test_paths_name_what_they_seem_to(peer):
                 assert path.endswith(("models", "healthz"))
 
 
+@pytest.mark.parametrize("character", "&;")
+def test_a_path_that_the_library_cuts_names_nothing(peer, character):
+    for method in ("GET", "DELETE"):
+        with Peer.__new__(Peer) as other:
+            other.socket = socket.create_connection(peer.socket.getpeername(), timeout=10)
+            other.reader = other.socket.makefile("rb")
+            other.send(request(method, f"/v1/responses/a{character}b"))
+            status, _, body = other.answer()
+            assert status == 400 and json.loads(body)["error"]["code"] == "ambiguous_path"
+
+
 def test_too_many_arguments(peer):
     query = "&".join(f"a{number}=1" for number in range(40))
     peer.send(request("GET", "/v1/models?" + query))

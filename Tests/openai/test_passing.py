@@ -122,6 +122,15 @@ def test_empty_arguments_hide_none(passing):
     assert Upstream.seen[-1][1] == "/v1/conversations/conv_1/items?a=1&limit=2"
 
 
+@pytest.mark.parametrize("name,passed", [
+    ("a+b", "a%2Bb"), ("a%2Bb", "a%2Bb"), ("a,b", "a%2Cb"), ("a%26b", "a%26b"), ("a%3Bb", "a%3Bb"),
+    ("a=b", "a%3Db"), ("+a", "%2Ba"), ("a%25b", "a%25b")])
+def test_what_is_named_is_asked_for(passing, name, passed):
+    answer = httpx.get(
+        passing.url + "/v1/conversations/" + name, headers={"authorization": "Bearer " + KEY})
+    assert answer.json()["metadata"]["path"] == "/v1/conversations/" + passed
+
+
 def test_files(passing):
     with passing.client() as client:
         content = bytes(range(256)) * 4096 * 48  # 48 MiB: more than a body may have.
