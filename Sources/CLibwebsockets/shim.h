@@ -70,6 +70,15 @@ static inline bool millrace_is_readable(int descriptor) {
     return poll(&socket, 1, 0) > 0;
 }
 
+/* Bytes that the peer's kernel has confirmed so far: `tcpi_bytes_acked` of Linux' tcp_info. The C library's
+   struct of that name ends before it. */
+static inline uint64_t millrace_confirmed_bytes(int descriptor) {
+    uint64_t information[17] = {0};
+    socklen_t length = sizeof information;
+    getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, information, &length);
+    return information[15];
+}
+
 /* The peer's numeric address without its port; empty where there is none. */
 static inline void millrace_peer_address(int descriptor, char *address, int capacity) {
     struct sockaddr_storage peer;

@@ -44,6 +44,15 @@ enum Attachment<Command> {
         shard.send(.delivered(session, connection, bytes: bytes), to: other)
     }
 
+    /// Asks the session, wherever it is, to say when nothing runs in it, since the connection wants to leave then.
+    func leave(_ connection: ConnectionID, from shard: ShardCore) {
+        switch self {
+        case .here(let session): session.readerLeaves(connection)
+        case .there(let session, let other): shard.send(.leave(session, connection), to: other)
+        case .none, .attaching, .closed: break
+        }
+    }
+
     /// Tells the session, wherever it is, that the connection is gone.
     func detach(_ connection: ConnectionID, from shard: ShardCore) {
         switch self {

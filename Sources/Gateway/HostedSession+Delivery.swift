@@ -131,10 +131,12 @@ extension HostedSession {
         }
     }
 
-    /// While draining: readers that have everything of a session that is at rest may leave.
+    /// Readers that have everything of a session that is at rest may leave: while draining, and those that want to.
     func tellIdleReaders() {
-        guard !machine.isRunning, !machine.isWaiting else { return }
+        guard shard.isDraining || hasLeavingReader else { return }
+        guard !ask({ $0.isRunning || $0.isWaiting }) else { return }
         for reader in readers where reader.cursor == machine.log.lastSequence {
+            guard shard.isDraining || reader.isLeaving else { continue }
             switch reader.destination {
             case .here(let connection): if connection.isReadyForLog { connection.sessionIsIdle() }
             case .there(let other):

@@ -26,6 +26,8 @@ final class HostedSession {
     /// The highest cursor of all readers; while nobody is there, what it was last.
     private var bestCursor = 0
     private var hasEnded = false
+    /// A reader was there that wants to leave.
+    private(set) var hasLeavingReader = false
 
     /// Whose session it is.
     let subject: String
@@ -91,7 +93,7 @@ final class HostedSession {
         guard let reader = readers.first(where: { $0.connection == connection }) else { return }
         offer(to: reader)
         updateFlow()
-        if shard.isDraining { tellIdleReaders() }
+        tellIdleReaders()
     }
 
     /// A reader elsewhere has taken deliveries.
@@ -100,7 +102,15 @@ final class HostedSession {
         reader.unacknowledgedBytes -= bytes
         offer(to: reader)
         updateFlow()
-        if shard.isDraining { tellIdleReaders() }
+        tellIdleReaders()
+    }
+
+    /// A reader's connection wants to leave as soon as nothing runs: `sessionIsIdle` tells it.
+    func readerLeaves(_ connection: ConnectionID) {
+        guard let reader = readers.first(where: { $0.connection == connection }) else { return }
+        reader.isLeaving = true
+        hasLeavingReader = true
+        tellIdleReaders()
     }
 
     // MARK: Commands
@@ -190,7 +200,7 @@ final class HostedSession {
         guard !hasEnded else { return }
         for reader in readers { offer(to: reader) }
         updateFlow()
-        if shard.isDraining { tellIdleReaders() }
+        tellIdleReaders()
         let change = machine.takeStoredBytesChange()
         countedBytes += change
         shard.sessionBytesChanged(by: change)

@@ -20,7 +20,7 @@ protocol LogReader: AnyObject {
     /// Sends a frame that is not in the log.
     func send(_ frame: [UInt8])
 
-    /// While draining: nothing runs in the session, and all of its log has been written.
+    /// While draining, or when it wants to leave: nothing runs in the session, and all of its log has been written.
     func sessionIsIdle()
 
     func refreshToken(conversation: ConversationPlace?, running: ResumeClaims.Running?)

@@ -31,6 +31,8 @@ final class SessionReader {
     var cursor: Int
     /// Bytes on their way to another shard.
     var unacknowledgedBytes = 0
+    /// Its connection waits for the session's rest, to leave.
+    var isLeaving = false
 
     let form: Form
     /// Of a form for one response: its answer has begun.

@@ -277,6 +277,7 @@ final class ShardCore: ServerHandler {
         case .command(let session, let connection, let command):
             sessions[session]?.receive(command, from: connection)
         case .detach(let session, let connection): sessions[session]?.detach(connection)
+        case .leave(let session, let connection): sessions[session]?.readerLeaves(connection)
         case .sessionIsIdle(let connection): connections[connection]?.sessionIsIdle()
         case .sessionEnded(let connection):
             connections[connection]?.close(.serviceRestart, "the session is over")

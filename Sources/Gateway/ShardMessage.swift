@@ -22,7 +22,9 @@ enum ShardMessage: Sendable {
     indirect case command(SessionID, ConnectionID, ClientCommand)
     /// A connection elsewhere is gone.
     case detach(SessionID, ConnectionID)
-    /// While draining: nothing runs in the session, and all of its log has been delivered.
+    /// A connection elsewhere wants to leave as soon as nothing runs in the session.
+    case leave(SessionID, ConnectionID)
+    /// While draining, or where it wants to leave: nothing runs in the session, and all of its log has been delivered.
     case sessionIsIdle(ConnectionID)
     /// The session of a connection of this shard is over.
     case sessionEnded(ConnectionID)

@@ -60,9 +60,13 @@ struct StaticFiles: Sendable {
     private static func matches(_ condition: String?, _ tag: String) -> Bool {
         guard let condition else { return false }
         return condition.split(separator: ",").contains { part in
-            let candidate = part.drop { $0 == " " }.prefix { $0 != " " }
+            let candidate = part.drop(while: isBlank).prefix { !isBlank($0) }
             return candidate == "*" || candidate == tag || candidate == "W/" + tag
         }
+    }
+
+    private static func isBlank(_ character: Character) -> Bool {
+        character == " " || character == "\t"
     }
 
     private mutating func read(_ directory: String, as prefix: String) throws(GatewayStartError) {
@@ -87,7 +91,14 @@ struct StaticFiles: Sendable {
                     throw GatewayStartError(
                         "server.web_directory: \(path): too many or too large files")
                 }
-                files["\(prefix)/\(name)"] = try Self.load(path, Int(status.st_size))
+                // A request's path has "+" for a blank too.
+                let key = "\(prefix)/\(name)".replacing(" ", with: "+")
+                guard files[key] == nil else {
+                    throw GatewayStartError(
+                        "server.web_directory: \(path): another file's name differs in blanks and + only"
+                    )
+                }
+                files[key] = try Self.load(path, Int(status.st_size))
             }
         }
     }

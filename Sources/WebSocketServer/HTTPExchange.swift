@@ -32,6 +32,8 @@ package final class HTTPExchange {
         case chunked
         /// Ends with the connection.
         case untilClose
+        /// The status says that no content follows (RFC 9110, section 8.6; RFC 9112, section 6.1).
+        case nothing
     }
 
     private enum Phase {
@@ -49,6 +51,10 @@ package final class HTTPExchange {
     private var wantsWritable = false
     /// A write has failed: the peer's leaving is about to be told.
     private var isBroken = false
+    /// Looks whether the peer still takes bytes, once somebody has asked for that.
+    private var reading: LoopTimer?
+    /// How many it had taken when that was last looked at.
+    private var confirmedBytes: UInt64 = 0
     /// The head of the request.
     package let request: HTTPRequest
     /// The whole body, until it is taken.
@@ -108,7 +114,7 @@ package final class HTTPExchange {
     package func respond(_ response: HTTPResponse) {
         begin(
             status: response.status, headers: response.headers, length: .known(response.body.count))
-        if !response.body.isEmpty, request.method != .head {
+        if !response.body.isEmpty, request.method != .head, HTTPStatus.hasContent(response.status) {
             var frame = OutgoingFrame(capacity: response.body.count)
             frame.bytes.append(contentsOf: response.body)
             writeRaw(frame.bytes[OutgoingFrame.headroom...])
@@ -116,18 +122,18 @@ package final class HTTPExchange {
         end()
     }
 
-    /// Sends the head of a response that is then written in pieces.
+    /// Sends the head of a response that is then written in pieces; of one whose status has no content, none is.
     package func begin(status: Int, headers: [(String, String)], length: Length) {
         switch phase {
         case .waiting: break
         case .receiving where streamedBodyBytes != nil:
-            // An answer before the body's end: what is still on its way is not wanted.
+            // An answer before the body's end: it may end before that too.
             closesAfter = true
-            resumeBody()
         case .receiving, .writing, .ended, .gone: return
         }
         var length = length
         if case .chunked = length, !request.takesChunks { length = .untilClose }
+        if !HTTPStatus.hasContent(status) { length = .nothing }
         phase = .writing(length)
         var head = "HTTP/1.1 \(status) \(HTTPStatus.reason(status))\r\n"
         for (name, value) in headers { head += "\(name): \(value)\r\n" }
@@ -135,6 +141,8 @@ package final class HTTPExchange {
         case .known(let count): head += "content-length: \(count)\r\n"
         case .chunked: head += "transfer-encoding: chunked\r\n"
         case .untilClose: closesAfter = true
+        case .nothing where status == 205: head += "content-length: 0\r\n"
+        case .nothing: break
         }
         if closesAfter { head += "connection: close\r\n" }
         head += "\r\n"
@@ -144,6 +152,7 @@ package final class HTTPExchange {
     /// Writes the payload of `frame` as one piece; false when earlier bytes still wait (`exchangeIsClear` follows).
     package func write(_ frame: inout OutgoingFrame) -> Bool {
         guard let wsi, case .writing(let length) = phase, !frame.isEmpty else { return true }
+        if case .nothing = length { return true }
         guard lws_partial_buffered(wsi) == 0 else {
             askForWritable()
             return false
@@ -181,7 +190,36 @@ package final class HTTPExchange {
         phase = .ended
         observer = nil
         releaseBody()
-        if let wsi { server.completed(wsi, closes: closesAfter) }
+        complete()
+    }
+
+    private func complete() {
+        guard let wsi, !isBroken else { return }
+        // What the kernel did not take yet goes out first: `writable` comes back.
+        guard lws_partial_buffered(wsi) == 0 else { return limitReading() }
+        reading?.cancel()
+        reading = nil
+        server.completed(wsi, closes: closesAfter)
+    }
+
+    /// Closes the connection when the peer takes nothing of what waits for it for as long as it may pause in a body.
+    ///
+    /// For answers that only their reader keeps from ending: what others still write may wait for a peer for
+    /// reasons of its own.
+    package func limitReading() {
+        guard let wsi, reading == nil else { return }
+        confirmedBytes = millrace_confirmed_bytes(lws_get_socket_fd(wsi))
+        let timer = loop.makeTimer { [weak self] in self?.lookWhetherRead() }
+        reading = timer
+        timer.arm(after: .seconds(Int64(server.options.requestTimeoutSeconds)))
+    }
+
+    private func lookWhetherRead() {
+        guard let wsi else { return }
+        let confirmed = millrace_confirmed_bytes(lws_get_socket_fd(wsi))
+        guard confirmed > confirmedBytes else { return server.kill(wsi) }
+        confirmedBytes = confirmed
+        reading?.arm(after: .seconds(Int64(server.options.requestTimeoutSeconds)))
     }
 
     /// Closes the connection now, wherever the response is; with `reset` the peer sees a reset.
@@ -241,7 +279,7 @@ package final class HTTPExchange {
 
     /// Gives the body's next piece its time; with every piece the library does it itself.
     func watchBody() {
-        guard let wsi, case .receiving = phase else { return }
+        guard let wsi, isOpen, !isWhole else { return }
         lws_set_timeout(
             wsi, PENDING_TIMEOUT_HTTP_CONTENT, Int32(clamping: server.options.requestTimeoutSeconds)
         )
@@ -265,11 +303,12 @@ package final class HTTPExchange {
 
     /// Takes a piece of the body; false when it exceeds the limit.
     func receive(_ piece: UnsafeRawBufferPointer) -> Bool {
-        guard case .receiving = phase else { return streamedBodyBytes != nil }
         if streamedBodyBytes != nil {
+            // Also after the answer has begun: whoever gives it may still read.
             bodyReceiver?.exchange(self, received: piece.bindMemory(to: UInt8.self).span)
             return true
         }
+        guard case .receiving = phase else { return false }
         guard body.count + piece.count <= server.options.maximumBodyBytes else { return false }
         body.append(contentsOf: piece)
         return true
@@ -281,8 +320,11 @@ package final class HTTPExchange {
     func requestIsComplete() -> Bool {
         guard !isWhole else { return false }
         isWhole = true
-        guard case .receiving = phase else { return streamedBodyBytes != nil }
-        phase = .waiting
+        if case .receiving = phase {
+            phase = .waiting
+        } else if streamedBodyBytes == nil {
+            return false
+        }
         if streamedBodyBytes != nil { bodyReceiver?.exchangeBodyEnded(self) }
         return true
     }
@@ -303,7 +345,7 @@ package final class HTTPExchange {
             observer?.exchangeIsClear(self)
             return true
         case .ended:
-            if let wsi, isClear { server.completed(wsi, closes: closesAfter) }
+            complete()
             return true
         case .receiving, .gone: return true
         }
@@ -311,6 +353,8 @@ package final class HTTPExchange {
 
     func gone() {
         wsi = nil
+        reading?.cancel()
+        reading = nil
         releaseBody()
         if case .ended = phase { return }
         phase = .gone
@@ -318,12 +362,18 @@ package final class HTTPExchange {
     }
 }
 
-/// Reason phrases of the status codes that are used (RFC 9110, section 15).
-enum HTTPStatus {
+/// The status codes that are used (RFC 9110, section 15).
+package enum HTTPStatus {
+    /// False where the status alone ends the response at its head.
+    package static func hasContent(_ status: Int) -> Bool {
+        status != 204 && status != 205 && status != 304
+    }
+
     static func reason(_ status: Int) -> String {
         switch status {
         case 200: "OK"
         case 204: "No Content"
+        case 205: "Reset Content"
         case 301: "Moved Permanently"
         case 302: "Found"
         case 304: "Not Modified"

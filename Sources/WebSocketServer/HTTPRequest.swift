@@ -12,7 +12,7 @@ package enum HTTPMethod: String, Sendable {
 /// The head of one HTTP request, copied out of the library's buffers.
 package struct HTTPRequest: Sendable {
     package var method: HTTPMethod
-    /// Decoded path without the query; begins with "/".
+    /// Decoded path without the query; begins with "/", and has "+" in place of blanks.
     package var path: String
     /// Decoded query arguments in order, `name=value` each.
     package var query: [String]
@@ -22,9 +22,11 @@ package struct HTTPRequest: Sendable {
     package var remoteAddress: String
     /// True when the peer asks for a WebSocket.
     package var isUpgrade: Bool
+    /// Why it is answered before anybody looks at it.
+    var fault: HTTPResponse?
     /// Further query arguments were there than `query` has.
     package var hasMoreArguments = false
-    /// The peer reads `Transfer-Encoding: chunked`: it speaks HTTP/1.1 (RFC 9112, section 6.1).
+    /// The peer speaks HTTP/1.1: it reads `Transfer-Encoding: chunked` (RFC 9112, section 6.1).
     package var takesChunks = true
 
     /// The value of the first query argument called `name`.

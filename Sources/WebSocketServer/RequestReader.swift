@@ -38,8 +38,11 @@ enum RequestReader {
         _ wsi: OpaquePointer, remoteAddress: String, custom: [String]
     ) -> HTTPRequest? {
         guard let (method, token) = methods.first(where: { lws_hdr_total_length(wsi, $0.1) > 0 }),
-            let path = header(wsi, token)
+            let decoded = header(wsi, token)
         else { return nil }
+        // The library (4.1.6) makes a blank of "+" here too, where it stands for itself. What is written as "%20" cannot
+        // be told from it any more; no id has one, and files are found by either.
+        let path = decoded.replacing(" ", with: "+")
         var found: [String: String] = [:]
         for (name, token) in headers {
             if let value = header(wsi, token) { found[name] = value }
@@ -50,22 +53,44 @@ enum RequestReader {
         var query: [String] = []
         for index in 0..<maximumArguments {
             guard let argument = fragment(wsi, WSI_TOKEN_HTTP_URI_ARGS, index) else { break }
-            query.append(argument)
+            if !argument.isEmpty { query.append(argument) }
         }
+        // The library (4.1.6) writes that where the last argument is empty.
+        if query.last == "/" { query.removeLast() }
         var request = HTTPRequest(
             method: method, path: path, query: query, headers: found,
             remoteAddress: remoteAddress, isUpgrade: false)
+        request.fault = fault(of: wsi, path: token)
         request.takesChunks = header(wsi, WSI_TOKEN_HTTP) != "HTTP/1.0"
         request.hasMoreArguments = fragment(wsi, WSI_TOKEN_HTTP_URI_ARGS, maximumArguments) != nil
         return request
+    }
+
+    /// What the library lets pass, and nobody may guess about.
+    private static func fault(of wsi: OpaquePointer, path: lws_token_indexes) -> HTTPResponse? {
+        // The library (4.1.6) cuts a path there, as if it were a query, and does not say at which of the two.
+        if fragment(wsi, path, 1) != nil {
+            return .error(
+                400, "ambiguous_path", "write & and ; as %26 and %3B in a path")
+        }
+        // One that is empty, has a NUL in it, or is there several times is no length (RFC 9112, section 6.3).
+        if fragment(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH, 0) != nil {
+            let length = header(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH) ?? ""
+            guard !length.isEmpty, length.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else {
+                return .error(400, "invalid_content_length", "content-length is one number")
+            }
+        }
+        if fragment(wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING, 0) != nil {
+            return .error(411, "length_required", "send a content-length")
+        }
+        return nil
     }
 
     /// How long the body is that follows; nil when none does.
     static func bodyLength(_ request: HTTPRequest) -> Int? {
         // Also of a GET or HEAD: the body means nothing there, and yet it comes (RFC 9110, section 9.3.1).
         guard let text = request.headers["content-length"] else { return nil }
-        // What is no length is answered as one that is too long.
-        let count = text.utf8.allSatisfy { (0x30...0x39).contains($0) } ? Int(text) ?? .max : .max
+        let count = Int(text) ?? .max  // It has digits only, be they too many.
         // For a POST of no bytes the library calls for the body all the same.
         return count == 0 && request.method != .post ? nil : count
     }
@@ -85,13 +110,13 @@ enum RequestReader {
         return buffer.prefix(Int(length)).contains(0) ? nil : text(buffer)
     }
 
+    /// Nil where there is no such fragment; one can also be empty.
     private static func fragment(
         _ wsi: OpaquePointer, _ token: lws_token_indexes, _ index: Int32
     ) -> String? {
         let length = lws_hdr_fragment_length(wsi, token, index)
-        guard length > 0 else { return nil }
         var buffer = [CChar](repeating: 0, count: Int(length) + 1)
-        guard lws_hdr_copy_fragment(wsi, &buffer, Int32(buffer.count), token, index) > 0 else {
+        guard lws_hdr_copy_fragment(wsi, &buffer, Int32(buffer.count), token, index) >= 0 else {
             return nil
         }
         return text(buffer)

@@ -18,7 +18,7 @@ package struct ServerOptions: Sendable {
     package var maximumSockets = 100_000
     /// How long a peer may take to answer a close frame before its socket is cut.
     package var closeTimeout = Duration.seconds(3)
-    /// Seconds that a request's head, or a pause in its body, may take.
+    /// Seconds that a request's head, a pause in its body, or a pause in the reading of a whole answer may take.
     package var requestTimeoutSeconds: UInt32 = 20
     /// Seconds that a connection is kept for another request.
     package var keepAliveSeconds: UInt32 = 75

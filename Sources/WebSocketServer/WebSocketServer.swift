@@ -260,8 +260,8 @@ package final class WebSocketServer {
         peer.exchange = exchange
         // Answers go on for as long as they take; our own deadlines watch them.
         lws_set_timeout(wsi, NO_PENDING_TIMEOUT, 0)
-        if request.headers["transfer-encoding"] != nil {
-            exchange.answerAndClose(.error(411, "length_required", "send a content-length"))
+        if let fault = request.fault {
+            exchange.answerAndClose(fault)
             return 0
         }
         guard let count = RequestReader.bodyLength(request) else {
@@ -277,7 +277,10 @@ package final class WebSocketServer {
             return 0
         }
         exchange.watchBody()
-        if request.headers["expect"]?.lowercased() == "100-continue" { exchange.askForBody() }
+        // A peer of HTTP/1.0 does not wait for it (RFC 9110, section 10.1.1).
+        if request.takesChunks, request.headers["expect"]?.lowercased() == "100-continue" {
+            exchange.askForBody()
+        }
         if case .stream = policy {
             exchange.streamBody(count)
             handler.respond(to: exchange)
@@ -301,7 +304,7 @@ package final class WebSocketServer {
         case .collect: limit = options.maximumBodyBytes
         }
         guard count <= limit else {
-            return .error(413, "body_too_large", "body of \(count) bytes exceeds \(limit)")
+            return .error(413, "body_too_large", "a body may have \(limit) bytes here")
         }
         if case .stream = policy { return nil }
         guard collectedBytes + count > options.maximumCollectedBytes else { return nil }
@@ -343,13 +346,11 @@ package final class WebSocketServer {
         peers[wsi]?.exchange?.writable() == false ? -1 : 0
     }
 
-    /// A response has been written whole, as far as the owner is concerned.
+    /// A response has been written whole, and the kernel has all of it.
     ///
     /// Done at once and not at the next writable callback: the peer's
     /// next request may come before that, and the library would take it for more of this one's body.
     func completed(_ wsi: OpaquePointer, closes: Bool) {
-        // What the kernel did not take yet goes out first: `exchangeWritable` comes back.
-        guard lws_partial_buffered(wsi) == 0 else { return }
         guard !closes else { return kill(wsi) }
         let peer = peers[wsi]
         peer?.exchange = nil
@@ -398,7 +399,9 @@ package final class WebSocketServer {
         else { return -1 }
         request.isUpgrade = true
         let refusal: HTTPResponse
-        if let fault = OpeningHandshake.fault(of: request, subprotocol: options.subprotocol) {
+        if let fault = request.fault
+            ?? OpeningHandshake.fault(of: request, subprotocol: options.subprotocol)
+        {
             refusal = fault
         } else {
             switch handler.upgrade(request) {
@@ -408,7 +411,9 @@ package final class WebSocketServer {
             case .refuse(let response): refusal = response
             }
         }
-        HTTPExchange(server: self, wsi: wsi, request: request).answerAndClose(refusal)
+        let exchange = HTTPExchange(server: self, wsi: wsi, request: request)
+        peer.exchange = exchange
+        exchange.answerAndClose(refusal)
         return -1
     }
 

@@ -89,6 +89,18 @@ struct WebSocketServerTests {
     }
 
     @Test(
+        "what follows an empty argument of a query is an argument too",
+        arguments: [("a=1&&b=2", "a=1b=2"), ("&b=2", "b=2"), ("b=2&", "b=2"), ("", "")])
+    func readsPastEmptyArguments(query: String, expected: String) throws {
+        try withServer(handler: EchoHandler()) { port in
+            let client = RawClient(port: port)
+            client.send("GET /q?\(query) HTTP/1.1\r\nHost: x\r\n\r\n")
+            let answer = client.readText(until: "GET /q \(expected)")
+            #expect(answer.hasSuffix("GET /q \(expected)"), "\(answer)")
+        }
+    }
+
+    @Test(
         "a peer of HTTP/1.0 gets no chunks: the connection's end is the answer's",
         arguments: ["close", "keep-alive"])
     func streamsWithoutChunks(connection: String) throws {
@@ -100,6 +112,22 @@ struct WebSocketServerTests {
             #expect(!answer.contains("transfer-encoding"))
             #expect(answer.contains("connection: close\r\n"))
             #expect(answer.hasSuffix("\r\n\r\nhelloworld"), "\(answer)")
+        }
+    }
+
+    @Test(
+        "an answer whose status has no content ends with its head, and the connection goes on",
+        arguments: [204, 205, 304], ["whole", "chunked"])
+    func answersWithoutContent(status: Int, way: String) throws {
+        try withServer(handler: EchoHandler()) { port in
+            let client = RawClient(port: port)
+            client.send("GET /status/\(way)/\(status) HTTP/1.1\r\nHost: x\r\n\r\n")
+            let head = client.readText(until: "\r\n\r\n")
+            #expect(head.hasPrefix("HTTP/1.1 \(status) ") && head.hasSuffix("\r\n\r\n"))
+            #expect(!head.contains("transfer-encoding"))
+            #expect(head.contains("content-length: 0\r\n") == (status == 205), "\(head)")
+            client.send("GET /next HTTP/1.1\r\nHost: x\r\n\r\n")
+            #expect(client.readText(until: "GET /next").hasPrefix("HTTP/1.1 200 OK\r\n"))
         }
     }
 
@@ -144,6 +172,16 @@ private final class EchoHandler: ServerHandler, WebSocketHandler, HTTPExchangeOb
             if request.path == "/stream" { return exchange.end() }
             exchange.observer = self
             kept.append(exchange)
+        case _ where request.path.hasPrefix("/status/whole/"):
+            let status = request.path.split(separator: "/").last.flatMap { Int($0) } ?? 0
+            exchange.respond(HTTPResponse(status: status, body: Array("hello".utf8)))
+        case _ where request.path.hasPrefix("/status/chunked/"):
+            let status = request.path.split(separator: "/").last.flatMap { Int($0) } ?? 0
+            exchange.begin(status: status, headers: [], length: .chunked)
+            var frame = OutgoingFrame()
+            frame.bytes.append(contentsOf: "hello".utf8)
+            #expect(exchange.write(&frame))
+            exchange.end()
         default:
             let text = "\(request.method.rawValue) \(request.path) \(request.query.joined())"
             exchange.respond(

@@ -2,13 +2,15 @@
 
 import asyncio
 import json
+import pathlib
 import socket
 import time
+import urllib.parse
 
 import aiohttp
 import pytest
 
-from harness import ROOT, Gateway, schemas, sha256, text_of, wait_until
+from harness import PATIENCE, ROOT, Gateway, schemas, sha256, text_of, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -22,6 +24,7 @@ def web(tmp_path_factory):
     (folder / "assets/data.json").write_text("{}")
     (folder / "assets/big.js").write_text("x" * 3_000_000)
     (folder / "assets/with space.txt").write_text("space")
+    (folder / "assets/c++ and.txt").write_text("plus")
     (folder / "empty.txt").write_text("")
     (folder / ".secret").write_text("secret")
     (folder.parent / "outside.txt").write_text("outside")
@@ -90,11 +93,13 @@ def test_metrics_can_be_off(start_gateway):
     ("/assets/style.css", "text/css; charset=utf-8"), ("/assets/logo.svg", "image/svg+xml"),
     ("/assets/data.json", "application/json"), ("/assets/big.js", "text/javascript; charset=utf-8"),
     ("/assets/with%20space.txt", "text/plain; charset=utf-8"),
+    ("/assets/c++%20and.txt", "text/plain; charset=utf-8"),
+    ("/assets/c%2B%2B%20and.txt", "text/plain; charset=utf-8"),
     ("/empty.txt", "text/plain; charset=utf-8")])
 def test_files(site, web, path, type):
     status, headers, body = site.get(path)
     assert status == 200
-    name = "index.html" if path == "/" else path[1:].replace("%20", " ")
+    name = "index.html" if path == "/" else urllib.parse.unquote(path[1:])
     assert body == (web / name).read_bytes()
     assert headers["content-type"] == type
     assert headers["x-content-type-options"] == "nosniff"
@@ -103,9 +108,10 @@ def test_files(site, web, path, type):
     assert "unsafe" not in policy and "connect-src 'self'" in policy
     assert headers["referrer-policy"] and headers["cache-control"] == "no-cache"
     again = site.get(path, if_none_match=headers["etag"])
-    assert again[0] == 304 and again[2] == b""
+    assert again[0] == 304 and again[2] == b"" and "content-length" not in again[1]
     assert site.get(path, if_none_match='"other"')[0] == 200
     assert site.get(path, if_none_match='"other", ' + headers["etag"])[0] == 304
+    assert site.get(path, if_none_match='"other",\t' + headers["etag"] + "\t")[0] == 304
     assert site.get(path, if_none_match="W/" + headers["etag"])[0] == 304
 
 
@@ -236,6 +242,40 @@ def seconds_until_closed(site, sent):
 def test_a_head_that_does_not_come_is_given_up(start_gateway, sent):
     gateway = start_gateway(server__request_timeout_s=1, server__keepalive_timeout_s=3600)
     assert seconds_until_closed(gateway, sent) < 9  # The library would wait 10 by itself.
+
+
+def descriptors(process):
+    return len(list(pathlib.Path(f"/proc/{process.pid}/fd").iterdir()))
+
+
+def narrow(site, path):
+    """A client that has asked, and has little room for the answer."""
+    peer = socket.socket()
+    peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)
+    peer.settimeout(PATIENCE)
+    peer.connect(("127.0.0.1", site.port))
+    peer.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+    return peer
+
+
+def test_an_answer_that_nobody_reads_is_given_up(start_gateway, web):
+    gateway = start_gateway(server__web_directory=web, server__request_timeout_s=1)
+    before = descriptors(gateway)
+    with narrow(gateway, "/assets/big.js"):
+        wait_until(lambda: descriptors(gateway) > before, "the connection")
+        wait_until(lambda: descriptors(gateway) == before, "its end")
+
+
+def test_an_answer_that_is_read_slowly_comes_whole(start_gateway, web):
+    gateway = start_gateway(server__web_directory=web, server__request_timeout_s=1)
+    with narrow(gateway, "/assets/big.js") as peer:
+        length, began = 0, time.monotonic()
+        while piece := peer.recv(65536):
+            length += len(piece)
+            # Three seconds for the first half, three times what a pause may take.
+            due = began + min(length, 1_500_000) / 500_000
+            wait_until(lambda: time.monotonic() > due)
+        assert length > 3_000_000
 
 
 def test_a_connection_that_asks_nothing_more_is_closed(start_gateway):

@@ -116,6 +116,12 @@ def test_expect_continue(peer):
     assert peer.answer()[0] == 200
 
 
+def test_expect_means_nothing_in_http_1_0(peer):
+    asked = request("POST", "/v1/responses", BODY, expect="100-continue")
+    peer.send(asked.replace(b"HTTP/1.1", b"HTTP/1.0"))
+    assert peer.answer()[0] == 200
+
+
 def test_a_body_in_chunks_is_refused(peer):
     peer.send(
         f"POST /v1/responses HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {KEY}\r\n"
@@ -131,10 +137,26 @@ def test_a_compressed_body_is_refused(peer):
     assert status == 415 and json.loads(body)["error"]["param"] is None
 
 
-@pytest.mark.parametrize("length", ["-5", "5x", "99999999999999999999", "5, 5"])
+@pytest.mark.parametrize("length", ["-5", "+5", "5x", "5, 5", "0x5", ""])
 def test_lengths_that_are_none(peer, length):
     peer.send(request("POST", "/v1/responses", content_length=length) + b"{\"a\":")
-    assert peer.answer()[0] in (400, 413)
+    status, fields, body = peer.answer()
+    assert status == 400 and fields["connection"] == "close"
+    assert json.loads(body)["error"]["code"] == "invalid_content_length"
+
+
+@pytest.mark.parametrize("second", [5, 7])
+def test_a_length_that_is_there_twice_is_none(peer, second):
+    twice = request("POST", "/v1/responses", "abcde").replace(
+        b"host:", b"content-length: %d\r\nhost:" % second)
+    peer.send(twice)
+    assert peer.answer()[0] == 400
+
+
+def test_a_length_beyond_all_limits(peer):
+    peer.send(request("POST", "/v1/responses", content_length="99999999999999999999"))
+    status, _, body = peer.answer()
+    assert status == 413 and b"9223372036854775807" not in body
 
 
 def test_a_key_is_asked_for_before_the_body(peer):
@@ -279,6 +301,17 @@ def test_paths_name_what_they_seem_to(peer):
             assert status in (400, 404, None, 200)
             if status == 200:  # The library has resolved it to the one path it can be.
                 assert path.endswith(("models", "healthz"))
+
+
+@pytest.mark.parametrize("character", "&;")
+def test_a_path_that_the_library_cuts_names_nothing(peer, character):
+    for method in ("GET", "DELETE"):
+        with Peer.__new__(Peer) as other:
+            other.socket = socket.create_connection(peer.socket.getpeername(), timeout=10)
+            other.reader = other.socket.makefile("rb")
+            other.send(request(method, f"/v1/responses/a{character}b"))
+            status, _, body = other.answer()
+            assert status == 400 and json.loads(body)["error"]["code"] == "ambiguous_path"
 
 
 def test_too_many_arguments(peer):

@@ -52,6 +52,9 @@ class Upstream(BaseHTTPRequestHandler):
             return self.answer(404, {"error": {
                 "message": "No such conversation", "type": "invalid_request_error",
                 "param": None, "code": "not_found"}})
+        if self.path.endswith("/nothing"):
+            self.send_response(204)
+            return self.end_headers()
         if "/items" in self.path:
             return self.answer(200, {
                 "object": "list", "data": [], "first_id": None, "last_id": None,
@@ -98,6 +101,34 @@ def test_conversations(passing):
             client.conversations.retrieve("missing")
         assert missing.value.code == "not_found"
         assert missing.value.response.headers["x-request-id"] == "req_1"
+
+
+def test_an_answer_without_content(passing):
+    """Its connection serves the next request: nothing of the answer follows its head."""
+    headers = {"authorization": "Bearer " + KEY}
+    with httpx.Client(base_url=passing.url, headers=headers) as client:
+        for _ in range(2):
+            answer = client.delete("/v1/conversations/nothing")
+            assert answer.status_code == 204 and answer.content == b""
+            assert not {"transfer-encoding", "content-length", "content-type"} & set(answer.headers)
+            assert client.get("/healthz").text == "ok\n"
+
+
+def test_empty_arguments_hide_none(passing):
+    answer = httpx.get(
+        passing.url + "/v1/conversations/conv_1/items?a=1&&limit=2",
+        headers={"authorization": "Bearer " + KEY})
+    assert answer.status_code == 200
+    assert Upstream.seen[-1][1] == "/v1/conversations/conv_1/items?a=1&limit=2"
+
+
+@pytest.mark.parametrize("name,passed", [
+    ("a+b", "a%2Bb"), ("a%2Bb", "a%2Bb"), ("a,b", "a%2Cb"), ("a%26b", "a%26b"), ("a%3Bb", "a%3Bb"),
+    ("a=b", "a%3Db"), ("+a", "%2Ba"), ("a%25b", "a%25b")])
+def test_what_is_named_is_asked_for(passing, name, passed):
+    answer = httpx.get(
+        passing.url + "/v1/conversations/" + name, headers={"authorization": "Bearer " + KEY})
+    assert answer.json()["metadata"]["path"] == "/v1/conversations/" + passed
 
 
 def test_files(passing):

@@ -56,6 +56,8 @@ class Scripted(BaseHTTPRequestHandler):
         self.server.broken.append(self.path)
 
     def do_POST(self):
+        if "early" in self.headers.get("content-type", ""):
+            return self.answer_early()
         body = b""
         try:
             left = int(self.headers.get("content-length", 0))
@@ -87,6 +89,20 @@ class Scripted(BaseHTTPRequestHandler):
             return self.until_closed()
         self.event("response.completed", 2, response=self.response("completed"))
 
+    def answer_early(self):
+        """The answer first; then the body is not read at all, or read to its end in the middle of the answer."""
+        self.close_connection = True
+        if "whole" not in self.headers["content-type"]:
+            self.say({"id": "file-early"})
+            return self.server.gate.wait(30)
+        self.head(length=20)
+        self.wfile.write(b"x" * 10)
+        self.wfile.flush()
+        left = int(self.headers["content-length"])
+        while left > 0 and (piece := self.rfile.read1(min(left, 65536))):
+            left -= len(piece)
+        self.wfile.write(b"y" * 10)
+
     def do_GET(self):
         self.server.seen.append(("GET", self.path, b""))
         if self.path.startswith("/v1/models/stall"):
@@ -115,14 +131,19 @@ class Scripted(BaseHTTPRequestHandler):
         pass
 
 
+class Patient(ThreadingHTTPServer):
+    request_queue_size = 128  # Some tests connect many times at once.
+
+
 @pytest.fixture
 def scripted():
     servers = []
 
     def make(name="one", port=0):
-        server = ThreadingHTTPServer(("127.0.0.1", port), Scripted)
+        server = Patient(("127.0.0.1", port), Scripted)
         server.daemon_threads = True
         server.name, server.seen, server.broken = name, [], []
+        server.gate = threading.Event()
         server.url = "http://127.0.0.1:%d" % server.server_port
         threading.Thread(target=server.serve_forever, daemon=True).start()
         servers.append(server)
@@ -130,6 +151,7 @@ def scripted():
 
     yield make
     for server in servers:
+        server.gate.set()
         server.shutdown()
         server.server_close()
 
@@ -174,6 +196,80 @@ def test_upstream_is_closed_when_the_client_leaves(scripted, start):
              "content-type: multipart/form-data; boundary=x\r\ncontent-length: 10000000\r\n\r\n"
              ).encode() + b"x" * 500_000)
     until(lambda: "/v1/files" in upstream.broken)
+
+
+@pytest.mark.parametrize("length,sent", [(5_000_000, 3), (3000, 3000)])
+def test_an_upload_that_is_answered_unread_has_an_end(scripted, start, length, sent):
+    gateway = start(scripted(), "upstream.silence_timeout_ms=600000")
+    with upload(gateway, length, b"x" * sent, boundary="early") as peer:
+        answer = read_until(peer, b"\r\n0\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 200") and b"file-early" in answer
+
+
+def test_an_upload_goes_on_while_it_is_answered(scripted, start):
+    gateway = start(scripted())
+    with upload(gateway, 5_000_000, b"", boundary="early-whole") as peer:
+        answer = read_until(peer, b"x" * 10)
+        peer.sendall(b"x" * 5_000_000)
+        answer += read_until(peer, b"\r\n0\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert answer.count(b"x" * 10) == answer.count(b"y" * 10) == 1
+
+
+def read_until(peer, mark):
+    answer = b""
+    while mark not in answer:
+        piece = peer.recv(65536)
+        assert piece, answer
+        answer += piece
+    return answer
+
+
+def upload(gateway, length, sent, boundary="x"):
+    """A client that promises `length` bytes, sends some, and waits."""
+    host, port = gateway.url.removeprefix("http://").split(":")
+    peer = socket.create_connection((host, int(port)), timeout=30)
+    peer.sendall(
+        (f"POST /v1/files HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {KEY}\r\n"
+         f"content-type: multipart/form-data; boundary={boundary}\r\n"
+         f"content-length: {length}\r\n\r\n").encode() + sent)
+    return peer
+
+
+def test_stalled_uploads_are_their_clients_fault(scripted, start):
+    gateway = start(
+        scripted(), "upstream.response_header_timeout_ms=2000", "server.request_timeout_s=4")
+    peers = [upload(gateway, 5000, b"abc") for _ in range(25)]
+    for peer in peers:
+        with peer:
+            assert peer.recv(1 << 16) == b""  # No word of upstream.
+    answer = httpx.get(gateway.url + "/v1/models", headers=AUTHORIZATION)
+    assert answer.status_code == 200
+
+
+def test_an_upstream_that_takes_no_upload_is_late(scripted, start):
+    """Bytes that wait for it are the gateway's to send: here it is upstream that is waited for."""
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        upstream = scripted()
+        upstream.url = "http://127.0.0.1:%d" % deaf.getsockname()[1]
+        gateway = start(
+            upstream, "upstream.response_header_timeout_ms=500", "server.request_timeout_s=3600")
+        with upload(gateway, 100, b"x" * 100) as peer:  # All of it is there.
+            read_until(peer, b"upstream_header_timeout")
+        with upload(gateway, 50_000_000, b"") as peer:
+            peer.settimeout(0.1)
+            until(lambda: blocks(peer))
+            peer.settimeout(30)
+            read_until(peer, b"upstream_header_timeout")
+
+
+def blocks(peer):
+    """Sends; true when nobody takes it any more, or the answer is there."""
+    try:
+        peer.send(b"x" * 65536)
+        return False
+    except OSError:
+        return True
 
 
 def test_a_slow_reader_holds_upstream_back(scripted, start):

@@ -9,7 +9,7 @@ from openai.lib.responses_websocket import (
     ResponsesWebSocketError,
     ResponsesWebSocketLimits,
 )
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect as raw_connect
 
 from conftest import KEY, Gateway
@@ -224,5 +224,33 @@ def test_lifetime(simulator):
             types = [(event.type, getattr(event, "error", None)) for event in connection]
         assert types[-1][0] == "error"
         assert types[-1][1].code == "websocket_connection_limit_reached"
+    finally:
+        gateway.stop()
+
+
+def test_a_lifetime_ends_with_what_runs(simulator):
+    """Whichever shard has the session: its connection ends with the response, not with the next ping."""
+    gateway = Gateway(simulator, "dialect.connection_lifetime_s=1", "server.heartbeat_s=3600")
+    url = gateway.url.replace("http", "ws") + "/v1/responses"
+    headers = {"Authorization": "Bearer " + KEY}
+    token, after = None, 0
+    try:
+        for _ in range(6):  # Of two shards: one of these connections is on the other one.
+            query = f"?resume={token}&after={after}" if token else ""
+            with raw_connect(url + query, additional_headers=headers) as socket:
+                types = []
+                create = {"type": "response.create", "model": "sim-hello",
+                          "input": "[sim:paced deltas=60 rate=30]"}
+                with pytest.raises(ConnectionClosed) as closed:
+                    while True:
+                        event = json.loads(socket.recv(timeout=30))
+                        types.append(event["type"])
+                        token = event.get("resume_token", token)
+                        after = event.get("gateway_seq", after)
+                        if event["type"] == "gateway.session":
+                            assert event["recovered"] is bool(query)
+                            socket.send(json.dumps(create))
+            assert closed.value.rcvd.code == 1001
+            assert types[-1] == "response.completed" and "error" in types
     finally:
         gateway.stop()

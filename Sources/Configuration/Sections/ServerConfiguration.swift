@@ -61,8 +61,9 @@ package struct ServerConfiguration: Sendable {
                 + "(4409).")
         requestTimeout = keys.duration(
             "request_timeout_s", in: 1...3600, default: 20,
-            "How long the head of an HTTP request, or a pause in its body, may take. Then the "
-                + "connection is closed.")
+            "How long the head of an HTTP request, or a pause in its body, may take, and how long a "
+                + "client may take nothing of an answer that is whole. Then the connection is closed."
+        )
         keepAliveTimeout = keys.duration(
             "keepalive_timeout_s", in: 1...3600, default: 75,
             "How long an HTTP connection waits for its next request. A proxy in front should close "

@@ -165,6 +165,7 @@ final class DialectConnection: WebSocketHandler, SessionClient {
             sendSession(attached, recovered: isResume)
         }
         for command in waiting { drive(command) }
+        if hasExpired { attachment.leave(id, from: shard) }
     }
 
     func attachedThere(_ attached: AttachedSession) {
@@ -172,6 +173,7 @@ final class DialectConnection: WebSocketHandler, SessionClient {
         attachment = .there(request.session, shard: request.session.shard)
         sendSession(attached, recovered: attached.reason == nil)
         for command in waiting { drive(command) }
+        if hasExpired { attachment.leave(id, from: shard) }
     }
 
     private func sendSession(_ attached: AttachedSession, recovered: Bool) {
@@ -281,18 +283,11 @@ final class DialectConnection: WebSocketHandler, SessionClient {
         {
             return close(CloseCode(4409), "nothing heard for two heartbeats")
         }
-        if now >= expiresAt {
-            if !hasExpired {
-                hasExpired = true
-                refuse(.connectionLimit, lane: nil)
-            }
-            // What runs may finish; of a session elsewhere we do not know, and its client can resume.
-            if case .here(let session) = attachment,
-                session.machine.isRunning || session.machine.isWaiting
-            {
-            } else {
-                return close(CloseCode(1001), "the connection's lifetime is over")
-            }
+        if now >= expiresAt, !hasExpired {
+            hasExpired = true
+            refuse(.connectionLimit, lane: nil)
+            attachment.leave(id, from: shard)
+            guard socket.isOpen else { return }
         }
         socket.ping()
         if now >= tokens.refreshAt {
@@ -319,6 +314,9 @@ final class DialectConnection: WebSocketHandler, SessionClient {
     }
 
     func sessionIsIdle() {
+        guard !hasExpired else {
+            return close(CloseCode(1001), "the connection's lifetime is over")
+        }
         isSessionIdle = true
         leaveIfIdle()
     }

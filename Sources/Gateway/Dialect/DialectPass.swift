@@ -25,6 +25,10 @@ final class DialectPass: UpstreamTransferDelegate, HTTPBodyReceiver {
     private var isConnected = false
     private var hasHead = false
     private var timer: LoopTimer?
+    /// Bytes of the answer that has begun, where upstream says how many.
+    private var contentBytes: Int?
+    /// The client owes nothing of the body any more.
+    private var isBodyWhole: Bool
     private var waiting: [UInt8] = []
     private var isEnding = false
     /// What the first upstream said, while others are asked.
@@ -36,6 +40,7 @@ final class DialectPass: UpstreamTransferDelegate, HTTPBodyReceiver {
         shard = owner.shard
         target = PassedTarget.text(of: owner.exchange.request)
         body = owner.exchange.takeBody()
+        isBodyWhole = owner.exchange.streamedBodyBytes == nil
     }
 
     private var exchange: HTTPExchange { owner.exchange }
@@ -123,7 +128,14 @@ final class DialectPass: UpstreamTransferDelegate, HTTPBodyReceiver {
     // MARK: Time
 
     /// Gives upstream its time: for the head, then between any two pieces of the answer.
+    ///
+    /// Where upstream has all that the client has sent of an upload, it is the client that is waited for; that has
+    /// its own time (`server.request_timeout_s`).
     private func watch() {
+        guard isBodyWhole || (transfer?.waitingUploadBytes ?? 0) > 0 else {
+            timer?.cancel()
+            return
+        }
         let limits = shard.context.deadlines
         timer?.arm(after: transfer?.head == nil ? limits.responseHeader : limits.silence)
     }
@@ -145,7 +157,11 @@ final class DialectPass: UpstreamTransferDelegate, HTTPBodyReceiver {
         watch()
     }
 
-    func exchangeBodyEnded(_ exchange: HTTPExchange) {}
+    func exchangeBodyEnded(_ exchange: HTTPExchange) {
+        isBodyWhole = true
+        guard transfer != nil else { return }
+        watch()
+    }
 
     func transferWantsBody(_ transfer: UpstreamTransfer) {
         exchange.resumeBody()
@@ -168,13 +184,35 @@ final class DialectPass: UpstreamTransferDelegate, HTTPBodyReceiver {
         guard head.isSuccess else { return }
         watch()
         var headers = head.fieldsOfInterest.map { ($0.name, $0.value) }
-        headers.append(("content-type", head[.contentType] ?? "application/octet-stream"))
+        if HTTPStatus.hasContent(head.status) {
+            headers.append(("content-type", head[.contentType] ?? "application/octet-stream"))
+        }
         exchange.begin(status: head.status, headers: headers, length: .chunked)
+        contentBytes =
+            HTTPStatus.hasContent(head.status) ? head[.contentLength].flatMap { Int($0) } : 0
+        endIfAnswered(transfer)
+    }
+
+    /// An upstream may answer before it has the whole upload; what it has not read then, it does not want.
+    ///
+    /// libcurl would wait for the upload's end. That of an answer in chunks only libcurl sees.
+    private func endIfAnswered(_ transfer: UpstreamTransfer) {
+        guard transfer.receivedBytes == contentBytes,
+            !isBodyWhole || transfer.waitingUploadBytes > 0
+        else { return }
+        self.transfer = nil
+        transfer.cancel()
+        timer?.cancel()
+        release(.success)
+        isEnding = true
+        write()
     }
 
     func transfer(_ transfer: UpstreamTransfer, received bytes: Span<UInt8>) -> UpstreamFlow {
         waiting.append(bytes)
         write()
+        endIfAnswered(transfer)
+        guard self.transfer != nil else { return .proceed }
         guard waiting.isEmpty else {
             // The client reads slowly: upstream is not late.
             timer?.cancel()
@@ -237,7 +275,10 @@ final class DialectPass: UpstreamTransferDelegate, HTTPBodyReceiver {
 
     private func write() {
         if !waiting.isEmpty {
-            guard exchange.isClear else { return exchange.askForWritable() }
+            guard exchange.isClear else {
+                if isEnding { exchange.limitReading() }
+                return exchange.askForWritable()
+            }
             shard.scratch.lend { frame in
                 frame.bytes.append(contentsOf: waiting)
                 if exchange.write(&frame) { waiting.removeAll(keepingCapacity: true) }

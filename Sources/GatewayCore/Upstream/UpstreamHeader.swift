@@ -4,6 +4,7 @@
 package enum UpstreamHeader: String, CaseIterable, Sendable {
     case contentType = "content-type"
     case contentEncoding = "content-encoding"
+    case contentLength = "content-length"
     case date = "date"
     case location = "location"
     case server = "server"
