@@ -75,6 +75,28 @@ struct ServerTests {
         }
     }
 
+    @Test("who has read the terminal event may ask for the response, and leave")
+    func terminalThenGone() throws {
+        try withSimulator(quick()) { client in
+            let whole = client.create(
+                #"{"model":"sim-paced","input":"deltas=3","stream":true}"#)
+            let events = try Transcript(whole.body).events.count
+            // The body goes on behind its last event, so that the client leaves before its end.
+            let left = client.request(
+                "POST", "/v1/responses",
+                #"{"model":"sim-paced","input":"deltas=3 [sim:fault=comments after=\#(events) ms=5]","stream":true}"#,
+                stopAt: ": nothing to say")
+            #expect(left.body.text.contains("event: response.completed"))
+            let id = try #require(
+                left.body.text.split(separator: "\"").first { $0.hasPrefix("resp_") })
+            #expect(client.request("GET", "/v1/responses/\(id)").status == 200)
+            try wait { try client.json("GET", "/stats")["open_streams"] == .integer(0) }
+            let stats = try client.json("GET", "/stats")
+            #expect(stats["streams_completed"] == .integer(2))
+            #expect(stats["cancelled_by_client"] == .integer(0))
+        }
+    }
+
     @Test("a background response goes on when its client leaves, and is resumed from any number")
     func background() throws {
         try withSimulator(quick()) { client in
