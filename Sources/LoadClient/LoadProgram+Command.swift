@@ -12,7 +12,7 @@ extension LoadProgram {
             from the time at which a message was due, so a stalled server cannot hide its own.
 
             The exit code is 0 when nothing was violated and every threshold held, 1 when not, 2 or \
-            3 when arguments or scenario were refused, 4 when the gateway was never reached.
+            3 when arguments or scenario were refused, 4 when nobody was ever ready.
             """,
         options: loadOptions + reportOptions + connectionOptions,
         positionals: [

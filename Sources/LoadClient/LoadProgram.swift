@@ -47,8 +47,15 @@ package enum LoadProgram {
                 isWritten = false
             }
         }
-        if report.stop == .unavailable { return .unavailable }
-        return report.passed && isWritten ? .success : .failure
+        return isWritten ? exitCode(report.outcome) : .failure
+    }
+
+    package static func exitCode(_ outcome: RunReport.Outcome) -> ExitCode {
+        switch outcome {
+        case .passed: .success
+        case .failed: .failure
+        case .unreached: .unavailable
+        }
     }
 
     /// The file first, then the flags over it.

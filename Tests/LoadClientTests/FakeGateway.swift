@@ -6,6 +6,7 @@ import Synchronization
 final class FakeGateway: Sendable {
     enum Fault: Sendable, CaseIterable {
         case none, gap, wrongHash, secondComplete, afterComplete, binaryFrame, neverComplete
+        case eventBeforeReady
     }
 
     let port: UInt16
@@ -150,6 +151,8 @@ private final class FakeGatewayLoop: @unchecked Sendable {
     private func receive(_ text: String, _ client: Client) {
         let json = JSONValue(parsing: Array(text.utf8).span)
         switch json?["type"]?.string {
+        case "hello" where fault == .eventBeforeReady:
+            send(#"{"type":"message","seq":1,"id":"m1","input":""}"#, client)
         case "hello":
             let token = json?["resume"]?["token"]?.string
             let known = token.flatMap { chats[$0] }

@@ -1,3 +1,4 @@
+import CommandLineOptions
 import LoadClient
 import Testing
 
@@ -116,6 +117,16 @@ struct LoadRunTests {
         #expect(ReportHTML.render(report).contains("<details>"))
     }
 
+    @Test("a promise broken before anybody was ready is a failure, not a gateway out of reach")
+    func violatedBeforeReady() throws {
+        let report = try run(
+            FakeGateway(fault: .eventBeforeReady), ["sessions=1", "limits.violations=3"])
+        #expect(report.violations.first?.violation.rule == .beforeReady)
+        #expect(report.stop == .violations)
+        #expect(report.outcome == .failed)
+        #expect(LoadProgram.exitCode(report.outcome) == .failure)
+    }
+
     @Test("a gateway that refuses is unavailable, and said so")
     func refused() throws {
         let report = try run(
@@ -123,6 +134,7 @@ struct LoadRunTests {
         #expect(report.stop == .unavailable)
         #expect(report.tallies.contains { $0.name == "http.503" })
         #expect(!report.passed)
+        #expect(LoadProgram.exitCode(report.outcome) == .unavailable)
     }
 
     @Test("the report is its own baseline")

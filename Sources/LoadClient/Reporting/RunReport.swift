@@ -6,8 +6,17 @@ package struct RunReport {
         case violations
         /// Every session gave up after some had been there: the gateway went away.
         case lost
-        /// Nothing was ever reached.
+        /// Nobody was ever ready.
         case unavailable
+    }
+
+    /// What the run says about the gateway, the worst first.
+    package enum Outcome: String, Sendable {
+        /// A promise was broken, a threshold failed, or the gateway went away.
+        case failed
+        /// Nobody was ever ready, so nothing was tried.
+        case unreached
+        case passed
     }
 
     package struct ViolationRecord {
@@ -77,10 +86,17 @@ package struct RunReport {
 
     package func metric(_ name: String) -> Double? { metrics.first { $0.name == name }?.value }
 
-    /// No violation, every threshold held, and something was reached.
-    package var passed: Bool {
-        violationCount == 0 && stop != .unavailable && stop != .lost && verdicts.allSatisfy(\.holds)
+    /// A violation comes before everything: who breaks a promise was reached.
+    package var outcome: Outcome {
+        guard violationCount == 0 else { return .failed }
+        switch stop {
+        case .unavailable: return .unreached
+        case .lost, .violations: return .failed
+        case .finished, .interrupted: return verdicts.allSatisfy(\.holds) ? .passed : .failed
+        }
     }
+
+    package var passed: Bool { outcome == .passed }
 }
 
 extension RunReport.Latency {

@@ -90,7 +90,7 @@ extension LoadRun {
             reader.session.inFlight = []
             reader.session.due = []
         }
-        if sessions.allSatisfy({ $0.hasGivenUp }) { stop = everReady ? .lost : .unavailable }
+        if sessions.allSatisfy({ $0.hasGivenUp }) { stop = wasReached ? .lost : .unavailable }
     }
 
     /// Takes a connection out of everything; the socket closes when its last owner lets go.

@@ -52,7 +52,7 @@ extension LoadRun {
         for connection in connections.compactMap({ $0 }) { end(connection, .close) }
         return RunReport(
             scenario: scenario, startedWallSeconds: startedWallSeconds,
-            stop: everReady ? stop ?? .finished : .unavailable, measuredSeconds: meter.seconds,
+            stop: wasReached ? stop ?? .finished : .unavailable, measuredSeconds: meter.seconds,
             measurements: measurements, metrics: metrics, samples: timeline.samples,
             violations: violations, violationCount: violationCount, notes: notes)
     }

@@ -63,6 +63,8 @@ package final class LoadRun {
     var peakConnections = 0
     var peakClientCPU = 0.0
     var everReady = false
+    /// Whoever breaks a promise is there, too.
+    var wasReached: Bool { everReady || violationCount > 0 }
 
     static let bufferBytes = 256 << 10
     static let tick: UInt64 = 1_000_000_000
