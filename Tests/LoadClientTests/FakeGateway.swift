@@ -6,7 +6,7 @@ import Synchronization
 final class FakeGateway: Sendable {
     enum Fault: Sendable, CaseIterable {
         case none, gap, wrongHash, secondComplete, afterComplete, binaryFrame, neverComplete
-        case eventBeforeReady
+        case eventBeforeReady, failed
     }
 
     let port: UInt16
@@ -191,7 +191,9 @@ private final class FakeGatewayLoop: @unchecked Sendable {
         for place in chat.running.indices.reversed() {
             if chat.running[place].left == 0 {
                 guard fault != .neverComplete else { continue }
-                complete(chat.running.remove(at: place), status: "completed", chat)
+                complete(
+                    chat.running.remove(at: place),
+                    status: fault == .failed ? "failed" : "completed", chat)
                 continue
             }
             let text = "⟦\(MonotonicClock.now)⟧word "

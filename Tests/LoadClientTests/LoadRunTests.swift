@@ -30,6 +30,17 @@ struct LoadRunTests {
         #expect(report.metric("latency.first_text.count") == 12)
     }
 
+    @Test("a run whose responses fail has not passed, unless its thresholds say how many may")
+    func failing() throws {
+        let report = try run(FakeGateway(fault: .failed), [])
+        #expect(report.metric("totals.errors") == 12)
+        #expect(report.verdicts.map(\.threshold.description) == ["totals.errors == 0"])
+        #expect(report.outcome == .failed)
+        let bounded = try run(FakeGateway(fault: .failed), ["thresholds=totals.errors <= 12"])
+        #expect(bounded.verdicts.map(\.threshold.description) == ["totals.errors <= 12"])
+        #expect(bounded.passed, "\(ReportTable.render(bounded))")
+    }
+
     @Test("a server process that is not there is refused, not left out of the report")
     func noProcess() throws {
         let gateway = FakeGateway()
@@ -145,7 +156,7 @@ struct LoadRunTests {
         #expect(table.contains("latency.first_text.p50_us"))
         #expect(table.contains("× 1.00"))
         #expect(!ReportHTML.render(report).contains("<script"))
-        #expect(report.verdicts.map(\.holds) == [true])
+        #expect(report.verdicts.map(\.holds) == [true, true])
         #expect(throws: Baseline.Failure.notAReport) { try Baseline(json: Array("{}".utf8)) }
     }
 }

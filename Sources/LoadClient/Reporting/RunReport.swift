@@ -76,7 +76,7 @@ package struct RunReport {
         self.samples = samples
         self.violations = violations
         self.violationCount = violationCount
-        verdicts = scenario.thresholds.map { threshold in
+        verdicts = scenario.boundingThresholds.map { threshold in
             Verdict(
                 threshold: threshold,
                 value: all.first { $0.name == threshold.metric }?.value)
