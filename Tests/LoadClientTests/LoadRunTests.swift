@@ -141,11 +141,51 @@ struct LoadRunTests {
     @Test("a gateway that refuses is unavailable, and said so")
     func refused() throws {
         let report = try run(
-            FakeGateway(refusing: true), ["sessions=1", "limits.reconnects=1"])
+            FakeGateway(refusing: 503), ["sessions=1", "limits.reconnects=1"])
         #expect(report.stop == .unavailable)
         #expect(report.tallies.contains { $0.name == "http.503" })
         #expect(!report.passed)
         #expect(LoadProgram.exitCode(report.outcome) == .unavailable)
+    }
+
+    @Test("what will not change is not tried again", arguments: [401, 404])
+    func refusedForGood(status: Int) throws {
+        let report = try run(FakeGateway(refusing: status), ["duration_s=60", "drain_s=60"])
+        #expect(report.outcome == .unreached)
+        #expect(report.metric("totals.connect_failures") == 3, "one attempt of each session")
+        #expect(report.notes.contains { $0.contains("http.\(status)") })
+    }
+
+    @Test("a port that speaks no TLS is not tried again")
+    func noTLS() throws {
+        let gateway = FakeGateway()
+        let report = try run(
+            gateway, ["url=wss://127.0.0.1:\(gateway.port)", "duration_s=60", "drain_s=60"])
+        #expect(report.outcome == .unreached)
+        #expect(report.metric("totals.connect_failures") == 3, "one attempt of each session")
+        #expect(report.tallies.contains { $0.name.hasPrefix("connect.TLS: ") })
+    }
+
+    @Test("where nobody listens, the first attempts are enough, and nothing is called unfinished")
+    func nobodyListens() throws {
+        let report = try run(
+            FakeGateway(), ["url=ws://127.0.0.1:1", "duration_s=600", "drain_s=600"])
+        #expect(report.outcome == .unreached)
+        #expect(report.violationCount == 0)
+        let attempts = Int(report.metric("totals.connect_failures") ?? 0)
+        #expect((18...24).contains(attempts), "six of each session, and those of another second")
+        #expect(report.notes.contains { $0.contains("Connection refused") })
+        #expect(ReportTable.render(report).hasSuffix("UNREACHED\n"))
+    }
+
+    @Test("a session that never came in is no unfinished response")
+    func notOpen() throws {
+        let report = try run(
+            FakeGateway(fault: .oneConnection), ["sessions=2", "duration_s=0.5", "drain_s=0.5"])
+        #expect(report.violationCount == 0, "\(ReportTable.render(report))")
+        #expect(report.tallies.first { $0.name == "end.not_open" }?.count == 1)
+        #expect(report.notes.contains { $0.hasPrefix("Messages due and not sent when the time was over: 1.") })
+        #expect(report.outcome == .failed, "by its errors")
     }
 
     @Test("the report is its own baseline")

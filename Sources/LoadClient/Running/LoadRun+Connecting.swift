@@ -59,13 +59,15 @@ extension LoadRun {
         return UInt8(sourceCounter + 1)
     }
 
-    func connectFailed(_ reader: Reader, _ reason: String) {
+    /// A failure that `isFinal` is not tried again: the next attempt would end as this one.
+    func connectFailed(_ reader: Reader, _ reason: String, isFinal: Bool = false) {
         measurements.counters.connectFailures += 1
         measurements.counters.errors += 1
         measurements.tally(reason)
+        lastConnectFailure = reason
         reader.transcript.note("connect failed: \(reason)")
         reader.failures += 1
-        reconnectLater(reader)
+        if isFinal { giveUp(reader) } else { reconnectLater(reader) }
     }
 
     /// Comes back after a backoff, or not at all after too many failures.
@@ -91,6 +93,19 @@ extension LoadRun {
             reader.session.due = []
         }
         if sessions.allSatisfy({ $0.hasGivenUp }) { stop = wasReached ? .lost : .unavailable }
+    }
+
+    /// Ends a run that waits for nobody: once a second, while nobody has been ready.
+    ///
+    /// A gateway that is just starting has time for the first attempts and the pauses between them.
+    func checkReach() {
+        guard !wasReached, sessions.first?.hasStarted == true else { return }
+        let needed = now - startedAt < Self.patience ? Self.firstAttempts : 2
+        let isHopeless = sessions.allSatisfy { session in
+            !session.hasStarted || session.hasGivenUp
+                || (session.readers.first?.failures ?? 0) >= needed
+        }
+        if isHopeless { stop = stop ?? .unavailable }
     }
 
     /// Takes a connection out of everything; the socket closes when its last owner lets go.
@@ -164,6 +179,7 @@ extension LoadRun {
         measurements.counters.unexpectedCloses += 1
         measurements.counters.errors += 1
         measurements.tally("close.\(code)")
+        lastConnectFailure = "close.\(code)"
         if reader.isPrimary { reader.session.isReady = false }
         reader.catchUp = nil
         reader.failures += 1

@@ -38,6 +38,9 @@ extension LoadRun {
         case .wantsRead: watch(connection, .read)
         case .wantsWrite: watch(connection, .write)
         case .failed(let reason): lost(connection, code: 1_006, reason: "TLS: \(reason)")
+        case .refused(let reason):
+            discard(connection)
+            connectFailed(connection.reader, "connect.TLS: \(reason)", isFinal: true)
         }
     }
 
@@ -137,7 +140,10 @@ extension LoadRun {
         discard(connection)
         reader.transcript.note(failure.description)
         switch failure {
-        case .refused(let status, _): connectFailed(reader, "http.\(status)")
+        case .refused(let status, _):
+            // What is too much now may be welcome later; what is wrong stays wrong.
+            let isFinal = 400..<500 ~= status && ![408, 425, 429].contains(status)
+            connectFailed(reader, "http.\(status)", isFinal: isFinal)
         case .headTooLong, .malformed: violated(reader, Violation(.frame, failure.description))
         }
     }

@@ -121,6 +121,18 @@ extension LoadRun {
                 "\(counters.foreignTimestamps) timestamps came from another clock: `delivery`"
                     + " needs the simulator on this machine.")
         }
+        let failed = counters.connectFailures + counters.unexpectedCloses
+        if !wasReached, failed > 0 {
+            notes.append(
+                "Nobody was ever ready at \(target): \(Decimal.grouped(failed)) attempts failed,"
+                    + " the last one with \(lastConnectFailure).")
+        }
+        if wasReached, unsentCount > 0 {
+            notes.append(
+                "Messages due and not sent when the time was over: \(Decimal.grouped(unsentCount))."
+                    + " Their sessions had no connection, or as many responses as"
+                    + " messages.in_flight allows.")
+        }
         if stop == .interrupted { notes.append("Interrupted: the report covers the run so far.") }
         return notes
     }

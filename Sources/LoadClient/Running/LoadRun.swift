@@ -63,11 +63,18 @@ package final class LoadRun {
     var peakConnections = 0
     var peakClientCPU = 0.0
     var everReady = false
+    /// Messages that were due, and not sent when the measured time was over.
+    var unsentCount = 0
+    var lastConnectFailure = ""
     /// Whoever breaks a promise is there, too.
     var wasReached: Bool { everReady || violationCount > 0 }
 
     static let bufferBytes = 256 << 10
     static let tick: UInt64 = 1_000_000_000
+    /// Failed attempts of each session after which nobody is waited for; with their pauses three to six seconds.
+    static let firstAttempts = 6
+    /// Attempts that take long need not be so many.
+    static let patience: UInt64 = 10_000_000_000
 
     /// Resolves the target and prepares everything; nothing is connected yet.
     package init(_ scenario: Scenario, _ settings: RunSettings) throws(LoadError) {
@@ -133,6 +140,7 @@ package final class LoadRun {
             if now >= nextTick {
                 takeSample()
                 sweep()
+                checkReach()
                 nextTick = now + Self.tick
             }
             if let progressInterval, now - lastProgressAt >= progressInterval { showProgress() }
@@ -229,6 +237,7 @@ package final class LoadRun {
             stageEndsAt = now + UInt64(scenario.durationSeconds * 1e9)
         case .measured:
             stage = .drain
+            countUnsent()
             meter.end(measurements.counters, now: now)
             stageEndsAt = now + UInt64(scenario.drainSeconds * 1e9)
             hurrySlowReaders()
