@@ -6,7 +6,7 @@ import Synchronization
 final class FakeGateway: Sendable {
     enum Fault: Sendable, CaseIterable {
         case none, gap, wrongHash, secondComplete, afterComplete, binaryFrame, neverComplete
-        case eventBeforeReady, failed, oneConnection
+        case eventBeforeReady, failed, oneConnection, closeCode
     }
 
     let port: UInt16
@@ -198,6 +198,7 @@ private final class FakeGatewayLoop: @unchecked Sendable {
         for place in chat.running.indices.reversed() {
             if chat.running[place].left == 0 {
                 guard fault != .neverComplete else { continue }
+                if fault == .closeCode { closeWrongly(chat) }
                 complete(
                     chat.running.remove(at: place),
                     status: fault == .failed ? "failed" : "completed", chat)
@@ -209,6 +210,12 @@ private final class FakeGatewayLoop: @unchecked Sendable {
             append(
                 #""type":"delta","response":"\#(chat.running[place].response)","index":0,"kind":"text","text":"\#(text)""#,
                 chat)
+        }
+    }
+
+    private func closeWrongly(_ chat: Chat) {
+        for client in clients.values where client.chat === chat {
+            write([0x88, 0x02, 0x03, 0xE7], client)
         }
     }
 

@@ -171,19 +171,19 @@ extension LoadRun {
     }
 
     private func closed(_ payload: Span<UInt8>, _ connection: Connection) {
-        var code: UInt16 = 1_005
-        var reason = ""
-        if payload.count >= 2 {
-            code = UInt16(payload[0]) << 8 | UInt16(payload[1])
-            let bytes = (2..<payload.count).map { payload[$0] }
-            reason = String(decoding: bytes, as: UTF8.self)
+        let close: ClosePayload
+        do throws(ClosePayload.Failure) {
+            close = try ClosePayload(payload)
+        } catch {
+            return violated(connection.reader, Violation(.frame, error.description))
         }
         if connection.phase == .open {
             var answer: [UInt8] = []
-            FrameEncoder.appendClose(code: code == 1_005 ? 1_000 : code, mask: mask(), to: &answer)
+            FrameEncoder.appendClose(
+                code: close.code == 1_005 ? 1_000 : close.code, mask: mask(), to: &answer)
             queue(answer, on: connection)
         }
-        lost(connection, code: code, reason: reason)
+        lost(connection, code: close.code, reason: close.reason)
     }
 
     private func lines(of payload: Span<UInt8>, _ connection: Connection) {
