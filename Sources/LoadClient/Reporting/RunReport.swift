@@ -16,6 +16,8 @@ package struct RunReport {
         case failed
         /// Nobody was ever ready, so nothing was tried.
         case unreached
+        /// A signal ended it before it could show anything but a violation.
+        case interrupted
         case passed
     }
 
@@ -46,6 +48,8 @@ package struct RunReport {
     package let scenario: Scenario
     package let startedWallSeconds: Int
     package let stop: Stop
+    /// The signal that interrupted it.
+    package let signal: Int32?
     package let measuredSeconds: Double
     /// Those that were measured at all.
     package let latencies: [Latency]
@@ -58,13 +62,15 @@ package struct RunReport {
     package let notes: [String]
 
     package init(
-        scenario: Scenario, startedWallSeconds: Int, stop: Stop, measuredSeconds: Double,
+        scenario: Scenario, startedWallSeconds: Int, stop: Stop, signal: Int32?,
+        measuredSeconds: Double,
         measurements: Measurements, metrics: [Metric], samples: [Timeline.Sample],
         violations: [ViolationRecord], violationCount: Int, notes: [String]
     ) {
         self.scenario = scenario
         self.startedWallSeconds = startedWallSeconds
         self.stop = stop
+        self.signal = signal
         self.measuredSeconds = measuredSeconds
         latencies = Measurements.Latency.allCases.map { kind in
             Latency(kind: kind, histogram: measurements[kind])
@@ -92,7 +98,8 @@ package struct RunReport {
         switch stop {
         case .unavailable: return .unreached
         case .lost, .violations: return .failed
-        case .finished, .interrupted: return verdicts.allSatisfy(\.holds) ? .passed : .failed
+        case .interrupted: return .interrupted
+        case .finished: return verdicts.allSatisfy(\.holds) ? .passed : .failed
         }
     }
 

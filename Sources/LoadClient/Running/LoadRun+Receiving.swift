@@ -3,7 +3,9 @@ extension LoadRun {
     func handle(token: UInt64, _ ready: Poller.Interest) {
         let fd = Int(token & 0xFFFF_FFFF)
         if fd == Int(signals.fd) {
+            guard let signal = signals.take() else { return }
             stop = stop ?? .interrupted
+            interruptedBy = interruptedBy ?? signal
             return
         }
         guard let connection = connections[fd], connection.token == token else { return }

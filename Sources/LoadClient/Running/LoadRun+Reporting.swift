@@ -52,7 +52,8 @@ extension LoadRun {
         for connection in connections.compactMap({ $0 }) { end(connection, .close) }
         return RunReport(
             scenario: scenario, startedWallSeconds: startedWallSeconds,
-            stop: wasReached ? stop ?? .finished : .unavailable, measuredSeconds: meter.seconds,
+            stop: wasReached || stop == .interrupted ? stop ?? .finished : .unavailable,
+            signal: stop == .interrupted ? interruptedBy : nil, measuredSeconds: meter.seconds,
             measurements: measurements, metrics: metrics, samples: timeline.samples,
             violations: violations, violationCount: violationCount, notes: notes)
     }
@@ -133,7 +134,11 @@ extension LoadRun {
                     + " Their sessions had no connection, or as many responses as"
                     + " messages.in_flight allows.")
         }
-        if stop == .interrupted { notes.append("Interrupted: the report covers the run so far.") }
+        if stop == .interrupted {
+            notes.append(
+                "Interrupted: the report covers the run so far, and what was running was not"
+                    + " waited for, so nothing has passed.")
+        }
         return notes
     }
 }

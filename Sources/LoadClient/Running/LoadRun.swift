@@ -48,6 +48,8 @@ package final class LoadRun {
     var stage = Stage.ramp
     var stageEndsAt: UInt64
     var stop: RunReport.Stop?
+    /// The signal that ended the run.
+    var interruptedBy: Int32?
     var measurements = Measurements()
     var timeline = Timeline()
     var violations: [RunReport.ViolationRecord] = []
