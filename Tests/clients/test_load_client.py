@@ -22,3 +22,11 @@ def test_an_interrupted_run_has_not_passed(gateway, tmp_path, number):
     assert text.endswith("INTERRUPTED\n") and "PASSED" not in text
     written = json.loads(report.read_text())
     assert (written["passed"], written["outcome"]) == (False, "interrupted")
+
+
+def test_a_host_that_has_no_name():
+    run = subprocess.run(
+        [BINARIES / "millrace-load", "--url", "ws://nowhere.invalid"], text=True,
+        capture_output=True, timeout=PATIENCE, check=False)
+    assert run.returncode == 4
+    assert "nowhere.invalid" in run.stderr and "No such file" not in run.stderr
