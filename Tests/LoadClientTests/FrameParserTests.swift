@@ -80,6 +80,23 @@ struct FrameParserTests {
     }
 }
 
+@Suite("What is wrong with a frame, in words")
+struct FrameFailureTests {
+    @Test(
+        "no name of the code's own",
+        arguments: [
+            (
+                .controlFrame(.ping, "longer than 125 bytes"),
+                "a ping frame that is longer than 125 bytes"
+            ),
+            (.reservedBits(0x50), "a frame with reserved bits set (RSV1, RSV3), and no extension"),
+            (.messageTooBig(limitBytes: 9), "a message above 9 bytes (limits.frame_bytes)"),
+        ] as [(FrameParser.Failure, String)])
+    func words(failure: FrameParser.Failure, text: String) {
+        #expect(failure.description == text)
+    }
+}
+
 @Suite("Close frames")
 struct ClosePayloadTests {
     private func read(_ bytes: [UInt8]) throws -> ClosePayload { try ClosePayload(bytes.span) }
