@@ -1,18 +1,18 @@
 extension LoadRun {
     /// Queues one connect; its wait for a turn is part of what is measured.
-    func ask(toConnect reader: Reader, askedAt: UInt64) {
+    func ask(toConnect reader: Reader, dueAt: UInt64) {
         reader.absence = .waitingToConnect
-        connectQueue.append((reader, askedAt))
+        connectQueue.append((reader, dueAt))
     }
 
     func startQueuedConnects() {
         while connectQueueStart < connectQueue.count,
             openingCount < scenario.limits.connectsInFlight
         {
-            let (reader, askedAt) = connectQueue[connectQueueStart]
+            let (reader, dueAt) = connectQueue[connectQueueStart]
             connectQueueStart += 1
             if reader.absence == .waitingToConnect, reader.connection == nil {
-                connect(reader, askedAt: askedAt)
+                connect(reader, dueAt: dueAt)
             }
         }
         if connectQueueStart == connectQueue.count {
@@ -21,7 +21,7 @@ extension LoadRun {
         }
     }
 
-    private func connect(_ reader: Reader, askedAt: UInt64) {
+    private func connect(_ reader: Reader, dueAt: UInt64) {
         reader.absence = .none
         reader.checker.connected()
         let isSlow = reader.isSlow && stage != .drain
@@ -36,7 +36,7 @@ extension LoadRun {
             }
             let connection = Connection(
                 socket: socket, reader: reader, requestKey: Base64.encode(key),
-                serial: connectionSerial, askedAt: askedAt,
+                serial: connectionSerial, dueAt: dueAt, begunAt: now,
                 isResuming: reader.wasReady,
                 isSlow: isSlow, subprotocol: scenario.wireProtocol.subprotocol,
                 maximumFrameBytes: scenario.limits.frameBytes)
@@ -164,7 +164,7 @@ extension LoadRun {
         session.resumeToken = nil
         session.isReady = false
         session.readers = (0..<scenario.readers).map { makeReader(session, $0) }
-        ask(toConnect: session.readers[0], askedAt: now)
+        ask(toConnect: session.readers[0], dueAt: now)
     }
 
     /// The server, or the network, ended a connection.

@@ -110,7 +110,7 @@ extension LoadRun {
         everReady = true
         let wasResuming = session.resumeToken != nil
         session.resumeToken = ready.resumeToken
-        measurements.record(connection.isResuming ? .reconnect : .ready, now - connection.askedAt)
+        measurements.record(connection.isResuming ? .reconnect : .ready, now - connection.dueAt)
         if connection.isResuming { measurements.counters.reconnects += 1 }
         measurements.counters.connects += 1
         if wasResuming, !ready.isRecovered {
@@ -127,7 +127,7 @@ extension LoadRun {
         session.isReady = true
         for other in session.readers.dropFirst()
         where other.connection == nil && other.absence == .none && !other.wasReady {
-            ask(toConnect: other, askedAt: now)
+            ask(toConnect: other, dueAt: now)
         }
         // Where an id does not protect, only what has not come when all that was missed has is sent again.
         if composer.isIdempotent || reader.catchUp == nil { sendAgain(session, on: connection) }
@@ -231,7 +231,7 @@ extension LoadRun {
         for session in sessions {
             for reader in session.readers {
                 guard let connection = reader.connection, connection.isOpening,
-                    now - connection.askedAt > connectLimit
+                    now - connection.begunAt > connectLimit
                 else { continue }
                 lost(connection, code: 1_006, reason: "timed out")
             }

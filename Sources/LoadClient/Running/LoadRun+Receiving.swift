@@ -115,7 +115,7 @@ extension LoadRun {
             } catch {
                 return refused(connection, error)
             }
-            measurements.record(.connect, now - connection.askedAt)
+            measurements.record(.connect, now - connection.dueAt)
             connection.phase = .awaitingReady
             if let hello = composer.hello(resuming: resumePoint(connection.reader)) {
                 connection.helloAt = now

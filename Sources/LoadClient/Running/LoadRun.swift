@@ -38,7 +38,7 @@ package final class LoadRun {
     var openCount = 0
     var sourceCounter = 0
     /// Readers whose turn to connect has not come, first come first served.
-    var connectQueue: [(reader: Reader, askedAt: UInt64)] = []
+    var connectQueue: [(reader: Reader, dueAt: UInt64)] = []
     var connectQueueStart = 0
     let buffer: UnsafeMutableRawBufferPointer
     /// The time at which the bytes in hand were read.
@@ -184,11 +184,11 @@ package final class LoadRun {
         // Bounded, so that sockets get their turn in between.
         for _ in 0..<1_024 {
             guard let timer = timers.popDue(now: now) else { return }
-            fire(timer)
+            fire(timer.payload, due: timer.at)
         }
     }
 
-    private func fire(_ timer: Timer) {
+    private func fire(_ timer: Timer, due: UInt64) {
         switch timer {
         case .start(let index):
             guard stage != .drain else { return }
@@ -202,14 +202,14 @@ package final class LoadRun {
                 session.due = Array(repeating: first, count: count)
                 timers.add(.due(session: index, serial: session.timerSerial), at: first)
             }
-            ask(toConnect: session.readers[0], askedAt: now)
+            ask(toConnect: session.readers[0], dueAt: due)
         case .due(let index, let serial):
             let session = sessions[index]
             if session.timerSerial == serial { sendDue(session) }
         case .reconnect(let index, let readerIndex, let serial):
             let reader = sessions[index].readers[readerIndex]
             if reader.timerSerial == serial, reader.connection == nil {
-                ask(toConnect: reader, askedAt: now)
+                ask(toConnect: reader, dueAt: due)
             }
         case .slowRead(let token): slowRead(token)
         case .storm: storm()
