@@ -282,6 +282,16 @@ struct ServerTests {
         #expect(options.deltasPerSecond == 0)
         #expect(options.fault == "cut")
         #expect(options.requestLimit == RequestLimit(count: 20, seconds: 5))
+        for text in ["nonsense", "cut after=x", "cut cut", ""] {
+            guard case .run(let parsed) = try SimulatorProgram.program.parse(["--fault", text])
+            else {
+                Issue.record("expected options")
+                return
+            }
+            #expect(throws: SimulatorProgram.ValueError.self, "\(text)") {
+                try SimulatorProgram.options(parsed).get()
+            }
+        }
         for text in ["", "5", "0/1", "1/0", "1/3601", "1000001/1", "-1/1", "1/2/3", "x/1"] {
             #expect(RequestLimit(text) == nil, "\(text)")
         }
