@@ -43,6 +43,14 @@ struct ServerTests {
             let next = client.create(
                 #"{"model":"sim-echo","input":"two","previous_response_id":"\#(id)"}"#)
             #expect(next.body.text.contains(#"turns: 2\n1: one\n2: two\n"#))
+            for (limit, code) in [
+                ("0", "integer_below_min_value"), ("101", "integer_above_max_value"),
+                ("ten", "invalid_type"),
+            ] {
+                let page = client.request("GET", "/v1/responses/\(id)/input_items?limit=\(limit)")
+                #expect(page.status == 400)
+                #expect(page.body.text.contains(code))
+            }
             #expect(client.request("POST", "/v1/responses/\(id)/cancel").status == 400)
             #expect(client.request("DELETE", "/v1/responses/\(id)").status == 200)
             #expect(client.request("GET", "/v1/responses/\(id)").status == 404)
