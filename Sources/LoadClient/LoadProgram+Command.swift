@@ -11,8 +11,10 @@ extension LoadProgram {
             one violation fails the run and shows that connection's transcript. Latencies count \
             from the time at which a message was due, so a stalled server cannot hide its own.
 
-            The exit code is 0 when nothing was violated and every threshold held, 1 when not, 2 or \
-            3 when arguments or scenario were refused, 4 when the gateway was never reached.
+            The exit code is 0 when nothing was violated and every threshold held (where none names \
+            totals.errors, totals.errors == 0 is one), 1 when not, 2 or \
+            3 when arguments or scenario were refused, 4 when nobody was ever ready, 130 \
+            or 143 when SIGINT or SIGTERM interrupted it before any violation.
             """,
         options: loadOptions + reportOptions + connectionOptions,
         positionals: [

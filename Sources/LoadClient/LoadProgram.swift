@@ -10,14 +10,14 @@ package enum LoadProgram {
     package static func main() -> Int32 {
         switch CommandLineProgram(command, version: version).parseProcessArguments() {
         case .failure(let request): request.code.rawValue
-        case .success(let parsed): run(parsed).rawValue
+        case .success(let parsed): run(parsed)
         }
     }
 
-    private static func run(_ parsed: ParsedCommand) -> ExitCode {
+    private static func run(_ parsed: ParsedCommand) -> Int32 {
         if parsed.isSet("list-keys") {
             StandardStream.output.write(keyList)
-            return .success
+            return ExitCode.success.rawValue
         }
         let baseline: Baseline?
         let run: LoadRun
@@ -27,10 +27,10 @@ package enum LoadProgram {
             run = try LoadRun(scenario, settings(parsed))
         } catch LoadError.unavailable(let reason) {
             StandardStream.error.write("millrace-load: \(reason)\n")
-            return .unavailable
+            return ExitCode.unavailable.rawValue
         } catch {
             StandardStream.error.write("millrace-load: \(error)\n")
-            return .configuration
+            return ExitCode.configuration.rawValue
         }
         let report = run.run()
         StandardStream.output.write(ReportTable.render(report))
@@ -47,8 +47,18 @@ package enum LoadProgram {
                 isWritten = false
             }
         }
-        if report.stop == .unavailable { return .unavailable }
-        return report.passed && isWritten ? .success : .failure
+        return isWritten ? exitCode(report) : ExitCode.failure.rawValue
+    }
+
+    /// What the run ends with, where its reports could be written.
+    package static func exitCode(_ report: RunReport) -> Int32 {
+        switch report.outcome {
+        case .passed: ExitCode.success.rawValue
+        case .failed: ExitCode.failure.rawValue
+        case .unreached: ExitCode.unavailable.rawValue
+        // As a shell says of a program that a signal has ended: 130 for SIGINT, 143 for SIGTERM.
+        case .interrupted: 128 + (report.signal ?? SIGINT)
+        }
     }
 
     /// The file first, then the flags over it.

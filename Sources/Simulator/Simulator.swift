@@ -32,7 +32,7 @@ package final class Simulator {
             throw .replay(error)
         }
         do throws(APIError) {
-            if let fault = core.fault { _ = try Fault(fault, marker: "") }
+            if let text = options.fault { _ = try Fault(commandLine: text) }
         } catch {
             throw .fault(error.message)
         }

@@ -71,7 +71,6 @@ package enum SimulatorProgram {
         options.replay = parsed.text("replay")
         options.seed = parsed.integer("seed").map { UInt64($0) }
         options.deltasPerSecond = parsed.number("rate") ?? 50
-        options.fault = parsed.text("fault")
         if let seconds = parsed.number("retention") { options.retention = .seconds(seconds) }
         options.apiKey = parsed.text("api-key")
         if let text = parsed.text("chunk") {
@@ -81,6 +80,17 @@ package enum SimulatorProgram {
                         option: "chunk", expected: "a number of bytes or random", value: text))
             }
             options.chunking = chunking
+        }
+        if let text = parsed.text("fault") {
+            do throws(APIError) {
+                _ = try Fault(commandLine: text)
+            } catch {
+                return .failure(
+                    ValueError(
+                        option: "fault", expected: "a fault and its settings (\(error.message))",
+                        value: text))
+            }
+            options.fault = text
         }
         if let text = parsed.text("request-limit") {
             guard let limit = RequestLimit(text) else {

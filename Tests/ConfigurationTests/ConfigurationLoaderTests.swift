@@ -356,6 +356,25 @@ struct ConfigurationLoaderTests {
         #expect(issues("", settings: [setting]).first == message)
     }
 
+    @Test("the reference has a row for each rule that a configuration can break")
+    func rulesInTheReference() {
+        let reference = renderConfigurationReference()
+        let rows = [
+            "| `breaker.open_ms` | at most `breaker.open_max_ms` |",
+            "| `upstream.retry_delay_ms` | at most `upstream.retry_delay_max_ms` |",
+            "| `options.default_model` | one of `options.models`, where those are listed |",
+            "| `fallback.urls` | no upstream named `primary`: that is the section `upstream` |",
+            "| `fallback.urls` | each name stands in `fallback.order` or `fallback.equals` |",
+            "| `fallback.weights`, `fallback.models` | only `primary`, and names that have a URL in"
+                + " `fallback.urls` |",
+        ]
+        for row in rows { #expect(reference.contains(row + "\n"), "\(row)") }
+        let section = reference.split(separator: "## Rules between keys").last ?? ""
+        #expect(
+            section.split(separator: "\n").count { $0.hasPrefix("| `") }
+                == ConfigurationRule.all.count)
+    }
+
     @Test("models are offered by name; one of them is the default")
     func offeredModels() throws {
         let options = try ConfigurationLoader.resolve(settings: ["options.models=[b, a/c:1]"])

@@ -87,7 +87,10 @@ struct LoadClientTests {
     func cut(spoken: WireProtocol) throws {
         let report = try run(
             spoken,
-            ["request.input=[sim:fault=cut after=9] deltas=40 rate=400", "request.expect_deltas=0"])
+            [
+                "request.input=[sim:fault=cut after=9] deltas=40 rate=400",
+                "request.expect_deltas=0", "thresholds=totals.errors == 18",
+            ])
         #expect(report.passed, "\(ReportTable.render(report))")
         #expect(report.tallies.first { $0.name == "status.failed" }?.count == 18)
         #expect(report.metric("totals.errors") == 18)

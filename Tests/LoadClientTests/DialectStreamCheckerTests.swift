@@ -126,6 +126,7 @@ struct DialectStreamCheckerTests {
     static let faults: [(Violation.Rule, [String])] = [
         (.beforeReady, [created(1)]),
         (.notJSON, [session(), "{\"type\":"]),
+        (.malformed, [session(), #"{"gateway_seq":1,"sequence_number":0}"#]),
         (.gap, [session(), created(2)]),
         (.gap, [session(), #"{"type":"response.output_text.delta","sequence_number":0}"#]),
         (.gap, [session(), created(1), delta(2, 2, "x")]),

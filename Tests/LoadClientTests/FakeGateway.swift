@@ -6,13 +6,14 @@ import Synchronization
 final class FakeGateway: Sendable {
     enum Fault: Sendable, CaseIterable {
         case none, gap, wrongHash, secondComplete, afterComplete, binaryFrame, neverComplete
+        case eventBeforeReady, failed, oneConnection, closeCode
     }
 
     let port: UInt16
     private let isStopping = Atomic<Bool>(false)
 
-    /// Sends `deltas` deltas a millisecond apart for each message.
-    init(fault: Fault = .none, deltas: Int = 10, merging: Bool = false, refusing: Bool = false) {
+    /// Sends `deltas` deltas a millisecond apart for each message, or answers every handshake with `refusing`.
+    init(fault: Fault = .none, deltas: Int = 10, merging: Bool = false, refusing: Int? = nil) {
         let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
@@ -61,13 +62,14 @@ private final class FakeGatewayLoop: @unchecked Sendable {
     let fault: FakeGateway.Fault
     let deltas: Int
     let merging: Bool
-    let refusing: Bool
+    let refusing: Int?
     var clients: [Int32: Client] = [:]
     var chats: [String: Chat] = [:]
     var responses = 0
+    var upgrades = 0
     var turns = 0
 
-    init(listener: Int32, fault: FakeGateway.Fault, deltas: Int, merging: Bool, refusing: Bool) {
+    init(listener: Int32, fault: FakeGateway.Fault, deltas: Int, merging: Bool, refusing: Int?) {
         self.listener = listener
         self.fault = fault
         self.deltas = deltas
@@ -113,12 +115,14 @@ private final class FakeGatewayLoop: @unchecked Sendable {
 
     private func upgrade(_ client: Client) {
         let text = String(decoding: client.input, as: UTF8.self)
+        // What a server of HTTP says to TLS.
+        guard text.hasPrefix("G") else { return refuse(client, with: 400) }
         guard text.hasSuffix("\r\n\r\n"), let start = text.range(of: "Sec-WebSocket-Key: ") else {
             return
         }
-        if refusing {
-            return write(Array("HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n".utf8), client)
-        }
+        if let refusing { return refuse(client, with: refusing) }
+        if fault == .oneConnection, upgrades == 1 { return refuse(client, with: 503) }
+        upgrades += 1
         let key = text[start.upperBound...].prefix { $0 != "\r\n" }
         let magic = Array((key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").utf8)
         client.input = []
@@ -128,6 +132,10 @@ private final class FakeGatewayLoop: @unchecked Sendable {
             + "Sec-WebSocket-Accept: \(Base64.encode(Digest.sha1(magic)))\r\n\r\n"
         // With a ping behind it: clients must answer, and take it before `ready`.
         write(Array(answer.utf8) + [0x89, 0x01, 0x70], client)
+    }
+
+    private func refuse(_ client: Client, with status: Int) {
+        write(Array("HTTP/1.1 \(status) No\r\nContent-Length: 0\r\n\r\n".utf8), client)
     }
 
     /// One whole text frame; other kinds are passed over.
@@ -150,6 +158,8 @@ private final class FakeGatewayLoop: @unchecked Sendable {
     private func receive(_ text: String, _ client: Client) {
         let json = JSONValue(parsing: Array(text.utf8).span)
         switch json?["type"]?.string {
+        case "hello" where fault == .eventBeforeReady:
+            send(#"{"type":"message","seq":1,"id":"m1","input":""}"#, client)
         case "hello":
             let token = json?["resume"]?["token"]?.string
             let known = token.flatMap { chats[$0] }
@@ -188,7 +198,10 @@ private final class FakeGatewayLoop: @unchecked Sendable {
         for place in chat.running.indices.reversed() {
             if chat.running[place].left == 0 {
                 guard fault != .neverComplete else { continue }
-                complete(chat.running.remove(at: place), status: "completed", chat)
+                if fault == .closeCode { closeWrongly(chat) }
+                complete(
+                    chat.running.remove(at: place),
+                    status: fault == .failed ? "failed" : "completed", chat)
                 continue
             }
             let text = "⟦\(MonotonicClock.now)⟧word "
@@ -197,6 +210,12 @@ private final class FakeGatewayLoop: @unchecked Sendable {
             append(
                 #""type":"delta","response":"\#(chat.running[place].response)","index":0,"kind":"text","text":"\#(text)""#,
                 chat)
+        }
+    }
+
+    private func closeWrongly(_ chat: Chat) {
+        for client in clients.values where client.chat === chat {
+            write([0x88, 0x02, 0x03, 0xE7], client)
         }
     }
 

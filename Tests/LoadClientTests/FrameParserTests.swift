@@ -80,6 +80,55 @@ struct FrameParserTests {
     }
 }
 
+@Suite("What is wrong with a frame, in words")
+struct FrameFailureTests {
+    @Test(
+        "no name of the code's own",
+        arguments: [
+            (
+                .controlFrame(.ping, "longer than 125 bytes"),
+                "a ping frame that is longer than 125 bytes"
+            ),
+            (.reservedBits(0x50), "a frame with reserved bits set (RSV1, RSV3), and no extension"),
+            (.messageTooBig(limitBytes: 9), "a message above 9 bytes (limits.frame_bytes)"),
+        ] as [(FrameParser.Failure, String)])
+    func words(failure: FrameParser.Failure, text: String) {
+        #expect(failure.description == text)
+    }
+}
+
+@Suite("Close frames")
+struct ClosePayloadTests {
+    private func read(_ bytes: [UInt8]) throws -> ClosePayload { try ClosePayload(bytes.span) }
+
+    @Test(
+        "codes that a server may send",
+        arguments: [1_000, 1_003, 1_007, 1_014, 3_000, 4_008, 4_999] as [UInt16])
+    func lawful(code: UInt16) throws {
+        let close = try read([UInt8(code >> 8), UInt8(code & 0xFF)] + Array("é".utf8))
+        #expect(close.code == code)
+        #expect(close.reason == "é")
+    }
+
+    @Test("a close frame may say nothing")
+    func empty() throws { #expect(try read([]).code == 1_005) }
+
+    @Test(
+        "codes that nobody may send",
+        arguments: [0, 999, 1_004, 1_005, 1_006, 1_015, 1_016, 2_999, 5_000, .max] as [UInt16])
+    func forbidden(code: UInt16) {
+        #expect(throws: ClosePayload.Failure.code(code)) {
+            try read([UInt8(code >> 8), UInt8(code & 0xFF)])
+        }
+    }
+
+    @Test("half a code, and a reason that is no text")
+    func broken() {
+        #expect(throws: ClosePayload.Failure.oneByte) { try read([3]) }
+        #expect(throws: ClosePayload.Failure.reason) { try read([0x03, 0xE8, 0xFF]) }
+    }
+}
+
 struct FrameMessage: Equatable, CustomStringConvertible {
     let opcode: Opcode
     let text: String

@@ -1,3 +1,4 @@
+import CommandLineOptions
 import LoadClient
 import Testing
 
@@ -27,6 +28,17 @@ struct LoadRunTests {
         #expect(report.metric("totals.deltas") == 120)
         #expect(report.metric("totals.timestamps") == 120)
         #expect(report.metric("latency.first_text.count") == 12)
+    }
+
+    @Test("a run whose responses fail has not passed, unless its thresholds say how many may")
+    func failing() throws {
+        let report = try run(FakeGateway(fault: .failed), [])
+        #expect(report.metric("totals.errors") == 12)
+        #expect(report.verdicts.map(\.threshold.description) == ["totals.errors == 0"])
+        #expect(report.outcome == .failed)
+        let bounded = try run(FakeGateway(fault: .failed), ["thresholds=totals.errors <= 12"])
+        #expect(bounded.verdicts.map(\.threshold.description) == ["totals.errors <= 12"])
+        #expect(bounded.passed, "\(ReportTable.render(bounded))")
     }
 
     @Test("a server process that is not there is refused, not left out of the report")
@@ -102,7 +114,7 @@ struct LoadRunTests {
         arguments: [
             (FakeGateway.Fault.gap, Violation.Rule.gap), (.wrongHash, .textHash),
             (.secondComplete, .completedTwice), (.afterComplete, .afterComplete),
-            (.binaryFrame, .frame), (.neverComplete, .unfinished),
+            (.binaryFrame, .frame), (.closeCode, .frame), (.neverComplete, .unfinished),
         ])
     func violated(fault: FakeGateway.Fault, rule: Violation.Rule) throws {
         let report = try run(
@@ -116,13 +128,64 @@ struct LoadRunTests {
         #expect(ReportHTML.render(report).contains("<details>"))
     }
 
+    @Test("a promise broken before anybody was ready is a failure, not a gateway out of reach")
+    func violatedBeforeReady() throws {
+        let report = try run(
+            FakeGateway(fault: .eventBeforeReady), ["sessions=1", "limits.violations=3"])
+        #expect(report.violations.first?.violation.rule == .beforeReady)
+        #expect(report.stop == .violations)
+        #expect(report.outcome == .failed)
+        #expect(LoadProgram.exitCode(report) == ExitCode.failure.rawValue)
+    }
+
     @Test("a gateway that refuses is unavailable, and said so")
     func refused() throws {
         let report = try run(
-            FakeGateway(refusing: true), ["sessions=1", "limits.reconnects=1"])
+            FakeGateway(refusing: 503), ["sessions=1", "limits.reconnects=1"])
         #expect(report.stop == .unavailable)
         #expect(report.tallies.contains { $0.name == "http.503" })
         #expect(!report.passed)
+        #expect(LoadProgram.exitCode(report) == ExitCode.unavailable.rawValue)
+    }
+
+    @Test("what will not change is not tried again", arguments: [401, 404])
+    func refusedForGood(status: Int) throws {
+        let report = try run(FakeGateway(refusing: status), ["duration_s=60", "drain_s=60"])
+        #expect(report.outcome == .unreached)
+        #expect(report.metric("totals.connect_failures") == 3, "one attempt of each session")
+        #expect(report.notes.contains { $0.contains("http.\(status)") })
+    }
+
+    @Test("a port that speaks no TLS is not tried again")
+    func noTLS() throws {
+        let gateway = FakeGateway()
+        let report = try run(
+            gateway, ["url=wss://127.0.0.1:\(gateway.port)", "duration_s=60", "drain_s=60"])
+        #expect(report.outcome == .unreached)
+        #expect(report.metric("totals.connect_failures") == 3, "one attempt of each session")
+        #expect(report.tallies.contains { $0.name.hasPrefix("connect.TLS: ") })
+    }
+
+    @Test("where nobody listens, the first attempts are enough, and nothing is called unfinished")
+    func nobodyListens() throws {
+        let report = try run(
+            FakeGateway(), ["url=ws://127.0.0.1:1", "duration_s=600", "drain_s=600"])
+        #expect(report.outcome == .unreached)
+        #expect(report.violationCount == 0)
+        let attempts = Int(report.metric("totals.connect_failures") ?? 0)
+        #expect((18...24).contains(attempts), "six of each session, and those of another second")
+        #expect(report.notes.contains { $0.contains("Connection refused") })
+        #expect(ReportTable.render(report).hasSuffix("UNREACHED\n"))
+    }
+
+    @Test("a session that never came in is no unfinished response")
+    func notOpen() throws {
+        let report = try run(
+            FakeGateway(fault: .oneConnection), ["sessions=2", "duration_s=0.5", "drain_s=0.5"])
+        #expect(report.violationCount == 0, "\(ReportTable.render(report))")
+        #expect(report.tallies.first { $0.name == "end.not_open" }?.count == 1)
+        #expect(report.notes.contains { $0.hasPrefix("Messages due and not sent when") })
+        #expect(report.outcome == .failed, "by its errors")
     }
 
     @Test("the report is its own baseline")
@@ -133,7 +196,7 @@ struct LoadRunTests {
         #expect(table.contains("latency.first_text.p50_us"))
         #expect(table.contains("× 1.00"))
         #expect(!ReportHTML.render(report).contains("<script"))
-        #expect(report.verdicts.map(\.holds) == [true])
+        #expect(report.verdicts.map(\.holds) == [true, true])
         #expect(throws: Baseline.Failure.notAReport) { try Baseline(json: Array("{}".utf8)) }
     }
 }

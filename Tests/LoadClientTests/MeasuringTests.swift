@@ -54,13 +54,28 @@ struct MeasuringTests {
         }
         var fired: [Int] = []
         for now in stride(from: 0, through: 1_000, by: 10) as StrideThrough<UInt64> {
-            while let payload = heap.popDue(now: now) {
-                #expect(payload <= now)
-                fired.append(payload)
+            while let timer = heap.popDue(now: now) {
+                #expect(timer.at <= now)
+                #expect(timer.payload == Int(timer.at))
+                fired.append(timer.payload)
             }
         }
         #expect(fired.count == 500)
         #expect(heap.count == 0)
+    }
+
+    @Test("a narrow terminal shows what is wrong", arguments: [40, 80])
+    func progress(columns: Int) {
+        var sample = Timeline.Sample()
+        sample.seconds = 1
+        sample.deltas = 123_456
+        sample.maximum = 1
+        let line = ProgressLine(
+            stage: "measured", sample: sample, errors: 1_234, violations: 10, connections: 9_500,
+            active: 9_500, secondsLeft: 60)
+        let text = line.text(columns: columns)
+        #expect(text.count < columns)
+        #expect(text.hasPrefix("VIOLATIONS 10 · errors 1234 · measured"))
     }
 
     @Test("numbers as people read them")

@@ -24,6 +24,23 @@ struct NativeStreamCheckerTests {
             #"{"type":"complete","seq":\#(seq),"response":"r","message":"m1","status":"\#(status)","text_sha256":"\#(hash)","text_bytes":\#(text.utf8.count)}"#
     }
 
+    /// `line` without its member `key`, or with another string for it.
+    static func without(_ key: String, _ line: String, instead: String? = nil) -> String {
+        let member = instead.map { "\"\(key)\":\"\($0)\"," } ?? ""
+        return line.replacing(#/"(\w+)":"[^"]*",/#) { match in
+            match.1 == key ? member : String(match.0)
+        }
+    }
+
+    /// A snapshot of one response that ended with `end` and said "done".
+    static func snapshot(of end: String) -> String {
+        """
+        {"type":"snapshot","through":3,"truncated":false,"responses":[{"response":"r","message":"m1",\
+        "status":"completed","items":[{"index":0,"item":{"type":"message","content":[{"type":\
+        "output_text","text":"done"}]}}],"partial":[],"complete":\(end)}]}
+        """
+    }
+
     private mutating func feed(_ lines: [String]) -> [Verdict] {
         lines.map { checker.handle(Array($0.utf8).span) }
     }
@@ -94,6 +111,15 @@ struct NativeStreamCheckerTests {
             .textHash,
             [ready] + began + [#"{"type":"complete","seq":3,"response":"r","status":"completed"}"#]
         ),
+        (.malformed, [ready, #"{"seq":1,"id":"m1","input":"x"}"#]),
+        (.malformed, [#"{"session":"s","epoch":"e","seq":0}"#]),
+        (.malformed, [ready, #"{"type":7}"#]),
+        (.malformed, [ready] + began + [complete(3, "", status: "complete")]),
+        (.malformed, [ready] + began + [without("status", complete(3, ""))]),
+        (.malformed, [ready] + began + [without("message", complete(3, ""))]),
+        (.malformed, [ready] + began + [without("message", complete(3, ""), instead: "m2")]),
+        (.malformed, [ready, snapshot(of: without("message", complete(3, "done")))]),
+        (.malformed, [ready, snapshot(of: complete(3, "done", status: "done"))]),
         (.textTooLong, [ready] + began + [delta(3, String(repeating: "a", count: 1_001))]),
         (.resumed, [ready, ready]),
     ]
@@ -124,7 +150,7 @@ struct NativeStreamCheckerTests {
 
     @Test("a snapshot stands for what it says")
     mutating func snapshot() {
-        let end = Self.complete(3, "done")
+        let end = Self.without("message", Self.complete(3, "done"), instead: "m0")
         let snapshot = """
             {"type":"snapshot","through":6,"truncated":false,"responses":[{"response":"q","message":"m0",\
             "status":"completed","items":[{"index":0,"item":{"type":"message","content":[{"type":\

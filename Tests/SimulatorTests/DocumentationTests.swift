@@ -6,8 +6,7 @@ import Testing
 
 @Suite("docs/simulator.md")
 struct DocumentationTests {
-    /// The rows `| `name` | summary |` of the file.
-    private func rows() throws -> [String] {
+    private func text() throws -> String {
         let here = #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
         let file = try #require(fopen("/\(here)/docs/simulator.md", "r"))
         defer { fclose(file) }
@@ -18,7 +17,12 @@ struct DocumentationTests {
             guard count > 0 else { break }
             bytes += buffer[..<count]
         }
-        return bytes.text.split(separator: "\n").filter { $0.hasPrefix("| `") }.map(String.init)
+        return bytes.text
+    }
+
+    /// The rows `| `name` | summary |` of the file.
+    private func rows() throws -> [String] {
+        try text().split(separator: "\n").filter { $0.hasPrefix("| `") }.map(String.init)
     }
 
     @Test("lists every scenario with what it does")
@@ -34,6 +38,11 @@ struct DocumentationTests {
     @Test("lists every fault with what it does", arguments: Fault.Kind.allCases)
     func faults(_ kind: Fault.Kind) throws {
         #expect(try rows().contains("| `\(kind.rawValue)` | \(kind.summary) |"))
+    }
+
+    @Test("names every setting of a fault", arguments: FaultSettings.names)
+    func settings(_ name: String) throws {
+        #expect(try text().contains("`\(name)=") || name == "fault")
     }
 
     @Test("lists every option of the command line")

@@ -6,7 +6,7 @@ import Testing
 private func run(
     _ json: String, fault words: String, seed: UInt64 = 7
 ) throws -> (bytes: [UInt8], last: ResponseBody.Step, body: ResponseBody) {
-    let fault = try Fault(SimulatorCore.faultDirectives(words), marker: "")
+    let fault = try Fault(Directives(fault: words), marker: "")
     let stream = try makeStream(json, seed: seed)
     var body = ResponseBody(
         source: .generated(stream), fault: fault, random: SeededRandom(seed: seed))
@@ -23,6 +23,32 @@ private func run(
 struct FaultTests {
     private let hello =
         #"{"model":"sim-hello","input":"x","stream_options":{"include_obfuscation":false}}"#
+
+    @Test(
+        "what means nothing in a fault is refused, in a marker and on the command line",
+        arguments: [
+            "explode", "cut after=soon", "cut after=-1", "cut aftr=5", "cut quickly",
+            "stall ms=1e3",
+            "status status=99", "status status=600", "status p=nan", "status p=2", "status p=",
+            "status shape=round", "status times=x", "status retry_after_date=later",
+        ])
+    func meaningless(_ words: String) {
+        let marker = #expect(throws: APIError.self) {
+            try Fault(Directives(fault: words), marker: "")
+        }
+        #expect(marker?.status == 400)
+        #expect(marker?.code == "unknown_fault")
+        #expect(throws: APIError.self) { try Fault(commandLine: words) }
+    }
+
+    @Test("the settings of an answer may stand beside a fault in a marker, not on the command line")
+    func besideAnAnswer() throws {
+        let words = "fault=cut reasoning after=2 rate=5"
+        #expect(try Fault(Directives(words), marker: "")?.afterEvents == 2)
+        #expect(throws: APIError.self) { try Fault(commandLine: words) }
+        #expect(throws: APIError.self) { try Fault(commandLine: "") }
+        #expect(try Fault(commandLine: "after=3 cut").kind == .cut)
+    }
 
     private func whole() throws -> [UInt8] { try collect(makeStream(hello)) }
 

@@ -16,6 +16,45 @@ struct RequestTests {
                 #"{"model":"m","input":"x","temperature":2.5}"#, "decimal_above_max_value",
                 "temperature"
             ),
+            (
+                #"{"model":"m","input":"x","max_output_tokens":15}"#, "integer_below_min_value",
+                "max_output_tokens"
+            ),
+            (
+                #"{"model":"m","input":"x","top_logprobs":21}"#, "integer_above_max_value",
+                "top_logprobs"
+            ),
+            (#"{"model":"m","input":"x","top_logprobs":1.5}"#, "invalid_type", "top_logprobs"),
+            (
+                #"{"model":"m","input":"x","parallel_tool_calls":"yes"}"#, "invalid_type",
+                "parallel_tool_calls"
+            ),
+            (#"{"model":"m","input":"x","stream_options":true}"#, "invalid_type", "stream_options"),
+            (
+                #"{"model":"m","input":"x","stream_options":{"include_obfuscation":1}}"#,
+                "invalid_type", "stream_options.include_obfuscation"
+            ),
+            (#"{"model":"m","input":"x","tool_choice":7}"#, "invalid_type", "tool_choice"),
+            (#"{"model":"m","input":"x","tool_choice":"some"}"#, "invalid_value", "tool_choice"),
+            (
+                #"{"model":"m","input":"x","reasoning":{"effort":"huge"}}"#, "invalid_value",
+                "reasoning.effort"
+            ),
+            (
+                #"{"model":"m","input":"x","reasoning":{"effort":1}}"#, "invalid_type",
+                "reasoning.effort"
+            ),
+            (#"{"model":"m","input":"x","truncation":"some"}"#, "invalid_value", "truncation"),
+            (
+                #"{"model":"m","input":"x","tools":[{"type":"hammer"}]}"#, "invalid_value",
+                "tools[0].type"
+            ),
+            (#"{"model":"m","input":"x","tools":[{"type":1}]}"#, "invalid_type", "tools[0].type"),
+            (
+                #"{"model":"m","input":"x","text":{"format":{"type":"xml"}}}"#, "invalid_value",
+                "text.format.type"
+            ),
+            (#"{"model":"m","input":"x","text":{"format":"xml"}}"#, "invalid_type", "text.format"),
             (#"{"model":"m","input":[{"role":"wizard"}]}"#, "invalid_value", "input[0].role"),
             (#"{"model":"m","input":[{}]}"#, "missing_required_parameter", "input[0].type"),
             (#"{"model":"m","input":"x","stream":"yes"}"#, "invalid_type", "stream"),
@@ -25,6 +64,21 @@ struct RequestTests {
         #expect(error?.status == 400)
         #expect(error?.code == code)
         #expect(error?.param == param)
+    }
+
+    @Test(
+        "what OpenAI takes is taken",
+        arguments: [
+            #""tool_choice":{"type":"function","name":"f"}"#, #""tool_choice":"required""#,
+            #""reasoning":{"effort":null,"summary":"auto"}"#, #""reasoning":{"effort":"xhigh"}"#,
+            #""tools":[{"type":"web_search_preview_2025_03_11"},{"type":"mcp"}]"#,
+            #""tools":[{"type":"computer_use_preview"},{"type":"custom","name":"f"}]"#,
+            #""text":{"format":{"type":"json_object"},"verbosity":"low"}"#, #""text":{}"#,
+            #""truncation":null,"stream_options":null,"parallel_tool_calls":null"#,
+            #""max_output_tokens":16,"top_logprobs":20,"max_tool_calls":1"#,
+        ])
+    func taken(_ members: String) throws {
+        #expect(throws: Never.self) { try makeRequest(#"{"model":"m","input":"x",\#(members)}"#) }
     }
 
     @Test(

@@ -43,6 +43,14 @@ struct ServerTests {
             let next = client.create(
                 #"{"model":"sim-echo","input":"two","previous_response_id":"\#(id)"}"#)
             #expect(next.body.text.contains(#"turns: 2\n1: one\n2: two\n"#))
+            for (limit, code) in [
+                ("0", "integer_below_min_value"), ("101", "integer_above_max_value"),
+                ("ten", "invalid_type"),
+            ] {
+                let page = client.request("GET", "/v1/responses/\(id)/input_items?limit=\(limit)")
+                #expect(page.status == 400)
+                #expect(page.body.text.contains(code))
+            }
             #expect(client.request("POST", "/v1/responses/\(id)/cancel").status == 400)
             #expect(client.request("DELETE", "/v1/responses/\(id)").status == 200)
             #expect(client.request("GET", "/v1/responses/\(id)").status == 404)
@@ -72,6 +80,28 @@ struct ServerTests {
                     "GET", "/v1/responses/\(cancellation["response"]?.string ?? "")"
                 ).status == 404)
             #expect(stats["open_streams"] == .integer(0))
+        }
+    }
+
+    @Test("who has read the terminal event may ask for the response, and leave")
+    func terminalThenGone() throws {
+        try withSimulator(quick()) { client in
+            let whole = client.create(
+                #"{"model":"sim-paced","input":"deltas=3","stream":true}"#)
+            let events = try Transcript(whole.body).events.count
+            // The body goes on behind its last event, so that the client leaves before its end.
+            let left = client.request(
+                "POST", "/v1/responses",
+                #"{"model":"sim-paced","input":"deltas=3 [sim:fault=comments after=\#(events) ms=5]","stream":true}"#,
+                stopAt: ": nothing to say")
+            #expect(left.body.text.contains("event: response.completed"))
+            let id = try #require(
+                left.body.text.split(separator: "\"").first { $0.hasPrefix("resp_") })
+            #expect(client.request("GET", "/v1/responses/\(id)").status == 200)
+            try wait { try client.json("GET", "/stats")["open_streams"] == .integer(0) }
+            let stats = try client.json("GET", "/stats")
+            #expect(stats["streams_completed"] == .integer(2))
+            #expect(stats["cancelled_by_client"] == .integer(0))
         }
     }
 
@@ -260,6 +290,16 @@ struct ServerTests {
         #expect(options.deltasPerSecond == 0)
         #expect(options.fault == "cut")
         #expect(options.requestLimit == RequestLimit(count: 20, seconds: 5))
+        for text in ["nonsense", "cut after=x", "cut cut", ""] {
+            guard case .run(let parsed) = try SimulatorProgram.program.parse(["--fault", text])
+            else {
+                Issue.record("expected options")
+                return
+            }
+            #expect(throws: SimulatorProgram.ValueError.self, "\(text)") {
+                try SimulatorProgram.options(parsed).get()
+            }
+        }
         for text in ["", "5", "0/1", "1/0", "1/3601", "1000001/1", "-1/1", "1/2/3", "x/1"] {
             #expect(RequestLimit(text) == nil, "\(text)")
         }

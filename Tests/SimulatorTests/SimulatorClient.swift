@@ -78,7 +78,7 @@ struct SimulatorClient: Sendable {
 
     func request(
         _ method: String, _ path: String, _ body: String? = nil, headers: String = "",
-        timeout: Int = 30, stopAfter limit: Int = .max
+        timeout: Int = 30, stopAfter limit: Int = .max, stopAt mark: String? = nil
     ) -> HTTPAnswer {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         defer { close(descriptor) }
@@ -99,10 +99,12 @@ struct SimulatorClient: Sendable {
         if method == "POST" { text += "content-length: \(body?.utf8.count ?? 0)\r\n" }
         text += "\r\n\(body ?? "")"
         _ = Glibc.send(descriptor, text, text.utf8.count, Int32(MSG_NOSIGNAL))
-        return read(descriptor, stopAfter: limit)
+        return read(descriptor, stopAfter: limit, stopAt: mark)
     }
 
-    private func read(_ descriptor: Int32, stopAfter limit: Int) -> HTTPAnswer {
+    private func read(
+        _ descriptor: Int32, stopAfter limit: Int, stopAt mark: String?
+    ) -> HTTPAnswer {
         var bytes: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 1 << 16)
         while true {
@@ -116,6 +118,7 @@ struct SimulatorClient: Sendable {
             bytes += buffer[..<count]
             let soFar = answer(bytes, .whole)
             if soFar.end == .whole || bytes.count >= limit { return soFar }
+            if let mark, soFar.body.text.contains(mark) { return soFar }
         }
     }
 

@@ -73,3 +73,11 @@ def test_the_library_closes_by_the_programs_own_close():
         if re.search(r"binding file \S*libwebsockets\.so", line) and "symbol `close'" in line]
     assert len(closes) == 1, bindings[-2000:]
     assert re.search(r" to \S*/millrace ", closes[0]), closes[0]
+
+
+@pytest.mark.parametrize("fault", ["nonsense", "cut after=soon", "cut aftr=5", ""])
+def test_a_fault_that_the_simulator_does_not_know(fault):
+    run = subprocess.run(
+        [str(BINARIES / "millrace-sim"), "--listen", "127.0.0.1:0", "--fault", fault], text=True,
+        stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=False)
+    assert (run.returncode, run.stdout) == (2, "") and "--fault" in run.stderr

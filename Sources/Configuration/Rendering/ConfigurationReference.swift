@@ -11,8 +11,8 @@ package func renderConfigurationReference() -> String {
 
         - Refused at start, with file, line, key and what was expected: an unknown or repeated key, a wrong type, a value out
           of range, keys that contradict each other, a `MILLRACE_…` variable that sets nothing. Exit code 3.
-        - Every key has a variable, `MILLRACE_` and the name in capitals with `_`; the table lists it with its shorter names, the strongest first.
-          An empty variable counts as unset. Any key can be set by `--set KEY=VALUE`.
+        - Every key has a variable, `MILLRACE_` and the name in capitals with `_`; the table lists it with its shorter names, the strongest first:
+          that one counts, but two `MILLRACE_` names of one key that are set to different values are refused. An empty variable counts as unset. Any key can be set by `--set KEY=VALUE`.
         - Lists and mappings outside the file: `a,b` and `name=value,name=value`, or as in YAML, `[a, "b,c"]` and `{name: value}`.
         - Units stand in the name: `_s` seconds, `_ms` milliseconds, `bytes` bytes. Numbers are whole.
         - YAML aliases, anchors and tags are not taken; a file has at most \(YAMLDocument.maximumBytes) bytes.
@@ -29,27 +29,13 @@ package func renderConfigurationReference() -> String {
 
         | | |
         | --- | --- |
-        | `replay.low_watermark_bytes` | less than `replay.high_watermark_bytes` |
-        | `replay.high_watermark_bytes`, `replay.echo_bytes` | at most `replay.session_bytes` |
-        | `replay.session_bytes` | at most `replay.process_bytes` |
-        | `limits.frame_bytes`, `limits.input_bytes`, `limits.options_bytes` | at most `limits.message_bytes` |
-        | `upstream.line_bytes` | at most `upstream.event_bytes` |
-        | `resume.window_s` | at most `replay.session_retention_s`, and at most `resume.token_ttl_s` |
-        | `replay.retention_s` | at most `replay.session_retention_s` |
-        | `upstream.silence_timeout_ms` | at most `upstream.keepalive_silence_ms` |
-        | `upstream.connect_timeout_ms` | at most `upstream.total_timeout_ms` |
-        | `drain.spread_ms` | at most `drain.timeout_ms` |
-        | `options.allow`, `options.defaults` | none of \(reservedNames) |
-        | `auth.keys`, `resume.token_keys` | no name twice |
-        | `upstream.store` | not `false` with `conversation.state` `upstream` |
-        | `server.debug_echo` | only with a loopback `server.listen` |
 
         """
+    for rule in ConfigurationRule.all {
+        let keys = rule.keys.map { "`\($0)`" }.joined(separator: ", ")
+        text += "| \(keys) | \(rule.statement) |\n"
+    }
     return text
-}
-
-private var reservedNames: String {
-    OptionsConfiguration.reserved.sorted().map { "`\($0)`" }.joined(separator: ", ")
 }
 
 private func row(_ key: ConfigurationKey) -> String {

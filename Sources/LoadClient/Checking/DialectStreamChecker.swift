@@ -46,6 +46,9 @@ package struct DialectStreamChecker: StreamChecker {
         guard let fields = DialectFields(scanning: line) else {
             return .violation(Violation(.notJSON, "a frame that is no JSON object"))
         }
+        guard fields.typeName.isPresent else {
+            return .violation(Violation(.malformed, "a frame without a type"))
+        }
         if position.awaitsReady {
             switch fields.type {
             case .session, .error, .goingAway: break

@@ -41,6 +41,9 @@ package struct NativeStreamChecker: StreamChecker {
         guard let fields = FrameFields(scanning: line) else {
             return .violation(Violation(.notJSON, "a line that is no JSON object"))
         }
+        guard fields.typeName.isPresent else {
+            return .violation(Violation(.malformed, "an event without a type"))
+        }
         if position.awaitsReady {
             switch fields.type {
             case .ready, .error, .goingAway: break
@@ -156,6 +159,11 @@ package struct NativeStreamChecker: StreamChecker {
             return .violation(
                 Violation(.textHash, "\(response.name): complete without text_sha256"))
         }
+        let message = fields.message.isPresent ? line.string(fields.message) : nil
+        let status = fields.status.isPresent ? line.string(fields.status) : nil
+        if let violation = response.flaw(ofCompleteWith: status, message) {
+            return .violation(violation)
+        }
         return .completed(
             Verdict.Completion(
                 message: response.message, status: line.string(fields.status),
@@ -224,6 +232,10 @@ extension NativeStreamChecker {
                 return .violation(
                     Violation(.textHash, "\(response.name) in a snapshot hashes to \(found)"))
             }
+            let status = end["status"]?.string
+            if let violation = response.flaw(ofCompleteWith: status, end["message"]?.string) {
+                return .violation(violation)
+            }
             completions.append(
                 Verdict.Completion(
                     message: response.message, status: end["status"]?.string ?? "",
@@ -236,6 +248,24 @@ extension NativeStreamChecker {
 }
 
 extension NativeStreamChecker.Response {
+    private static let ends = ["completed", "incomplete", "failed", "cancelled"]
+
+    /// What is wrong with a `complete` of this response that has this `status` and `message`.
+    fileprivate func flaw(ofCompleteWith status: String?, _ message: String?) -> Violation? {
+        guard let status, Self.ends.contains(status) else {
+            let what = status.map { "with the status '\($0)'" } ?? "without a status"
+            return Violation(.malformed, "\(name): complete \(what)")
+        }
+        guard let message else {
+            return Violation(.malformed, "\(name): complete without a message")
+        }
+        guard message == self.message else {
+            return Violation(
+                .malformed, "\(name): complete of '\(message)', it answers '\(self.message)'")
+        }
+        return nil
+    }
+
     /// Takes what a snapshot says: finished items whole, then what has streamed of the others.
     fileprivate mutating func take(snapshot entry: JSONValue) {
         isFromSnapshot = true

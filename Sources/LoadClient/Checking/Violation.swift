@@ -4,6 +4,7 @@ package struct Violation: Equatable, Sendable, CustomStringConvertible {
     package enum Rule: String, Sendable, CaseIterable {
         case notJSON = "not_json"
         case frame = "frame"
+        case malformed = "malformed"
         case beforeReady = "before_ready"
         case gap = "gap"
         case repeated = "repeated"

@@ -16,15 +16,15 @@ package struct Measurements {
 
         package var meaning: String {
             switch self {
-            case .connect: "connect started → upgraded"
-            case .ready: "connect started → ready, first time"
+            case .connect: "attempt due → upgraded"
+            case .ready: "attempt due → ready, first time"
             case .firstText: "message due → first text"
             case .firstTextAdded: "sent → at upstream, plus first text written there → read"
             case .delivery: "upstream's write → read here"
             case .response: "message due → complete"
             case .cancel: "cancel sent → complete"
             case .upstreamClosed: "cancel arrived → upstream closed, says the gateway"
-            case .reconnect: "connect started → ready, resuming"
+            case .reconnect: "attempt due → ready, resuming"
             case .catchUp: "hello sent → last missed event"
             case .sendLag: "message due → sent"
             }

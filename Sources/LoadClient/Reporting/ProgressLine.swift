@@ -8,9 +8,25 @@ package struct ProgressLine {
     let active: Int
     let secondsLeft: Double
 
+    package init(
+        stage: String, sample: Timeline.Sample, errors: Int, violations: Int, connections: Int,
+        active: Int, secondsLeft: Double
+    ) {
+        self.stage = stage
+        self.sample = sample
+        self.errors = errors
+        self.violations = violations
+        self.connections = connections
+        self.active = active
+        self.secondsLeft = secondsLeft
+    }
+
     var text: String {
         let rate = Decimal.grouped(Int(sample.deltasPerSecond))
-        var parts = [
+        // What is wrong comes first: a narrow terminal cuts the end.
+        var parts = ["errors \(errors)"]
+        if violations > 0 { parts.insert("VIOLATIONS \(violations)", at: 0) }
+        parts += [
             stage, "\(rate) deltas/s", "\(connections) open", "\(active) active",
         ]
         if sample.maximum > 0 {
@@ -18,12 +34,10 @@ package struct ProgressLine {
             let p99 = Decimal.duration(nanoseconds: Double(sample.p99))
             parts.append("p50 \(median) p99 \(p99)")
         }
-        parts.append("errors \(errors)")
-        if violations > 0 { parts.append("VIOLATIONS \(violations)") }
         parts.append("cpu \(Decimal.fixed(sample.clientCPU * 100, places: 0))%")
         parts.append("\(Decimal.fixed(secondsLeft, places: 0)) s left")
         return parts.joined(separator: " · ")
     }
 
-    func text(columns: Int) -> String { String(text.prefix(max(10, columns - 1))) }
+    package func text(columns: Int) -> String { String(text.prefix(max(10, columns - 1))) }
 }

@@ -13,7 +13,7 @@ package enum ReportHTML {
             <title>\(title)</title><style>\(style)</style></head><body>
             <h1>\(HTMLText.escape(scenario.name))
             <span class="verdict \(report.passed ? "good" : "bad")">\
-            \(report.passed ? "passed" : "failed")</span></h1>
+            \(report.outcome.rawValue)</span></h1>
             <p>\(HTMLText.escape(scenario.description))</p>
             <p class="facts">\(facts(report))</p>
             \(notes(report))\(thresholds(report))

@@ -15,6 +15,7 @@ package enum ReportJSON {
             ("started_unix_s", String(report.startedWallSeconds)),
             ("measured_s", Decimal.text(report.measuredSeconds)),
             ("stopped", JSONText.quote(report.stop.rawValue)),
+            ("outcome", JSONText.quote(report.outcome.rawValue)),
             ("passed", report.passed ? "true" : "false"),
             ("metrics", object(report.metrics.map { ($0.name, Decimal.text($0.value)) }, 2)),
             ("seen", object(report.tallies.map { ($0.name, String($0.count)) }, 2)),

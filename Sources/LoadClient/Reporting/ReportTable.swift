@@ -18,7 +18,7 @@ package enum ReportTable {
         for note in report.notes { lines.append("note: \(note)") }
         lines += violations(report)
         lines.append("")
-        lines.append(report.passed ? "PASSED" : "FAILED")
+        lines.append(report.outcome.rawValue.uppercased())
         return lines.joined(separator: "\n") + "\n"
     }
 

@@ -6,8 +6,19 @@ package struct RunReport {
         case violations
         /// Every session gave up after some had been there: the gateway went away.
         case lost
-        /// Nothing was ever reached.
+        /// Nobody was ever ready.
         case unavailable
+    }
+
+    /// What the run says about the gateway, the worst first.
+    package enum Outcome: String, Sendable {
+        /// A promise was broken, a threshold failed, or the gateway went away.
+        case failed
+        /// Nobody was ever ready, so nothing was tried.
+        case unreached
+        /// A signal ended it before it could show anything but a violation.
+        case interrupted
+        case passed
     }
 
     package struct ViolationRecord {
@@ -37,6 +48,8 @@ package struct RunReport {
     package let scenario: Scenario
     package let startedWallSeconds: Int
     package let stop: Stop
+    /// The signal that interrupted it.
+    package let signal: Int32?
     package let measuredSeconds: Double
     /// Those that were measured at all.
     package let latencies: [Latency]
@@ -49,13 +62,15 @@ package struct RunReport {
     package let notes: [String]
 
     package init(
-        scenario: Scenario, startedWallSeconds: Int, stop: Stop, measuredSeconds: Double,
+        scenario: Scenario, startedWallSeconds: Int, stop: Stop, signal: Int32?,
+        measuredSeconds: Double,
         measurements: Measurements, metrics: [Metric], samples: [Timeline.Sample],
         violations: [ViolationRecord], violationCount: Int, notes: [String]
     ) {
         self.scenario = scenario
         self.startedWallSeconds = startedWallSeconds
         self.stop = stop
+        self.signal = signal
         self.measuredSeconds = measuredSeconds
         latencies = Measurements.Latency.allCases.map { kind in
             Latency(kind: kind, histogram: measurements[kind])
@@ -67,7 +82,7 @@ package struct RunReport {
         self.samples = samples
         self.violations = violations
         self.violationCount = violationCount
-        verdicts = scenario.thresholds.map { threshold in
+        verdicts = scenario.boundingThresholds.map { threshold in
             Verdict(
                 threshold: threshold,
                 value: all.first { $0.name == threshold.metric }?.value)
@@ -77,10 +92,18 @@ package struct RunReport {
 
     package func metric(_ name: String) -> Double? { metrics.first { $0.name == name }?.value }
 
-    /// No violation, every threshold held, and something was reached.
-    package var passed: Bool {
-        violationCount == 0 && stop != .unavailable && stop != .lost && verdicts.allSatisfy(\.holds)
+    /// A violation comes before everything: who breaks a promise was reached.
+    package var outcome: Outcome {
+        guard violationCount == 0 else { return .failed }
+        switch stop {
+        case .unavailable: return .unreached
+        case .lost, .violations: return .failed
+        case .interrupted: return .interrupted
+        case .finished: return verdicts.allSatisfy(\.holds) ? .passed : .failed
+        }
     }
+
+    package var passed: Bool { outcome == .passed }
 }
 
 extension RunReport.Latency {

@@ -21,8 +21,10 @@ final class Connection {
     let token: UInt64
     let requestKey: String
     unowned let reader: Reader
-    /// When the attempt was asked for, waiting for its turn included.
-    let askedAt: UInt64
+    /// When the attempt was due; what is measured includes the wait for its turn.
+    let dueAt: UInt64
+    /// When it began.
+    let begunAt: UInt64
     /// When it was said where to go on.
     var helloAt: UInt64 = 0
     let isResuming: Bool
@@ -30,14 +32,15 @@ final class Connection {
 
     init(
         socket: consuming Socket, reader: Reader, requestKey: String, serial: UInt32,
-        askedAt: UInt64, isResuming: Bool, isSlow: Bool, subprotocol: String?,
+        dueAt: UInt64, begunAt: UInt64, isResuming: Bool, isSlow: Bool, subprotocol: String?,
         maximumFrameBytes: Int
     ) {
         token = UInt64(serial) << 32 | UInt64(socket.fd)
         self.socket = socket
         self.reader = reader
         self.requestKey = requestKey
-        self.askedAt = askedAt
+        self.dueAt = dueAt
+        self.begunAt = begunAt
         self.isResuming = isResuming
         self.isSlow = isSlow
         handshake = Handshake(key: requestKey, subprotocol: subprotocol, sha1: Digest.sha1)

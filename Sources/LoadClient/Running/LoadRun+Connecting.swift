@@ -1,18 +1,18 @@
 extension LoadRun {
     /// Queues one connect; its wait for a turn is part of what is measured.
-    func ask(toConnect reader: Reader, askedAt: UInt64) {
+    func ask(toConnect reader: Reader, dueAt: UInt64) {
         reader.absence = .waitingToConnect
-        connectQueue.append((reader, askedAt))
+        connectQueue.append((reader, dueAt))
     }
 
     func startQueuedConnects() {
         while connectQueueStart < connectQueue.count,
             openingCount < scenario.limits.connectsInFlight
         {
-            let (reader, askedAt) = connectQueue[connectQueueStart]
+            let (reader, dueAt) = connectQueue[connectQueueStart]
             connectQueueStart += 1
             if reader.absence == .waitingToConnect, reader.connection == nil {
-                connect(reader, askedAt: askedAt)
+                connect(reader, dueAt: dueAt)
             }
         }
         if connectQueueStart == connectQueue.count {
@@ -21,7 +21,7 @@ extension LoadRun {
         }
     }
 
-    private func connect(_ reader: Reader, askedAt: UInt64) {
+    private func connect(_ reader: Reader, dueAt: UInt64) {
         reader.absence = .none
         reader.checker.connected()
         let isSlow = reader.isSlow && stage != .drain
@@ -36,7 +36,7 @@ extension LoadRun {
             }
             let connection = Connection(
                 socket: socket, reader: reader, requestKey: Base64.encode(key),
-                serial: connectionSerial, askedAt: askedAt,
+                serial: connectionSerial, dueAt: dueAt, begunAt: now,
                 isResuming: reader.wasReady,
                 isSlow: isSlow, subprotocol: scenario.wireProtocol.subprotocol,
                 maximumFrameBytes: scenario.limits.frameBytes)
@@ -59,13 +59,15 @@ extension LoadRun {
         return UInt8(sourceCounter + 1)
     }
 
-    func connectFailed(_ reader: Reader, _ reason: String) {
+    /// A failure that `isFinal` is not tried again: the next attempt would end as this one.
+    func connectFailed(_ reader: Reader, _ reason: String, isFinal: Bool = false) {
         measurements.counters.connectFailures += 1
         measurements.counters.errors += 1
         measurements.tally(reason)
+        lastConnectFailure = reason
         reader.transcript.note("connect failed: \(reason)")
         reader.failures += 1
-        reconnectLater(reader)
+        if isFinal { giveUp(reader) } else { reconnectLater(reader) }
     }
 
     /// Comes back after a backoff, or not at all after too many failures.
@@ -90,7 +92,20 @@ extension LoadRun {
             reader.session.inFlight = []
             reader.session.due = []
         }
-        if sessions.allSatisfy({ $0.hasGivenUp }) { stop = everReady ? .lost : .unavailable }
+        if sessions.allSatisfy({ $0.hasGivenUp }) { stop = wasReached ? .lost : .unavailable }
+    }
+
+    /// Ends a run that waits for nobody: once a second, while nobody has been ready.
+    ///
+    /// A gateway that is just starting has time for the first attempts and the pauses between them.
+    func checkReach() {
+        guard !wasReached, sessions.first?.hasStarted == true else { return }
+        let needed = now - startedAt < Self.patience ? Self.firstAttempts : 2
+        let isHopeless = sessions.allSatisfy { session in
+            !session.hasStarted || session.hasGivenUp
+                || (session.readers.first?.failures ?? 0) >= needed
+        }
+        if isHopeless { stop = stop ?? .unavailable }
     }
 
     /// Takes a connection out of everything; the socket closes when its last owner lets go.
@@ -149,7 +164,7 @@ extension LoadRun {
         session.resumeToken = nil
         session.isReady = false
         session.readers = (0..<scenario.readers).map { makeReader(session, $0) }
-        ask(toConnect: session.readers[0], askedAt: now)
+        ask(toConnect: session.readers[0], dueAt: now)
     }
 
     /// The server, or the network, ended a connection.
@@ -164,6 +179,7 @@ extension LoadRun {
         measurements.counters.unexpectedCloses += 1
         measurements.counters.errors += 1
         measurements.tally("close.\(code)")
+        lastConnectFailure = "close.\(code)"
         if reader.isPrimary { reader.session.isReady = false }
         reader.catchUp = nil
         reader.failures += 1

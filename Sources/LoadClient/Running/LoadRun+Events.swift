@@ -110,7 +110,7 @@ extension LoadRun {
         everReady = true
         let wasResuming = session.resumeToken != nil
         session.resumeToken = ready.resumeToken
-        measurements.record(connection.isResuming ? .reconnect : .ready, now - connection.askedAt)
+        measurements.record(connection.isResuming ? .reconnect : .ready, now - connection.dueAt)
         if connection.isResuming { measurements.counters.reconnects += 1 }
         measurements.counters.connects += 1
         if wasResuming, !ready.isRecovered {
@@ -127,7 +127,7 @@ extension LoadRun {
         session.isReady = true
         for other in session.readers.dropFirst()
         where other.connection == nil && other.absence == .none && !other.wasReady {
-            ask(toConnect: other, askedAt: now)
+            ask(toConnect: other, dueAt: now)
         }
         // Where an id does not protect, only what has not come when all that was missed has is sent again.
         if composer.isIdempotent || reader.catchUp == nil { sendAgain(session, on: connection) }
@@ -231,7 +231,7 @@ extension LoadRun {
         for session in sessions {
             for reader in session.readers {
                 guard let connection = reader.connection, connection.isOpening,
-                    now - connection.askedAt > connectLimit
+                    now - connection.begunAt > connectLimit
                 else { continue }
                 lost(connection, code: 1_006, reason: "timed out")
             }
@@ -247,24 +247,47 @@ extension LoadRun {
         }
     }
 
-    /// At the end of the drain: what has not ended.
+    /// At the end of the drain: responses that have not ended, and readers that are not back.
     func reportUnfinished() {
         for session in sessions where !session.isQuiet {
-            let late = session.readers.first { reader in
-                !reader.isOpen || !reader.checker.isIdle || reader.catchUp != nil
+            for reader in session.readers where !reader.isOpen && reader.absence != .gaveUp {
+                measurements.counters.errors += 1
+                measurements.tally("end.not_open")
             }
-            let names = session.inFlight.map(\.id).joined(separator: ", ")
-            let reader = late ?? session.readers[0]
+            guard let (reader, what) = unfinished(session) else { continue }
             violationCount += 1
             guard violations.count < scenario.limits.violations else { continue }
+            let drain = Decimal.text(scenario.drainSeconds)
             violations.append(
                 RunReport.ViolationRecord(
-                    violation: Violation(
-                        .unfinished,
-                        "after a drain of \(Decimal.text(scenario.drainSeconds)) s; running: \(names)"
-                    ),
+                    violation: Violation(.unfinished, "after a drain of \(drain) s \(what)"),
                     session: session.index, reader: reader.index,
                     seconds: Double(now - startedAt) / 1e9, transcript: reader.transcript.lines))
+        }
+    }
+
+    /// Which response of `session` has not ended, and where that shows.
+    private func unfinished(_ session: LoadSession) -> (reader: Reader, what: String)? {
+        guard let primary = session.readers.first else { return nil }
+        let running = session.inFlight.filter { $0.sentAt > 0 }.map(\.id)
+        guard running.isEmpty else {
+            let late = session.readers.first { !$0.isOpen || $0.isBehind(primary) }
+            return (late ?? primary, "no complete of \(running.joined(separator: ", "))")
+        }
+        guard let late = session.readers.first(where: { $0.isOpen && $0.isBehind(primary) }) else {
+            return nil
+        }
+        return (
+            late,
+            "a reader has \(late.checker.completed) completes, up to seq \(late.checker.lastSeq)"
+        )
+    }
+
+    /// At the end of the measured time: what was due and had to wait, and is not sent any more.
+    func countUnsent() {
+        for session in sessions
+        where !session.isReady || session.inFlight.count >= scenario.messages.inFlight {
+            unsentCount += session.due.count { $0 <= now }
         }
     }
 }

@@ -3,7 +3,9 @@ extension LoadRun {
     func handle(token: UInt64, _ ready: Poller.Interest) {
         let fd = Int(token & 0xFFFF_FFFF)
         if fd == Int(signals.fd) {
+            guard let signal = signals.take() else { return }
             stop = stop ?? .interrupted
+            interruptedBy = interruptedBy ?? signal
             return
         }
         guard let connection = connections[fd], connection.token == token else { return }
@@ -38,6 +40,9 @@ extension LoadRun {
         case .wantsRead: watch(connection, .read)
         case .wantsWrite: watch(connection, .write)
         case .failed(let reason): lost(connection, code: 1_006, reason: "TLS: \(reason)")
+        case .refused(let reason):
+            discard(connection)
+            connectFailed(connection.reader, "connect.TLS: \(reason)", isFinal: true)
         }
     }
 
@@ -110,7 +115,7 @@ extension LoadRun {
             } catch {
                 return refused(connection, error)
             }
-            measurements.record(.connect, now - connection.askedAt)
+            measurements.record(.connect, now - connection.dueAt)
             connection.phase = .awaitingReady
             if let hello = composer.hello(resuming: resumePoint(connection.reader)) {
                 connection.helloAt = now
@@ -137,7 +142,10 @@ extension LoadRun {
         discard(connection)
         reader.transcript.note(failure.description)
         switch failure {
-        case .refused(let status, _): connectFailed(reader, "http.\(status)")
+        case .refused(let status, _):
+            // What is too much now may be welcome later; what is wrong stays wrong.
+            let isFinal = 400..<500 ~= status && ![408, 425, 429].contains(status)
+            connectFailed(reader, "http.\(status)", isFinal: isFinal)
         case .headTooLong, .malformed: violated(reader, Violation(.frame, failure.description))
         }
     }
@@ -165,19 +173,19 @@ extension LoadRun {
     }
 
     private func closed(_ payload: Span<UInt8>, _ connection: Connection) {
-        var code: UInt16 = 1_005
-        var reason = ""
-        if payload.count >= 2 {
-            code = UInt16(payload[0]) << 8 | UInt16(payload[1])
-            let bytes = (2..<payload.count).map { payload[$0] }
-            reason = String(decoding: bytes, as: UTF8.self)
+        let close: ClosePayload
+        do throws(ClosePayload.Failure) {
+            close = try ClosePayload(payload)
+        } catch {
+            return violated(connection.reader, Violation(.frame, error.description))
         }
         if connection.phase == .open {
             var answer: [UInt8] = []
-            FrameEncoder.appendClose(code: code == 1_005 ? 1_000 : code, mask: mask(), to: &answer)
+            FrameEncoder.appendClose(
+                code: close.code == 1_005 ? 1_000 : close.code, mask: mask(), to: &answer)
             queue(answer, on: connection)
         }
-        lost(connection, code: code, reason: reason)
+        lost(connection, code: close.code, reason: close.reason)
     }
 
     private func lines(of payload: Span<UInt8>, _ connection: Connection) {

@@ -52,7 +52,8 @@ extension LoadRun {
         for connection in connections.compactMap({ $0 }) { end(connection, .close) }
         return RunReport(
             scenario: scenario, startedWallSeconds: startedWallSeconds,
-            stop: everReady ? stop ?? .finished : .unavailable, measuredSeconds: meter.seconds,
+            stop: wasReached || stop == .interrupted ? stop ?? .finished : .unavailable,
+            signal: stop == .interrupted ? interruptedBy : nil, measuredSeconds: meter.seconds,
             measurements: measurements, metrics: metrics, samples: timeline.samples,
             violations: violations, violationCount: violationCount, notes: notes)
     }
@@ -121,7 +122,23 @@ extension LoadRun {
                 "\(counters.foreignTimestamps) timestamps came from another clock: `delivery`"
                     + " needs the simulator on this machine.")
         }
-        if stop == .interrupted { notes.append("Interrupted: the report covers the run so far.") }
+        let failed = counters.connectFailures + counters.unexpectedCloses
+        if !wasReached, failed > 0 {
+            notes.append(
+                "Nobody was ever ready at \(target): \(Decimal.grouped(failed)) attempts failed,"
+                    + " the last one with \(lastConnectFailure).")
+        }
+        if wasReached, unsentCount > 0 {
+            notes.append(
+                "Messages due and not sent when the time was over: \(Decimal.grouped(unsentCount))."
+                    + " Their sessions had no connection, or as many responses as"
+                    + " messages.in_flight allows.")
+        }
+        if stop == .interrupted {
+            notes.append(
+                "Interrupted: the report covers the run so far, and what was running was not"
+                    + " waited for, so nothing has passed.")
+        }
         return notes
     }
 }

@@ -38,7 +38,7 @@ package final class LoadRun {
     var openCount = 0
     var sourceCounter = 0
     /// Readers whose turn to connect has not come, first come first served.
-    var connectQueue: [(reader: Reader, askedAt: UInt64)] = []
+    var connectQueue: [(reader: Reader, dueAt: UInt64)] = []
     var connectQueueStart = 0
     let buffer: UnsafeMutableRawBufferPointer
     /// The time at which the bytes in hand were read.
@@ -48,6 +48,8 @@ package final class LoadRun {
     var stage = Stage.ramp
     var stageEndsAt: UInt64
     var stop: RunReport.Stop?
+    /// The signal that ended the run.
+    var interruptedBy: Int32?
     var measurements = Measurements()
     var timeline = Timeline()
     var violations: [RunReport.ViolationRecord] = []
@@ -63,9 +65,18 @@ package final class LoadRun {
     var peakConnections = 0
     var peakClientCPU = 0.0
     var everReady = false
+    /// Messages that were due, and not sent when the measured time was over.
+    var unsentCount = 0
+    var lastConnectFailure = ""
+    /// Whoever breaks a promise is there, too.
+    var wasReached: Bool { everReady || violationCount > 0 }
 
     static let bufferBytes = 256 << 10
     static let tick: UInt64 = 1_000_000_000
+    /// Failed attempts of each session after which nobody is waited for; with their pauses three to six seconds.
+    static let firstAttempts = 6
+    /// Attempts that take long need not be so many.
+    static let patience: UInt64 = 10_000_000_000
 
     /// Resolves the target and prepares everything; nothing is connected yet.
     package init(_ scenario: Scenario, _ settings: RunSettings) throws(LoadError) {
@@ -131,6 +142,7 @@ package final class LoadRun {
             if now >= nextTick {
                 takeSample()
                 sweep()
+                checkReach()
                 nextTick = now + Self.tick
             }
             if let progressInterval, now - lastProgressAt >= progressInterval { showProgress() }
@@ -172,11 +184,11 @@ package final class LoadRun {
         // Bounded, so that sockets get their turn in between.
         for _ in 0..<1_024 {
             guard let timer = timers.popDue(now: now) else { return }
-            fire(timer)
+            fire(timer.payload, due: timer.at)
         }
     }
 
-    private func fire(_ timer: Timer) {
+    private func fire(_ timer: Timer, due: UInt64) {
         switch timer {
         case .start(let index):
             guard stage != .drain else { return }
@@ -190,14 +202,14 @@ package final class LoadRun {
                 session.due = Array(repeating: first, count: count)
                 timers.add(.due(session: index, serial: session.timerSerial), at: first)
             }
-            ask(toConnect: session.readers[0], askedAt: now)
+            ask(toConnect: session.readers[0], dueAt: due)
         case .due(let index, let serial):
             let session = sessions[index]
             if session.timerSerial == serial { sendDue(session) }
         case .reconnect(let index, let readerIndex, let serial):
             let reader = sessions[index].readers[readerIndex]
             if reader.timerSerial == serial, reader.connection == nil {
-                ask(toConnect: reader, askedAt: now)
+                ask(toConnect: reader, dueAt: due)
             }
         case .slowRead(let token): slowRead(token)
         case .storm: storm()
@@ -227,6 +239,7 @@ package final class LoadRun {
             stageEndsAt = now + UInt64(scenario.durationSeconds * 1e9)
         case .measured:
             stage = .drain
+            countUnsent()
             meter.end(measurements.counters, now: now)
             stageEndsAt = now + UInt64(scenario.drainSeconds * 1e9)
             hurrySlowReaders()

@@ -49,8 +49,7 @@ final class LoadSession {
         guard isReady, inFlight.isEmpty, let primary = readers.first else { return false }
         return readers.allSatisfy { reader in
             reader.absence == .gaveUp
-                || (reader.isOpen && reader.catchUp == nil && reader.checker.isIdle
-                    && reader.checker.completed == primary.checker.completed)
+                || (reader.isOpen && !reader.isBehind(primary))
         }
     }
 }

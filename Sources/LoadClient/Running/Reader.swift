@@ -36,4 +36,9 @@ final class Reader {
 
     var isPrimary: Bool { index == 0 }
     var isOpen: Bool { connection?.phase == .open }
+
+    /// Whether something that has happened in its session is still on its way to it.
+    func isBehind(_ primary: Reader) -> Bool {
+        catchUp != nil || !checker.isIdle || checker.completed != primary.checker.completed
+    }
 }

@@ -24,17 +24,17 @@ package struct TimerHeap<Payload> {
     }
 
     /// Takes the soonest entry if it is due at `now`.
-    package mutating func popDue(now: UInt64) -> Payload? {
+    package mutating func popDue(now: UInt64) -> Entry? {
         guard let first = heap.first, first.at <= now else { return nil }
         let last = heap.removeLast()
-        guard !heap.isEmpty else { return first.payload }
+        guard !heap.isEmpty else { return first }
         heap[0] = last
         var parent = 0
         while true {
             var child = 2 * parent + 1
-            guard child < heap.count else { return first.payload }
+            guard child < heap.count else { return first }
             if child + 1 < heap.count, heap[child + 1].at < heap[child].at { child += 1 }
-            guard heap[child].at < heap[parent].at else { return first.payload }
+            guard heap[child].at < heap[parent].at else { return first }
             heap.swapAt(child, parent)
             parent = child
         }

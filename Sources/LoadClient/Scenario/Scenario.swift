@@ -114,4 +114,10 @@ package struct Scenario: Equatable, Sendable {
     package var sendsMessages: Bool { !request.input.isEmpty }
 
     package var connections: Int { sessions * readers }
+
+    /// What must hold: where no threshold bounds the errors, there may be none.
+    package var boundingThresholds: [Threshold] {
+        thresholds.contains { $0.metric == Threshold.noErrors.metric }
+            ? thresholds : thresholds + [.noErrors]
+    }
 }

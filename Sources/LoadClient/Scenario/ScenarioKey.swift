@@ -154,7 +154,8 @@ package struct ScenarioKey {
                 "Violations after which the run stops"),
             .init(
                 "thresholds", .thresholds,
-                "What must hold, a list like 'latency.delivery.p99_us <= 5000'"),
+                "What must hold, a list like 'latency.delivery.p99_us <= 5000'; without totals.errors, that is 0"
+            ),
         ]
     }
 }

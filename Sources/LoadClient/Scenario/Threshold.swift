@@ -12,6 +12,14 @@ package struct Threshold: Equatable, Sendable, CustomStringConvertible {
     package let comparison: Comparison
     package let bound: Double
 
+    static let noErrors = Threshold(metric: "totals.errors", comparison: .equal, bound: 0)
+
+    private init(metric: String, comparison: Comparison, bound: Double) {
+        self.metric = metric
+        self.comparison = comparison
+        self.bound = bound
+    }
+
     /// Reads `METRIC OPERATOR NUMBER`, separated by spaces.
     package init?(parsing text: String) {
         let words = text.split(separator: " ")

@@ -15,5 +15,13 @@ package final class SignalWatch {
         guard fd >= 0 else { throw SystemError("signalfd") }
     }
 
+    /// The signal that came; nil when there is none to take.
+    package func take() -> Int32? {
+        var info = signalfd_siginfo()
+        let size = MemoryLayout<signalfd_siginfo>.size
+        guard read(fd, &info, size) == size else { return nil }
+        return Int32(clamping: info.ssi_signo)
+    }
+
     deinit { close(fd) }
 }

@@ -33,8 +33,9 @@ package struct SocketAddress {
             next = entry.pointee.ai_next
         }
         guard let best else {
-            throw SystemError(
-                "resolve \(host): \(String(cString: gai_strerror(code)))", code: ENOENT)
+            // No errno, but for a failure of the system beneath.
+            if code == EAI_SYSTEM { throw SystemError("resolve \(host)") }
+            throw SystemError("resolve \(host)", reason: String(cString: gai_strerror(code)))
         }
         return best
     }

@@ -60,7 +60,10 @@ package final class TLSStream {
         case done
         case wantsRead
         case wantsWrite
+        /// The connection broke; another may hold.
         case failed(String)
+        /// No TLS, or not one that we take: another attempt would end the same.
+        case refused(String)
     }
 
     package func shakeHands() -> Handshake {
@@ -70,8 +73,14 @@ package final class TLSStream {
         switch SSL_get_error(ssl, result) {
         case SSL_ERROR_WANT_READ: return .wantsRead
         case SSL_ERROR_WANT_WRITE: return .wantsWrite
+        case SSL_ERROR_SSL: return Self.isCutOff ? .failed(reason) : .refused(reason)
         default: return .failed(reason)
         }
+    }
+
+    /// Whether the newest error is a connection that ended in the middle.
+    private static var isCutOff: Bool {
+        ERR_GET_REASON(ERR_peek_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING
     }
 
     /// Bytes already decrypted: epoll knows nothing of them.

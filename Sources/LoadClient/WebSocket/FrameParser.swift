@@ -5,7 +5,7 @@
 /// bits, unknown opcodes, oversized or fragmented control frames, lengths not in their shortest
 /// form, and messages above `maximumMessageBytes`. Source: RFC 6455, sections 5.2 to 5.5.
 package struct FrameParser {
-    package enum Failure: Error, Equatable {
+    package enum Failure: Error, Equatable, CustomStringConvertible {
         case masked
         case reservedBits(UInt8)
         case unknownOpcode(UInt8)
@@ -14,6 +14,25 @@ package struct FrameParser {
         case messageTooBig(limitBytes: Int)
         case continuationWithoutStart
         case startInsideMessage
+
+        package var description: String {
+            switch self {
+            case .masked: "a masked frame, which only clients send"
+            case .reservedBits(let bits):
+                "a frame with reserved bits set (\(Self.names(ofBits: bits))), and no extension"
+            case .unknownOpcode(let code): "a frame with opcode \(code), which means nothing"
+            case .controlFrame(let opcode, let what): "a \(opcode) frame that is \(what)"
+            case .lengthNotShortest: "a frame whose length is not written in its shortest form"
+            case .messageTooBig(let limit): "a message above \(limit) bytes (limits.frame_bytes)"
+            case .continuationWithoutStart: "a continuation frame of no message"
+            case .startInsideMessage: "a frame that begins a message inside another one"
+            }
+        }
+
+        private static func names(ofBits bits: UInt8) -> String {
+            [(0x40, "RSV1"), (0x20, "RSV2"), (0x10, "RSV3")].filter { bits & $0.0 != 0 }
+                .map(\.1).joined(separator: ", ")
+        }
     }
 
     package enum Output: Equatable {

@@ -76,36 +76,46 @@ package struct Fault: Equatable, Sendable {
     /// `marker` stands in for `key=` where that is missing.
     package init?(_ directives: Directives, marker: String) throws(APIError) {
         guard let name = directives["fault"] else { return nil }
+        try self.init(name, FaultSettings(directives), marker: marker)
+    }
+
+    /// Reads the value of `--fault`: a marker's words, where the first bare word names the fault.
+    package init(commandLine text: String) throws(APIError) {
+        let directives = Directives(fault: text)
+        guard let name = directives["fault"] else {
+            throw FaultSettings.refusal("No fault is named.")
+        }
+        try self.init(name, FaultSettings(directives, besideAnswer: false), marker: "")
+    }
+
+    private init(_ name: String, _ settings: FaultSettings, marker: String) throws(APIError) {
         guard let kind = Kind(rawValue: name) else {
-            throw .invalid(
+            throw FaultSettings.refusal(
                 "Unknown fault '\(name)'; there are: "
-                    + Kind.allCases.map(\.rawValue).joined(separator: ", ") + ".",
-                param: "input", code: "unknown_fault")
+                    + Kind.allCases.map(\.rawValue).joined(separator: ", ") + ".")
         }
         self.kind = kind
-        afterEvents = max(0, directives.integer("after") ?? 5)
-        afterBytes = directives.integer("after_bytes").map { max(0, $0) }
-        milliseconds = directives.integer("ms").map { min(max(0, $0), 86_400_000) }
-        count = directives.integer("count").map { max(0, $0) }
-        size = min(max(directives.integer("size") ?? 8 << 20, 0), 256 << 20)
-        times = directives.integer("times")
-        key = directives["key"] ?? marker
-        probability = directives.double("p") ?? 1
-        location = directives["location"] ?? "/v1/responses?redirected=1"
+        afterEvents = try settings.integer("after") ?? 5
+        afterBytes = try settings.integer("after_bytes")
+        milliseconds = try settings.integer("ms", 0...86_400_000)
+        count = try settings.integer("count")
+        size = try settings.integer("size", 0...256 << 20) ?? 8 << 20
+        times = try settings.integer("times")
+        key = settings["key"] ?? marker
+        probability = try settings.part("p") ?? 1
+        location = settings["location"] ?? "/v1/responses?redirected=1"
 
         let fallback = kind == .redirect ? 307 : 500
-        let status = min(max(directives.integer("status") ?? fallback, 200), 599)
-        error = directives["code"] == "insufficient_quota" ? .quota : .typical(status: status)
+        let status = try settings.integer("status", 200...599) ?? fallback
+        error = settings["code"] == "insufficient_quota" ? .quota : .typical(status: status)
         error.status = status
-        if let code = directives["code"] { error.code = code }
-        if let type = directives["type"] { error.type = type }
-        if let shape = directives["shape"].flatMap({ APIError.Shape(rawValue: $0) }) {
-            error.shape = shape
-        }
+        if let code = settings["code"] { error.code = code }
+        if let type = settings["type"] { error.type = type }
+        if let shape = try settings.shape() { error.shape = shape }
         for (setting, header) in Self.headerSettings {
-            if let value = directives[setting] { headers[header] = value }
+            if let value = settings[setting] { headers[header] = value }
         }
-        retryAfterDate = directives.integer("retry_after_date")
+        retryAfterDate = try settings.integer("retry_after_date", Int.min...Int.max)
     }
 
     private static let headerSettings = [

@@ -13,6 +13,12 @@ package struct Directives: Equatable, Sendable {
     /// Reads `text`: words and `key=value` settings, separated by spaces or commas.
     package init(_ text: some StringProtocol) { add(text) }
 
+    /// Reads the value of `--fault`, where the first bare word may name the fault.
+    package init(fault text: String) {
+        add(text)
+        if settings["fault"] == nil, !words.isEmpty { settings["fault"] = words.removeFirst() }
+    }
+
     package subscript(key: String) -> String? {
         get { settings[key] }
         set { settings[key] = newValue }

@@ -78,7 +78,15 @@ extension SimulatorCore {
         {
             items.removeFirst(index + 1)
         }
-        let limit = min(max(request.queryValue("limit").flatMap { Int($0) } ?? 20, 1), 100)
+        let asked = request.queryValue("limit")
+        do throws(APIError) {
+            // As JSON writes it, so that it is checked as a parameter of a body is.
+            try RequestCheck.integer("limit", asked.map { .number($0) }, 1...100)
+        } catch {
+            refuse(exchange, error)
+            return
+        }
+        let limit = asked.flatMap { Int($0) } ?? 20
         let page = Array(items.prefix(limit))
         answer(
             exchange,

@@ -29,16 +29,7 @@ package final class SimulatorCore: ServerHandler {
             try ReplayLibrary(path: path)
         }
         requestLimit = options.requestLimit
-        fault = options.fault.map { Self.faultDirectives($0) }
-    }
-
-    /// The value of `--fault`: a marker's words, where the first bare word names the fault.
-    static func faultDirectives(_ text: String) -> Directives {
-        var directives = Directives(text)
-        if directives["fault"] == nil, let word = directives.words.first {
-            directives["fault"] = word
-        }
-        return directives
+        fault = options.fault.map { Directives(fault: $0) }
     }
 
     /// CLOCK_MONOTONIC in nanoseconds.

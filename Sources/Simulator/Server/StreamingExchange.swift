@@ -25,9 +25,11 @@ package final class StreamingExchange: HTTPExchangeObserver {
     /// Everything is framed here and written past the server's own framing.
     private var isUnframed = false
     private var ending: ResponseBody.Step?
-    private var hasSentTerminal = false
+    /// What has become of the terminal event.
+    private enum Terminal { case toCome, inFrame, sent }
+    private var terminal = Terminal.toCome
     private var isOver = false
-    /// Called when the terminal event has been sent.
+    /// Called before the terminal event is sent: who has read it may ask for the response at once.
     package var onTerminal: ((ResponseStream?) -> Void)?
     /// Called once, whichever way it ends.
     package var onEnd: (() -> Void)?
@@ -99,7 +101,10 @@ package final class StreamingExchange: HTTPExchangeObserver {
             switch body.next(into: &frame.bytes, at: moment) {
             case .event(let event):
                 core.statistics.events += 1
-                if event == .terminal { hasSentTerminal = true }
+                if event == .terminal, terminal == .toCome {
+                    terminal = .inFrame
+                    onTerminal?(body.source.stream)
+                }
             case .notYet: return true
             case .end: ending = .end
             case .drop: ending = .drop
@@ -126,6 +131,7 @@ package final class StreamingExchange: HTTPExchangeObserver {
             return false
         }
         core.statistics.bytes += count
+        if terminal == .inFrame, exchange.isOpen { terminal = .sent }
         frame.removeAll(keepingAtMost: 2 * Self.pieceBytes)
         return true
     }
@@ -144,9 +150,8 @@ package final class StreamingExchange: HTTPExchangeObserver {
             conclude()
             exchange.abort(reset: ending == .reset)
         case .end, .event, .notYet:
-            if hasSentTerminal {
+            if terminal == .sent {
                 core.statistics.streamsCompleted += 1
-                onTerminal?(body.source.stream)
             } else if body.hasStruck {
                 core.statistics.streamsCutByFault += 1
             }
@@ -174,10 +179,15 @@ package final class StreamingExchange: HTTPExchangeObserver {
 
     package func exchangePeerClosed(_ exchange: HTTPExchange) {
         guard !isOver else { return }
-        core.statistics.note(
-            Statistics.Cancellation(
-                responseID: responseID, startedAt: startedAt, detectedAt: core.monotonic,
-                events: body.eventCount, bytes: body.byteCount))
+        if terminal != .sent {
+            core.statistics.note(
+                Statistics.Cancellation(
+                    responseID: responseID, startedAt: startedAt, detectedAt: core.monotonic,
+                    events: body.eventCount, bytes: body.byteCount))
+        } else if ending != .stall {
+            // It has all it waited for, and need not wait for the body's end.
+            core.statistics.streamsCompleted += 1
+        }
         conclude()
     }
 }
