@@ -13,10 +13,10 @@ struct ConfigurationRules {
         for rule in ConfigurationRule.all {
             for breach in rule.breaches(configuration) { refuse(breach) }
         }
-        warnOfAccess()
+        findWarnings()
     }
 
-    private mutating func warnOfAccess() {
+    private mutating func findWarnings() {
         let (server, upstream) = (configuration.server, configuration.upstream)
         if configuration.fallback.seams > 0, configuration.fallback.upstreams.isEmpty {
             warn("fallback.seams", "no effect without fallback.urls")

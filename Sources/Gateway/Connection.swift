@@ -277,9 +277,6 @@ final class Connection: WebSocketHandler, SessionClient {
 
     func askForWritable() { socket?.askForWritable() }
 
-    /// Sends a frame that is not in the log, after those that wait.
-    func send(_ frame: [UInt8]) { send(frame, .unnumbered) }
-
     func send(_ frame: [UInt8], _ kind: Outbox.Kind) {
         guard socket?.isOpen == true else { return }
         guard !outbox.isOverfull else {

@@ -62,3 +62,7 @@ protocol SessionClient: LogReader {
     /// Tells the client to go elsewhere, and goes itself when the time has come and nothing runs.
     func drain(after delay: Duration)
 }
+
+extension SessionClient {
+    func send(_ frame: [UInt8]) { send(frame, .unnumbered) }
+}

@@ -133,11 +133,12 @@ class ScriptedServer:
 
 
 @pytest.fixture
-def start_scripted(tmp_path):
+def start_server(tmp_path):
+    """Starts servers of one certificate that end with the test."""
     started = []
 
-    def begin(*answers):
-        started.append(ScriptedServer(tmp_path, answers))
+    def begin(kind, *arguments, **options):
+        started.append(kind(tmp_path, *arguments, **options))
         return started[-1]
 
     yield begin
@@ -146,20 +147,17 @@ def start_scripted(tmp_path):
 
 
 @pytest.fixture
-def start_proxy(tmp_path, sim):
-    started = []
-
-    def begin(to=None, **options):
-        started.append(Proxy(tmp_path, to or sim, **options))
-        return started[-1]
-
-    yield begin
-    for proxy in started:
-        proxy.stop()
+def start_scripted(start_server):
+    return lambda *answers: start_server(ScriptedServer, answers)
 
 
 @pytest.fixture
-def start_behind(start, tmp_path):
+def start_proxy(start_server, sim):
+    return lambda to=sim, **options: start_server(Proxy, to, **options)
+
+
+@pytest.fixture
+def start_behind(start):
     """Starts a gateway whose upstream is one of these servers."""
 
     def begin(server, **settings):

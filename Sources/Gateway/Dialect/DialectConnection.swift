@@ -220,8 +220,6 @@ final class DialectConnection: WebSocketHandler, SessionClient {
 
     func askForWritable() { socket?.askForWritable() }
 
-    func send(_ frame: [UInt8]) { send(frame, .unnumbered) }
-
     func send(_ frame: [UInt8], _ kind: Outbox.Kind) {
         guard socket?.isOpen == true else { return }
         guard !outbox.isOverfull else { return close(CloseCode(4410), "reads too slowly") }
