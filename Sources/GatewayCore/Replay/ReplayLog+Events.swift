@@ -190,4 +190,25 @@ extension ReplayLog {
         output.append(contentsOf: whole[position...])
         if framing == .serverSentEvents { output.append(literal: "\n\n") }
     }
+
+    // MARK: What a response consists of
+
+    /// The latest `response` object of a response.
+    func latestResponse(_ response: Int) -> [UInt8]? {
+        segments.last { $0.response == response && $0.payloadKind == .response }
+            .map { Array($0.bytes[$0.payload]) }
+    }
+
+    /// The finished items of a response, in order of output index.
+    func finishedItems(ofResponse response: Int) -> [[UInt8]] {
+        var items: [(index: Int, item: [UInt8])] = []
+        for segment in segments
+        where segment.response == response && segment.payloadKind == .item {
+            items.append((segment.index, Array(segment.bytes[segment.payload])))
+        }
+        // Sorting is not stable, and one index may stand for several items.
+        return items.enumerated()
+            .sorted { ($0.element.index, $0.offset) < ($1.element.index, $1.offset) }
+            .map(\.element.item)
+    }
 }

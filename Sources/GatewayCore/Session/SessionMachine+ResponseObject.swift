@@ -36,4 +36,18 @@ extension SessionMachine {
             status?.equals($0, in: object.span) == true
         }
     }
+
+    /// A response that nobody but the gateway has made, raw JSON; `id` and `model` raw as well.
+    static func minimalObject(id: [UInt8], model: [UInt8]?, status: String) -> [UInt8] {
+        var object: [UInt8] = Array("{\"id\":".utf8)
+        object.append(contentsOf: id)
+        object.append(literal: ",\"object\":\"response\",\"created_at\":0")
+        object.field("status", status)
+        object.append(literal: ",\"error\":null,\"incomplete_details\":null,\"model\":")
+        object.append(contentsOf: model ?? Array("\"\"".utf8))
+        object.append(
+            literal: ",\"output\":[],\"parallel_tool_calls\":true,\"tool_choice\":\"auto\",")
+        object.append(literal: "\"tools\":[],\"usage\":null,\"metadata\":{}}")
+        return object
+    }
 }
