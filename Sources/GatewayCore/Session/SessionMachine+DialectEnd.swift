@@ -2,42 +2,39 @@
 extension SessionMachine {
     /// Ends a response with upstream's own terminal event, which is logged, or with one of ours.
     mutating func finishEvents(
-        _ index: Int, _ outcome: ResponseOutcome, reason: String?, error: ResponseError?,
-        usage: [UInt8]?, cancelledSince: Instant?, now: Instant, actions: inout [SessionAction]
+        _ index: Int, _ conclusion: ResponseConclusion, now: Instant,
+        actions: inout [SessionAction]
     ) {
         let record = responses[index]
         let number = record.number
         if dialect.records[number]?.hasEnd != true {
-            appendEnd(index, outcome, reason: reason, error: error)
+            appendEnd(index, conclusion)
         }
         log.endEvents(ofResponse: number)
-        responses[index].phase = .finished(outcome, at: now)
+        responses[index].phase = .finished(conclusion.outcome, at: now)
         lastEnd = now
-        if let since = cancelledSince {
+        if let since = conclusion.cancelledSince {
             appendReceipt(index, closedAfter: now - since, actions: &actions)
         }
-        keepTurn(index, outcome)
+        keepTurn(index, conclusion.outcome)
         actions.append(
             .responseEnded(
                 summary(
-                    of: record, outcome, reason: reason, error: error, usage: usage,
-                    cancelledSince: cancelledSince,
-                    textBytes: dialect.records[number]?.textBytes ?? 0, now: now)))
+                    of: record, conclusion, textBytes: dialect.records[number]?.textBytes ?? 0,
+                    now: now)))
         startWaiting(now: now, actions: &actions)
         enforceBounds()
     }
 
     /// The end that upstream did not send: an error before any event, else a terminal event.
-    private mutating func appendEnd(
-        _ index: Int, _ outcome: ResponseOutcome, reason: String?, error: ResponseError?
-    ) {
+    private mutating func appendEnd(_ index: Int, _ conclusion: ResponseConclusion) {
         let number = responses[index].number
         guard responses[index].firstEventAt != nil else {
-            return appendRefusal(index, error.map { DialectError($0) } ?? .notBegun)
+            return appendRefusal(index, conclusion.error.map { DialectError($0) } ?? .notBegun)
         }
         var values: [(name: String, value: [UInt8])] = []
         let type: String
-        if let error {
+        if let error = conclusion.error {
             type = "response.failed"
             dialect.records[number]?.failure = DialectError(error)
             dialect.records[number]?.failure?.headers["x-should-retry"] = "false"
@@ -50,7 +47,7 @@ extension SessionMachine {
             // No event of upstream's says that a response was cancelled; this one every SDK takes as an end.
             type = "response.incomplete"
             var details: [UInt8] = Array("{\"reason\":\"cancelled\"".utf8)
-            if let reason { details.field("cancelled_by", reason) }
+            if let reason = conclusion.reason { details.field("cancelled_by", reason) }
             details.append(UInt8(ascii: "}"))
             values = [
                 ("status", Array("\"cancelled\"".utf8)), ("incomplete_details", details),

@@ -42,7 +42,8 @@ extension SessionMachine {
             if let id = end.responseID { name(index, copy(data, id), actions: &actions) }
             append(index, data, now: now, actions: &actions)
             dialect.records[number]?.hasEnd = true
-            finishFromUpstream(number, end, data, now: now, actions: &actions)
+            finish(
+                number, ResponseConclusion(end, in: data), now: now, actions: &actions)
         case .delta, .toolDelta, .tool, .item, .upstreamEvent: break
         }
     }

@@ -129,7 +129,7 @@ extension SessionMachine {
         responses[index].firstEventAt = now
         dialect.records[number]?.hasEnd = true
         actions.append(.responseNamed(response: number, id: id))
-        finish(number, .completed, now: now, actions: &actions)
+        finish(number, ResponseConclusion(.completed), now: now, actions: &actions)
     }
 
     // MARK: Cancel

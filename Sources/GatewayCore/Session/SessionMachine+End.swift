@@ -1,68 +1,41 @@
-/// How a response ends: what upstream's end means, and the one `complete` of the log.
+/// How a response ends: its one `complete` in the log, and where the conversation goes on.
 extension SessionMachine {
-    mutating func finishFromUpstream(
-        _ number: Int, _ end: ResponseEnd, _ data: Span<UInt8>, now: Instant,
-        actions: inout [SessionAction]
-    ) {
-        let usage = end.usage.map { copy(data, $0) }
-        switch end.status {
-        case .completed:
-            finish(number, .completed, usage: usage, now: now, actions: &actions)
-        case .incomplete:
-            let reason = end.reason.flatMap {
-                JSONValue(kind: .string, range: $0).decoded(in: data)
-            }
-            finish(
-                number, .incomplete,
-                reason: reason.map { String(decoding: $0, as: UTF8.self) } ?? "unknown",
-                usage: usage, now: now, actions: &actions)
-        case .failed:
-            let error = ResponseError(
-                code: "upstream_failed",
-                message: end.error?.message ?? "upstream ended the response as failed",
-                isRetryable: Self.isRetryable(end.error?.code), upstreamCode: end.error?.code)
-            finish(number, .failed, error: error, usage: usage, now: now, actions: &actions)
-        case .cancelled:
-            finish(
-                number, .cancelled, reason: CancelReason.upstream.rawValue, usage: usage, now: now,
-                actions: &actions)
-        }
-    }
-
-    /// Codes of a failed response after which the same message may succeed.
-    private static func isRetryable(_ code: String?) -> Bool {
-        switch code {
-        case "server_error", "rate_limit_exceeded", "vector_store_timeout", "slow_down",
-            "server_is_overloaded":
-            true
-        default: false
-        }
-    }
-
-    /// Appends the one `complete` of a response.
+    /// Ends a response: appends its one `complete`, or what stands for it in the dialect.
     mutating func finish(
-        _ number: Int, _ outcome: ResponseOutcome, reason: String? = nil,
-        error: ResponseError? = nil, usage: [UInt8]? = nil, cancelledSince: Instant? = nil,
-        now: Instant, actions: inout [SessionAction]
+        _ number: Int, _ conclusion: ResponseConclusion, now: Instant,
+        actions: inout [SessionAction]
     ) {
         guard let index = recordIndex(number), !responses[index].isFinished else { return }
         log.trimLastRun()
         guard settings.fidelity == .native else {
-            return finishEvents(
-                index, outcome, reason: reason, error: error, usage: usage,
-                cancelledSince: cancelledSince, now: now, actions: &actions)
+            return finishEvents(index, conclusion, now: now, actions: &actions)
         }
         closeTools(index)
-        let text = log.text(of: responses[index].extent)
-        let digest = settings.digest(text)
         let record = responses[index]
-        log.append(.complete, type: "complete", response: number) { frame in
+        let text = log.text(of: record.extent)
+        appendComplete(record, conclusion, text, now: now)
+        responses[index].lastSequence = log.lastSequence
+        responses[index].phase = .finished(conclusion.outcome, at: now)
+        messages.end(record.messageID, conclusion.outcome)
+        lastEnd = now
+        if firstEnd == nil { firstEnd = now }
+        continueConversation(index, conclusion.outcome)
+        actions.append(
+            .responseEnded(summary(of: record, conclusion, textBytes: text.count, now: now)))
+        enforceBounds()
+    }
+
+    private mutating func appendComplete(
+        _ record: ResponseRecord, _ conclusion: ResponseConclusion, _ text: [UInt8], now: Instant
+    ) {
+        let digest = settings.digest(text)
+        log.append(.complete, type: "complete", response: record.number) { frame in
             frame.field("response", record.id)
             frame.field("message", record.messageID)
-            frame.field("status", outcome.wireName)
-            if let reason { frame.field("reason", reason) }
-            if let error { Self.append(error, to: &frame) }
-            if let usage { frame.field("usage", raw: usage) }
+            frame.field("status", conclusion.outcome.wireName)
+            if let reason = conclusion.reason { frame.field("reason", reason) }
+            if let error = conclusion.error { Self.append(error, to: &frame) }
+            if let usage = conclusion.usage { frame.field("usage", raw: usage) }
             frame.append(literal: ",\"timing\":{\"total_ms\":")
             frame.append(decimal: (now - record.acceptedAt).milliseconds)
             if let first = record.firstEventAt {
@@ -79,39 +52,26 @@ extension SessionMachine {
                 frame.field("upstream_response", raw: upstreamID)
             }
             Self.appendSeams(of: record, to: &frame)
-            if let cancelledSince {
-                frame.field("upstream_closed_us", Int((now - cancelledSince).microseconds))
+            if let since = conclusion.cancelledSince {
+                frame.field("upstream_closed_us", Int((now - since).microseconds))
             }
         }
-        responses[index].lastSequence = log.lastSequence
-        responses[index].phase = .finished(outcome, at: now)
-        messages.end(record.messageID, outcome)
-        lastEnd = now
-        if firstEnd == nil { firstEnd = now }
-        continueConversation(index, outcome)
-        actions.append(
-            .responseEnded(
-                summary(
-                    of: record, outcome, reason: reason, error: error, usage: usage,
-                    cancelledSince: cancelledSince, textBytes: text.count, now: now)))
-        enforceBounds()
     }
 
     /// What the shell counts and reports of a response that ends now.
     func summary(
-        of record: ResponseRecord, _ outcome: ResponseOutcome, reason: String?,
-        error: ResponseError?, usage: [UInt8]?, cancelledSince: Instant?, textBytes: Int,
-        now: Instant
+        of record: ResponseRecord, _ conclusion: ResponseConclusion, textBytes: Int, now: Instant
     ) -> ResponseSummary {
         ResponseSummary(
-            response: record.number, id: record.id, outcome: outcome, reason: reason,
-            errorCode: error?.code, acceptedAt: record.acceptedAt,
+            response: record.number, id: record.id, outcome: conclusion.outcome,
+            reason: conclusion.reason, errorCode: conclusion.error?.code,
+            acceptedAt: record.acceptedAt,
             firstEvent: record.firstEventAt.map { $0 - record.acceptedAt },
             firstText: record.firstTextAt.map { $0 - record.acceptedAt },
             total: now - record.acceptedAt,
-            cancelToClose: cancelledSince.map { now - $0 }, textBytes: textBytes,
-            usage: usage.map(TokenUsage.init(parsing:)), model: Self.plain(record.model),
-            upstreamID: Self.plain(record.upstreamID))
+            cancelToClose: conclusion.cancelledSince.map { now - $0 }, textBytes: textBytes,
+            usage: conclusion.usage.map(TokenUsage.init(parsing:)),
+            model: Self.plain(record.model), upstreamID: Self.plain(record.upstreamID))
     }
 
     /// Gives each tool call that is open in the log its final status.

@@ -57,7 +57,9 @@ extension SessionMachine {
         appendResponseEvent(number, status: "queued")
         if let ahead = cancelledAhead.firstIndex(of: message.id) {
             cancelledAhead.remove(at: ahead)
-            finish(number, .cancelled, reason: "client", now: now, actions: &actions)
+            finish(
+                number, ResponseConclusion(.cancelled, reason: CancelReason.client.rawValue),
+                now: now, actions: &actions)
             return .accepted
         }
         actions.append(.openUpstream(response: number, request: request))

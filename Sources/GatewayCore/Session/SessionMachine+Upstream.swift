@@ -138,7 +138,8 @@ extension SessionMachine {
             noteEntry(index, since: before)
         case .finished(let end):
             if let id = end.responseID { responses[index].upstreamID = copy(data, id) }
-            finishFromUpstream(number, end, data, now: now, actions: &actions)
+            finish(
+                number, ResponseConclusion(end, in: data), now: now, actions: &actions)
         }
     }
 
@@ -147,7 +148,8 @@ extension SessionMachine {
         _ number: Int, _ error: ResponseError, now: Instant, actions: inout [SessionAction]
     ) {
         guard let index = recordIndex(number), responses[index].isStreaming else { return }
-        finish(number, .failed, error: error, now: now, actions: &actions)
+        finish(
+            number, ResponseConclusion(.failed, error: error), now: now, actions: &actions)
     }
 
     /// The transfer of a response that is closing is closed: the response ends.
@@ -157,14 +159,13 @@ extension SessionMachine {
         guard let index = recordIndex(number),
             case .closing(let reason, let since) = responses[index].phase
         else { return }
-        switch reason {
-        case .cancel(let reason):
-            finish(
-                number, .cancelled, reason: reason.rawValue, cancelledSince: since, now: now,
-                actions: &actions)
-        case .failure(let error):
-            finish(number, .failed, error: error, now: now, actions: &actions)
-        }
+        let conclusion =
+            switch reason {
+            case .cancel(let reason):
+                ResponseConclusion(.cancelled, reason: reason.rawValue, cancelledSince: since)
+            case .failure(let error): ResponseConclusion(.failed, error: error)
+            }
+        finish(number, conclusion, now: now, actions: &actions)
     }
 
     // MARK: Entries
