@@ -275,7 +275,10 @@ final class Connection: WebSocketHandler, SessionClient {
         shard.metrics.sentBytes.increment(by: frame.count)
     }
 
-    func askForWritable() { socket?.askForWritable() }
+    func askForWritable() {
+        // The turn's end asks the session by itself.
+        if !waitsForTurnEnd { socket?.askForWritable() }
+    }
 
     func send(_ frame: [UInt8], _ kind: Outbox.Kind) {
         guard socket?.isOpen == true else { return }

@@ -23,21 +23,20 @@ extension HostedSession {
         case .events(let response): return offerEvents(of: response, to: reader)
         case .whole(let response): return offerWhole(response, to: reader)
         }
-        guard reader.cursor < machine.log.lastSequence else { return }
+        guard !reader.isBlocked, reader.cursor < machine.log.lastSequence else { return }
         switch reader.destination {
         case .here(let connection):
-            guard connection.isReadyForLog else { return }
+            guard connection.isReadyForLog else { return block(reader, at: connection) }
             if reader.cursor < machine.log.compactedThrough {
                 catchUp(reader)
-                guard reader.cursor < machine.log.lastSequence, connection.isReadyForLog else {
-                    return
-                }
+                guard reader.cursor < machine.log.lastSequence else { return }
+                guard connection.isReadyForLog else { return block(reader, at: connection) }
             }
             shard.scratch.lend { frame in
                 render(for: reader, into: &frame.bytes)
                 connection.sendLog(&frame)
             }
-            if reader.cursor < machine.log.lastSequence { connection.askForWritable() }
+            if reader.cursor < machine.log.lastSequence { block(reader, at: connection) }
         case .there(let other):
             while reader.unacknowledgedBytes < SessionReader.creditBytes,
                 reader.cursor < machine.log.lastSequence
@@ -49,6 +48,14 @@ extension HostedSession {
                 shard.send(.deliver(reader.connection, frame: frame), to: other)
             }
         }
+    }
+
+    /// Passes a reader over until its socket has room again.
+    ///
+    /// A slow one costs each event a flag then, instead of a look at its connection and its socket.
+    func block(_ reader: SessionReader, at connection: any LogReader) {
+        reader.isBlocked = true
+        connection.askForWritable()
     }
 
     private func catchUp(_ reader: SessionReader) {

@@ -91,6 +91,7 @@ final class HostedSession {
     /// A reader's socket takes bytes again.
     func readerIsClear(_ connection: ConnectionID) {
         guard let reader = readers.first(where: { $0.connection == connection }) else { return }
+        reader.isBlocked = false
         offer(to: reader)
         updateFlow()
         tellIdleReaders()

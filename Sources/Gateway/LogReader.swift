@@ -15,6 +15,7 @@ protocol LogReader: AnyObject {
     /// Writes log events; only when `isReadyForLog`.
     func sendLog(_ frame: inout OutgoingFrame)
 
+    /// Asks to be told when log events can be written again: `HostedSession.readerIsClear` follows.
     func askForWritable()
 
     /// Sends a frame that is not in the log.

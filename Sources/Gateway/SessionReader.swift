@@ -25,10 +25,14 @@ final class SessionReader {
     /// Bytes that may be on their way to another shard's socket.
     static let creditBytes = 256 << 10
 
-    let connection: ConnectionID
-    let destination: Destination
+    // What every event of the session asks of every reader comes first: one line of memory for those that wait.
+
     /// The number of the last event handed on.
     var cursor: Int
+    /// Its socket takes no more for now: `readerIsClear` follows, and until then no event is news to it.
+    var isBlocked = false
+    let connection: ConnectionID
+    let destination: Destination
     /// Bytes on their way to another shard.
     var unacknowledgedBytes = 0
     /// Its connection waits for the session's rest, to leave.

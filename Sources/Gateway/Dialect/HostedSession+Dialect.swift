@@ -8,6 +8,7 @@ extension HostedSession {
 
     /// A WebSocket gets one event a frame; elsewhere they travel together, and are split there.
     func offerLines(to reader: SessionReader) {
+        guard !reader.isBlocked else { return }
         let first = reader.cursor
         if ask({ $0.needsSnapshot(at: first) }) {
             reader.cursor = machine.log.compactedThrough
@@ -25,7 +26,7 @@ extension HostedSession {
                     connection.sendLog(&frame)
                 }
             }
-            if reader.cursor < machine.log.lastSequence { connection.askForWritable() }
+            if reader.cursor < machine.log.lastSequence { block(reader, at: connection) }
         case .there(let other):
             while reader.unacknowledgedBytes < SessionReader.creditBytes,
                 reader.cursor < machine.log.lastSequence
