@@ -16,6 +16,7 @@ package final class UpstreamWorker {
     private var nextTurn: NextTurn?
     private var timer: LoopTimer?
     private var sockets: [Int32: FileDescriptorWatcher] = [:]
+    private let tlsSessions: TLSSessions
     private var idleHandles: [EasyHandle] = []
     /// Servers, by endpoint, whose last answers brought much at a time; as few as configuration has.
     private var fastServers: Set<String> = []
@@ -47,6 +48,7 @@ package final class UpstreamWorker {
         try CurlGlobal.initialize()
         self.loop = loop
         self.options = options
+        tlsSessions = try TLSSessions()
         guard let multi = curl_multi_init() else {
             throw .libcurl("curl_multi_init", CURLE_OUT_OF_MEMORY)
         }
@@ -101,7 +103,10 @@ package final class UpstreamWorker {
         guard transferCount < options.maximumTransfers else {
             throw .tooManyTransfers(limit: options.maximumTransfers)
         }
-        let easy = if let idle = idleHandles.popLast() { idle } else { try EasyHandle() }
+        let easy =
+            if let idle = idleHandles.popLast() { idle } else {
+                try EasyHandle(resuming: tlsSessions)
+            }
         let transfer = UpstreamTransfer(
             request: request, easy: easy, delegate: delegate, worker: self)
         do {
