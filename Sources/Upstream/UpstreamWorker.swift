@@ -16,6 +16,14 @@ package final class UpstreamWorker {
     private var nextTurn: NextTurn?
     private var timer: LoopTimer?
     private var sockets: [Int32: FileDescriptorWatcher] = [:]
+    /// What all of them call.
+    private lazy var socketIsReady: (Int32, FileDescriptorWatcher.Events) -> Void = {
+        [unowned self] descriptor, ready in
+        var mask: Int32 = 0
+        if ready.contains(.readable) { mask |= CURL_CSELECT_IN }
+        if ready.contains(.writable) { mask |= CURL_CSELECT_OUT }
+        act(on: descriptor, mask)
+    }
     private let tlsSessions: TLSSessions
     private var idleHandles: [EasyHandle] = []
     /// Servers, by endpoint, whose last answers brought much at a time; as few as configuration has.
@@ -355,13 +363,8 @@ package final class UpstreamWorker {
         if what & CURL_POLL_OUT != 0 { events.insert(.writable) }
         if let watcher = sockets[descriptor] { return watcher.watch(events) }
         do {
-            let watcher = try FileDescriptorWatcher(loop: loop, descriptor: descriptor) {
-                [unowned self] ready in
-                var mask: Int32 = 0
-                if ready.contains(.readable) { mask |= CURL_CSELECT_IN }
-                if ready.contains(.writable) { mask |= CURL_CSELECT_OUT }
-                act(on: descriptor, mask)
-            }
+            let watcher = try FileDescriptorWatcher(
+                loop: loop, descriptor: descriptor, socketIsReady)
             sockets[descriptor] = watcher
             watcher.watch(events)
         } catch {
