@@ -94,10 +94,10 @@ package struct ReplayLog {
         push(segment)
     }
 
-    /// Adds a segment; the array grows by a few, since nearly every log stays short.
+    /// Adds a segment; the array grows by one at first, since nearly every log stays short.
     mutating func push(_ segment: LogSegment) {
         if segments.count == segments.capacity {
-            segments.reserveCapacity(segments.count + max(2, segments.count / 4))
+            segments.reserveCapacity(segments.count + max(1, segments.count / 4))
         }
         storedBytes += segment.storedBytes
         segments.append(segment)
