@@ -3,7 +3,7 @@
 
 #include <curl/curl.h>
 
-/* curl_easy_setopt, curl_easy_getinfo and curl_multi_setopt are variadic. The parentheses
+/* curl_easy_setopt, curl_easy_getinfo, curl_share_setopt and curl_multi_setopt are variadic. The parentheses
  * keep curl's type-checking macros out, which want constant options. */
 
 static inline CURLcode millrace_easy_set_long(CURL *easy, CURLoption option, long value) {
@@ -52,6 +52,10 @@ static inline CURLcode millrace_easy_get_offset(CURL *easy, CURLINFO info, curl_
 
 static inline CURLcode millrace_easy_get_pointer(CURL *easy, CURLINFO info, void **value) {
     return (curl_easy_getinfo)(easy, info, value);
+}
+
+static inline CURLSHcode millrace_share(CURLSH *share, curl_lock_data what) {
+    return (curl_share_setopt)(share, CURLSHOPT_SHARE, what);
 }
 
 static inline CURLMcode millrace_multi_set_long(CURLM *multi, CURLMoption option, long value) {

@@ -13,16 +13,20 @@ package final class FileDescriptorWatcher {
     }
 
     private var handle: LoopHandle<uv_poll_t>?
-    private let action: (Events) -> Void
+    private let descriptor: Int32
+    private let action: (Int32, Events) -> Void
     private var watched: Events = []
     /// True while the owner asked for nothing.
     private var isStopped = true
 
     /// Prepares to watch `descriptor`; errors of the descriptor arrive as both events.
+    ///
+    /// The action hears of its descriptor, so that many watchers can have one.
     package init(
-        loop: EventLoop, descriptor: Int32, _ action: @escaping (Events) -> Void
+        loop: EventLoop, descriptor: Int32, _ action: @escaping (Int32, Events) -> Void
     ) throws(EventLoopError) {
         loop.assertOnLoop()
+        self.descriptor = descriptor
         self.action = action
         handle = try LoopHandle(of: self, "uv_poll_init") { raw in
             uv_poll_init(loop.raw, raw, descriptor)
@@ -44,14 +48,14 @@ package final class FileDescriptorWatcher {
     /// Ends watching; do it before the descriptor is closed.
     package func close() { handle = nil }
 
-    fileprivate func ready(_ events: Events) { action(events) }
+    fileprivate func ready(_ events: Events) { action(descriptor, events) }
 
     /// libuv stops the handle before it reports an error of the descriptor, yet bytes may wait in front
     /// of that error: go on watching until the owner, who meets it in `read`, closes or asks otherwise.
     fileprivate func failed() {
         let wanted = watched
         watched = []
-        action([.readable, .writable])
+        action(descriptor, [.readable, .writable])
         if watched.isEmpty, !isStopped { watch(wanted) }
     }
 }

@@ -15,13 +15,15 @@ final class GatewayContext: Sendable {
     let keys: AccessKeys
     let tokens: SessionTokens
     let pool: UpstreamPool
-    let retries: RetryPolicy
+    let retries: Shared<RetryPolicy>
     let sessions: SessionSettings
     /// The same, for all sessions of the native protocol.
-    let sharedSessions: SharedSessionSettings
+    let sharedSessions: Shared<SessionSettings>
     let requests: UpstreamRequestBuilder
     let frames: ClientFrameParser
-    let deadlines: UpstreamDeadlines.Limits
+    let deadlines: Shared<UpstreamDeadlines.Limits>
+    /// The same for an answer that comes in one piece.
+    let wholeDeadlines: Shared<UpstreamDeadlines.Limits>
     let registry: MetricRegistry
     let staticFiles: StaticFiles
     let admission: Admission
@@ -60,13 +62,15 @@ final class GatewayContext: Sendable {
         } catch {
             throw GatewayStartError("\(error)")
         }
-        retries = RetryPolicy(configuration)
+        retries = Shared(RetryPolicy(configuration))
         pool.register(in: registry)
         sessions = SessionSettings(configuration)
-        sharedSessions = SharedSessionSettings(sessions)
+        sharedSessions = Shared(sessions)
         requests = UpstreamRequestBuilder(configuration)
         frames = ClientFrameParser(configuration)
-        deadlines = UpstreamDeadlines.Limits(configuration.upstream)
+        let limits = UpstreamDeadlines.Limits(configuration.upstream)
+        deadlines = Shared(limits)
+        wholeDeadlines = Shared(limits.forWholeAnswer)
     }
 
     private static func tokenKeys(_ resume: ResumeConfiguration) throws -> [HMACKey] {

@@ -172,7 +172,7 @@ final class ShardCore: ServerHandler {
         }
         let machine = SessionMachine(
             id: id, epoch: context.epoch,
-            shared: settings.map(SharedSessionSettings.init) ?? context.sharedSessions,
+            shared: settings.map(Shared.init) ?? context.sharedSessions,
             requests: context.requests, continuing: continuing, now: loop.now)
         let session = HostedSession(
             machine: machine, subject: subject, shard: self, isDialect: dialect != nil,

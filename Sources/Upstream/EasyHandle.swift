@@ -6,6 +6,7 @@ internal import Glibc
 /// A class because pools and transfers hand it around; exactly one of them has it at a time.
 final class EasyHandle {
     let raw: UnsafeMutableRawPointer
+    private let sessions: TLSSessions
     /// Where libcurl writes its own words about an error.
     private let errorText: UnsafeMutablePointer<CChar>
     private var headers = HeaderList()
@@ -13,11 +14,12 @@ final class EasyHandle {
     private var body: UnsafeMutableRawBufferPointer?
     private var bodyBytes: curl_off_t = 0
 
-    init() throws(UpstreamError) {
+    init(resuming sessions: TLSSessions) throws(UpstreamError) {
         guard let raw = curl_easy_init() else {
             throw .libcurl("curl_easy_init", CURLE_OUT_OF_MEMORY)
         }
         self.raw = raw
+        self.sessions = sessions
         errorText = .allocate(capacity: MILLRACE_ERROR_SIZE)
         errorText.initialize(repeating: 0, count: MILLRACE_ERROR_SIZE)
     }
@@ -65,6 +67,8 @@ final class EasyHandle {
         context: UnsafeMutableRawPointer
     ) throws(UpstreamError) {
         let server = request.server.options
+        // First: what is set next takes the places of what this frees.
+        try setAuthorities(of: request.server)
         try set(CURLOPT_URL, request.server.url(path: request.path))
         try set(CURLOPT_PRIVATE, context)
         try setPointer(CURLOPT_ERRORBUFFER, errorText)
@@ -95,9 +99,9 @@ final class EasyHandle {
         try set(CURLOPT_PATH_AS_IS, 1)
         try set(CURLOPT_HTTP09_ALLOWED, 0)
         try set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)
-        // Empty strings, not nothing: else libcurl asks http_proxy, all_proxy and no_proxy.
+        // Empty strings, not nothing: else libcurl asks http_proxy and all_proxy, and no_proxy where there is a proxy.
         try set(CURLOPT_PROXY, server.proxy ?? "")
-        try set(CURLOPT_NOPROXY, "")
+        if server.proxy != nil { try set(CURLOPT_NOPROXY, "") }
 
         let usesHTTP2 = request.server.isSecure && server.allowsHTTP2
         let receiveBufferBytes =
@@ -113,7 +117,8 @@ final class EasyHandle {
         try set(CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2)
         try set(CURLOPT_SSL_VERIFYPEER, server.verifiesTLS ? 1 : 0)
         try set(CURLOPT_SSL_VERIFYHOST, server.verifiesTLS ? 2 : 0)
-        if let file = server.authorityFile { try set(CURLOPT_CAINFO, file) }
+        // Here, not once: a reset forgets how many sessions there may be.
+        try set(CURLOPT_SHARE, sessions.raw)
 
         try check("CURLOPT_WRITEFUNCTION", millrace_easy_set_write_function(raw, transferBody))
         try setPointer(CURLOPT_WRITEDATA, context)
@@ -121,6 +126,19 @@ final class EasyHandle {
         try setPointer(CURLOPT_HEADERDATA, context)
         try check("CURLOPT_PREREQFUNCTION", millrace_easy_set_prereq_function(raw, transferReady))
         try setPointer(CURLOPT_PREREQDATA, context)
+    }
+
+    /// Sets whom to trust, and nothing where nobody has to be: libcurl has the system's authorities twice in each
+    /// handle, the second time for proxies behind TLS, and copies all of that into each connection.
+    private func setAuthorities(of server: UpstreamServer) throws(UpstreamError) {
+        try setPointer(CURLOPT_PROXY_CAINFO, nil)
+        try setPointer(CURLOPT_PROXY_CAPATH, nil)
+        if !server.isSecure {
+            try setPointer(CURLOPT_CAINFO, nil)
+            try setPointer(CURLOPT_CAPATH, nil)
+        } else if let file = server.options.authorityFile {
+            try set(CURLOPT_CAINFO, file)
+        }
     }
 
     private func set(

@@ -27,6 +27,10 @@ package enum UpstreamError: Error, Equatable, Sendable, CustomStringConvertible 
         .libraryFailed(call: call, reason: String(cString: curl_easy_strerror(code)))
     }
 
+    static func libcurl(_ call: String, share code: CURLSHcode) -> UpstreamError {
+        .libraryFailed(call: call, reason: String(cString: curl_share_strerror(code)))
+    }
+
     static func libcurl(_ call: String, multi code: CURLMcode) -> UpstreamError {
         .libraryFailed(call: call, reason: String(cString: curl_multi_strerror(code)))
     }

@@ -16,6 +16,15 @@ package final class UpstreamWorker {
     private var nextTurn: NextTurn?
     private var timer: LoopTimer?
     private var sockets: [Int32: FileDescriptorWatcher] = [:]
+    /// What all of them call.
+    private lazy var socketIsReady: (Int32, FileDescriptorWatcher.Events) -> Void = {
+        [unowned self] descriptor, ready in
+        var mask: Int32 = 0
+        if ready.contains(.readable) { mask |= CURL_CSELECT_IN }
+        if ready.contains(.writable) { mask |= CURL_CSELECT_OUT }
+        act(on: descriptor, mask)
+    }
+    private let tlsSessions: TLSSessions
     private var idleHandles: [EasyHandle] = []
     /// Servers, by endpoint, whose last answers brought much at a time; as few as configuration has.
     private var fastServers: Set<String> = []
@@ -47,6 +56,7 @@ package final class UpstreamWorker {
         try CurlGlobal.initialize()
         self.loop = loop
         self.options = options
+        tlsSessions = try TLSSessions()
         guard let multi = curl_multi_init() else {
             throw .libcurl("curl_multi_init", CURLE_OUT_OF_MEMORY)
         }
@@ -101,7 +111,10 @@ package final class UpstreamWorker {
         guard transferCount < options.maximumTransfers else {
             throw .tooManyTransfers(limit: options.maximumTransfers)
         }
-        let easy = if let idle = idleHandles.popLast() { idle } else { try EasyHandle() }
+        let easy =
+            if let idle = idleHandles.popLast() { idle } else {
+                try EasyHandle(resuming: tlsSessions)
+            }
         let transfer = UpstreamTransfer(
             request: request, easy: easy, delegate: delegate, worker: self)
         do {
@@ -350,13 +363,8 @@ package final class UpstreamWorker {
         if what & CURL_POLL_OUT != 0 { events.insert(.writable) }
         if let watcher = sockets[descriptor] { return watcher.watch(events) }
         do {
-            let watcher = try FileDescriptorWatcher(loop: loop, descriptor: descriptor) {
-                [unowned self] ready in
-                var mask: Int32 = 0
-                if ready.contains(.readable) { mask |= CURL_CSELECT_IN }
-                if ready.contains(.writable) { mask |= CURL_CSELECT_OUT }
-                act(on: descriptor, mask)
-            }
+            let watcher = try FileDescriptorWatcher(
+                loop: loop, descriptor: descriptor, socketIsReady)
             sockets[descriptor] = watcher
             watcher.watch(events)
         } catch {

@@ -28,7 +28,7 @@ final class Listener {
         self.port = bound.port
         do {
             let watcher = try FileDescriptorWatcher(loop: loop, descriptor: bound.descriptor) {
-                [unowned self] _ in acceptPending()
+                [unowned self] _, _ in acceptPending()
             }
             watcher.watch(.readable)
             self.watcher = watcher

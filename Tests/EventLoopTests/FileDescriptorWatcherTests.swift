@@ -21,7 +21,7 @@ struct FileDescriptorWatcherTests {
         var failure: Int32 = 0
         var watcher: FileDescriptorWatcher?
         loop.run(started: {
-            watcher = try? FileDescriptorWatcher(loop: loop, descriptor: client) { _ in
+            watcher = try? FileDescriptorWatcher(loop: loop, descriptor: client) { _, _ in
                 var piece = [UInt8](repeating: 0, count: 100)
                 let count = recv(client, &piece, piece.count, 0)
                 if count > 0 {

@@ -58,6 +58,33 @@ struct UpstreamTLSTests {
         #expect(noFile.failure?.fault == .gateway)
     }
 
+    /// Tells, in a last event, whether the session was one of before.
+    private static let tellsResumption = """
+        e = b"data: %d\\n\\n" % c.session_reused; \
+        c.sendall(b"%x\\r\\n%s\\r\\n0\\r\\n\\r\\n" % (len(e), e)); c.unwrap().close()
+        """
+
+    @Test("is met again without a whole handshake, by whichever handle comes next")
+    func resumesSessions() throws {
+        let fixture = try TLSFixture()
+        let server = try fixture.server(ending: Self.tellsResumption)
+        let request = try request("https://127.0.0.1:\(server.port)/v1") {
+            $0.authorityFile = fixture.certificate
+        }
+        var options = UpstreamOptions()
+        // Each transfer makes a handle of its own.
+        options.maximumIdleHandles = 0
+        let first = Recorder()
+        let second = Recorder()
+        try Harness.run(options: options) { harness in
+            first.onEnd = { _ in _ = try? harness.start(request, second) }
+            second.onEnd = { _ in harness.finish() }
+            _ = try harness.start(request, first)
+        }
+        #expect(first.text == "data: 1\n\ndata: 0\n\n")
+        #expect(second.text == "data: 1\n\ndata: 1\n\n")
+    }
+
     @Test("that ends without saying so is cut, not finished")
     func endsWithoutCloseNotify() throws {
         let fixture = try TLSFixture()

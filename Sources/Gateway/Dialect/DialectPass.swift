@@ -136,7 +136,7 @@ final class DialectPass: UpstreamTransferDelegate, HTTPBodyReceiver {
             timer?.cancel()
             return
         }
-        let limits = shard.context.deadlines
+        let limits = shard.context.deadlines.value
         timer?.arm(after: transfer?.head == nil ? limits.responseHeader : limits.silence)
     }
 

@@ -144,13 +144,8 @@ extension UpstreamRun {
     }
 
     private func makeDeadlines(isWhole: Bool, _ now: Instant) -> UpstreamDeadlines {
-        var limits = shard.context.deadlines
-        if isWhole {
-            // The head comes when the whole answer is there.
-            limits.responseHeader = limits.total
-            limits.firstEvent = limits.total
-        }
-        return UpstreamDeadlines(
-            limits: limits, now: now, responseStartedAt: startedAt, hasText: machine.hasOutput)
+        UpstreamDeadlines(
+            shared: isWhole ? shard.context.wholeDeadlines : shard.context.deadlines, now: now,
+            responseStartedAt: startedAt, hasText: machine.hasOutput)
     }
 }

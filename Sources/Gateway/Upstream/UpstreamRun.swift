@@ -83,7 +83,7 @@ final class UpstreamRun {
         let count = choice == .any ? shard.context.pool.upstreams.count : 1
         self.init(
             response, body, choice, BackgroundPosition(),
-            AttemptMachine(policy: shard.context.retries, memberCount: count), session, shard)
+            AttemptMachine(shared: shard.context.retries, memberCount: count), session, shard)
     }
 
     /// Prepares to go on with a background response that an earlier process has started.
@@ -93,7 +93,7 @@ final class UpstreamRun {
     ) {
         self.init(
             response, .running, .only(member), BackgroundPosition(id: upstreamID),
-            .reattaching(to: member, policy: shard.context.retries, memberCount: 1), session, shard)
+            .reattaching(to: member, shared: shard.context.retries, memberCount: 1), session, shard)
         self.member = member
         reducer = ResponsesReducer(mask: mask)
     }
@@ -231,7 +231,7 @@ final class UpstreamRun {
             retryAfter: failure.pauseForAll)
         if failure.isPreviousMissing, !machine.hasOutput, choice.goOn(count: pool.upstreams.count) {
             // It is asked afresh: what came of the one before says nothing of it.
-            machine = AttemptMachine(policy: shard.context.retries, memberCount: 1)
+            machine = AttemptMachine(shared: shard.context.retries, memberCount: 1)
             return perform(machine.handle(.start))
         }
         let tries = machine.tries

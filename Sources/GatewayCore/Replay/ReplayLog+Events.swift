@@ -13,17 +13,17 @@ extension ReplayLog {
     /// A delta that differs from the one before in its text only joins that one's run: it costs its text
     /// and two bytes.
     mutating func appendEvent(response: Int, number: Int, data: Span<UInt8>) {
-        cutter.cut(data)
-        guard cutter.delta >= 0 else { return appendSingle(response, number) }
+        let event = cut(data)
+        guard event.delta >= 0 else { return appendSingle(event, response, number) }
         lastSequence += 1
-        let text = cutter.text
-        if !extendsLastRun(response, number, by: text.count) {
+        let text = event.text
+        if !extendsLastRun(event, response, number) {
             var segment = LogSegment(
                 kind: .eventRun, firstSequence: lastSequence, response: response,
                 startPosition: totalBytes, bytes: [])
             segment.firstNumber = number
-            segment.index = cutter.outputIndex
-            segment.shape = shape(of: response, countingIn: &segment)
+            segment.index = event.outputIndex
+            segment.shape = shape(of: event, response, countingIn: &segment)
             push(segment)
         }
         let current = segments.count - 1
@@ -32,43 +32,47 @@ extension ReplayLog {
         totalBytes += text.count
     }
 
-    private func extendsLastRun(_ response: Int, _ number: Int, by count: Int) -> Bool {
+    private func extendsLastRun(
+        _ event: EventCutter, _ response: Int, _ number: Int
+    ) -> Bool {
         guard let last = segments.last, last.kind == .eventRun, last.response == response,
             last.firstNumber + last.count == number, let shape = last.shape,
-            last.bytes.count + count <= Self.maximumRunBytes
+            last.bytes.count + event.text.count <= Self.maximumRunBytes
         else { return false }
-        return isShape(shape)
+        return Self.isShape(shape, of: event)
     }
 
-    private func isShape(_ shape: EventShape) -> Bool {
-        shape.number == cutter.number && shape.delta == cutter.delta
-            && shape.template == cutter.bytes
+    private static func isShape(_ shape: EventShape, of event: EventCutter) -> Bool {
+        shape.number == event.number && shape.delta == event.delta
+            && shape.template == event.bytes
     }
 
     /// The shape of the event just cut: the response's last one where it is the same.
     private mutating func shape(
-        of response: Int, countingIn segment: inout LogSegment
+        of event: EventCutter, _ response: Int, countingIn segment: inout LogSegment
     ) -> EventShape {
-        if let known = shapes[response], isShape(known) { return known }
+        if let known = shapes[response], Self.isShape(known, of: event) { return known }
         let shape = EventShape(
-            template: cutter.bytes.exact, number: cutter.number, delta: cutter.delta,
-            type: cutter.type)
+            template: event.bytes.exact, number: event.number, delta: event.delta,
+            type: event.type)
         segment.shapeBytes = shape.template.count
         shapes[response] = shape
         return shape
     }
 
-    private mutating func appendSingle(_ response: Int, _ number: Int) {
+    private mutating func appendSingle(
+        _ event: EventCutter, _ response: Int, _ number: Int
+    ) {
         lastSequence += 1
         var segment = LogSegment(
             kind: .event, firstSequence: lastSequence, response: response,
-            startPosition: totalBytes, bytes: cutter.bytes.exact)
+            startPosition: totalBytes, bytes: event.bytes.exact)
         segment.firstNumber = number
-        segment.payload = cutter.payload
-        segment.payloadKind = cutter.payloadKind
-        segment.index = cutter.outputIndex
+        segment.payload = event.payload
+        segment.payloadKind = event.payloadKind
+        segment.index = event.outputIndex
         segment.shape = EventShape(
-            template: [], number: cutter.number, delta: -1, type: cutter.type)
+            template: [], number: event.number, delta: -1, type: event.type)
         totalBytes += segment.bytes.count
         push(segment)
     }
@@ -91,6 +95,7 @@ extension ReplayLog {
     /// Forgets what only running responses need.
     mutating func endEvents(ofResponse response: Int) {
         shapes[response] = nil
+        if shapes.isEmpty { dropCutter() }
         trimLastRun()
     }
 

@@ -22,7 +22,8 @@ package struct ReplayLog {
     /// Of a full-fidelity log: the shape of each response's last delta, and the lanes that have a name.
     var shapes: [Int: EventShape] = [:]
     var lanes: [Int: [UInt8]] = [:]
-    var cutter = EventCutter()
+    /// One, from the first event of such a log on; a list, so that all other logs have no room for it.
+    private var cutters: [EventCutter] = []
 
     /// A run is cut after this many bytes of text: what its arrays grow in advance stays small.
     static let maximumRunBytes = 4 << 10
@@ -31,6 +32,16 @@ package struct ReplayLog {
     package init(epoch: String) { self.epoch = epoch }
 
     // MARK: Appending
+
+    /// Cuts the holes into an event; let go of the result before the next one is cut.
+    mutating func cut(_ event: Span<UInt8>) -> EventCutter {
+        if cutters.isEmpty { cutters.append(EventCutter()) }
+        cutters[0].cut(event)
+        return cutters[0]
+    }
+
+    /// Gives back the room that the largest event has taken.
+    mutating func dropCutter() { cutters = [] }
 
     /// Appends one event: `{"type":…,"seq":…` and the fields that `fields` appends, each led by a comma.
     mutating func append(
@@ -83,10 +94,10 @@ package struct ReplayLog {
         push(segment)
     }
 
-    /// Adds a segment; the array grows by a few, since nearly every log stays short.
+    /// Adds a segment; the array grows by one at first, since nearly every log stays short.
     mutating func push(_ segment: LogSegment) {
         if segments.count == segments.capacity {
-            segments.reserveCapacity(segments.count + max(2, segments.count / 4))
+            segments.reserveCapacity(segments.count + max(1, segments.count / 4))
         }
         storedBytes += segment.storedBytes
         segments.append(segment)

@@ -14,10 +14,18 @@ struct DeltaTemplate: Sendable {
         case number
     }
 
+    /// Two bytes each: `bytes` is short, and every answer has room for three of them.
     private struct Gap {
         /// Where the value stands in `bytes`, without quotes.
-        var place: Range<Int>
-        var hole: Hole
+        let start: UInt16
+        let end: UInt16
+        let hole: Hole
+
+        init(_ place: Range<Int>, _ hole: Hole) {
+            start = UInt16(clamping: place.lowerBound)
+            end = UInt16(clamping: place.upperBound)
+            self.hole = hole
+        }
     }
 
     /// False when the next event has to be read as usual.
@@ -26,7 +34,7 @@ struct DeltaTemplate: Sendable {
     private(set) var target = Target(index: 0, kind: .text, part: 0, place: 0)
     private var bytes: [UInt8] = []
     /// In order of their places; here and not in an array, which would be one more memory to reach for.
-    private var gaps: [3 of Gap] = .init(repeating: Gap(place: 0..<0, hole: .number))
+    private var gaps: [3 of Gap] = .init(repeating: Gap(0..<0, .number))
     private var gapCount = 0
 
     /// What the deltas are part of.
@@ -50,11 +58,11 @@ struct DeltaTemplate: Sendable {
         isSet = false
         guard data.count <= Self.maximumBytes else { return }
         gapCount = 0
-        insert(Gap(place: text, hole: .text))
+        insert(Gap(text, .text))
         if let number = event.sequenceNumber, number.kind == .number {
-            insert(Gap(place: number.range, hole: .number))
+            insert(Gap(number.range, .number))
         }
-        if let padding = event.obfuscation?.contents { insert(Gap(place: padding, hole: .padding)) }
+        if let padding = event.obfuscation?.contents { insert(Gap(padding, .padding)) }
         bytes.removeAll(keepingCapacity: true)
         bytes.append(data)
         self.target = target
@@ -63,7 +71,7 @@ struct DeltaTemplate: Sendable {
 
     private mutating func insert(_ gap: Gap) {
         var place = gapCount
-        while place > 0, gaps[place - 1].place.lowerBound > gap.place.lowerBound {
+        while place > 0, gaps[place - 1].start > gap.start {
             gaps[place] = gaps[place - 1]
             place -= 1
         }
@@ -81,10 +89,10 @@ struct DeltaTemplate: Sendable {
         var at = 0
         for index in 0..<gapCount {
             let gap = gaps[index]
-            let count = gap.place.lowerBound - known
+            let count = Int(gap.start) - known
             guard ByteScan.isSame(bytes, known, data, at, count: count) else { return nil }
             at += count
-            known = gap.place.upperBound
+            known = Int(gap.end)
             let start = at
             switch gap.hole {
             case .number: guard Self.skipNumber(data, &at) else { return nil }

@@ -10,7 +10,8 @@
 /// - Invariant: text is never lost: what deltas did not give is emitted as a delta as soon as
 ///   another event shows it.
 package struct ResponsesReducer {
-    let limits: ResponsesLimits
+    private let sharedLimits: Shared<ResponsesLimits>
+    var limits: ResponsesLimits { sharedLimits.value }
     /// Takes the key out of the words of errors.
     let mask: KeyMask
     private let reader: JSONReader
@@ -38,10 +39,19 @@ package struct ResponsesReducer {
     package var mayHoldKey = false
 
     /// Makes a reducer for one response of an upstream.
-    package init(limits: ResponsesLimits = ResponsesLimits(), mask: KeyMask = KeyMask()) {
-        self.limits = limits
+    package init(limits: ResponsesLimits, mask: KeyMask = KeyMask()) {
+        self.init(shared: Shared(limits), mask: mask)
+    }
+
+    /// The same, with the limits of nearly all.
+    package init(mask: KeyMask = KeyMask()) { self.init(shared: Self.usualLimits, mask: mask) }
+
+    private static let usualLimits = Shared(ResponsesLimits())
+
+    private init(shared limits: Shared<ResponsesLimits>, mask: KeyMask) {
+        sharedLimits = limits
         self.mask = mask
-        reader = JSONReader(maximumDepth: limits.maximumDepth)
+        reader = JSONReader(maximumDepth: limits.value.maximumDepth)
     }
 
     /// Takes the data of one event; emits what it means, in order.

@@ -9,11 +9,11 @@ package struct SessionMachine {
     /// The session's name.
     package let id: SessionID
     package internal(set) var log: ReplayLog
-    private let shared: SharedSessionSettings
+    private let shared: Shared<SessionSettings>
     let requests: UpstreamRequestBuilder
 
     @inline(__always)
-    var settings: SessionSettings { shared.values }
+    var settings: SessionSettings { shared.value }
 
     /// Responses whose events are in the log, oldest first.
     var responses: [ResponseRecord] = []
@@ -68,7 +68,7 @@ package struct SessionMachine {
     ///
     /// `continuing` says where its conversation goes on, when a resume token of a session that is lost named that.
     package init(
-        id: SessionID, epoch: String, shared: SharedSessionSettings,
+        id: SessionID, epoch: String, shared: Shared<SessionSettings>,
         requests: UpstreamRequestBuilder, continuing place: ConversationPlace? = nil, now: Instant
     ) {
         self.id = id
@@ -90,7 +90,7 @@ package struct SessionMachine {
         continuing place: ConversationPlace? = nil, now: Instant
     ) {
         self.init(
-            id: id, epoch: epoch, shared: SharedSessionSettings(settings), requests: requests,
+            id: id, epoch: epoch, shared: Shared(settings), requests: requests,
             continuing: place, now: now)
     }
 

@@ -61,14 +61,3 @@ package struct SessionSettings: Sendable {
     /// The defaults, with a digest.
     package init(digest: @escaping Digest) { self.digest = digest }
 }
-
-/// The settings of many sessions: one object, which each of them refers to.
-///
-/// Held in place they took a quarter of a kilobyte of every session, and memory that is not in the
-/// processor's cache when a delta of that session comes.
-package final class SharedSessionSettings: Sendable {
-    let values: SessionSettings
-
-    /// Shares `values`.
-    package init(_ values: SessionSettings) { self.values = values }
-}

@@ -54,20 +54,26 @@ package struct AttemptFailure: Error, Equatable, Sendable {
     /// What the client is told when nothing else succeeds.
     package var error: ResponseError {
         get { told.error }
-        set { told = Told(newValue) }
+        set { told = Told(newValue, told.retryAfter) }
     }
     /// How long upstream asks us to wait.
-    package var retryAfter: Duration?
+    package var retryAfter: Duration? { told.retryAfter }
 
     private var told: Told
 
-    /// In a box: each run has room for three failures, and nearly none of them comes.
+    /// In a box: each run has room for four failures, and nearly none of them comes.
     private final class Told: Equatable, Sendable {
         let error: ResponseError
+        let retryAfter: Duration?
 
-        init(_ error: ResponseError) { self.error = error }
+        init(_ error: ResponseError, _ retryAfter: Duration?) {
+            self.error = error
+            self.retryAfter = retryAfter
+        }
 
-        static func == (left: Told, right: Told) -> Bool { left.error == right.error }
+        static func == (left: Told, right: Told) -> Bool {
+            left.error == right.error && left.retryAfter == right.retryAfter
+        }
     }
 
     /// States a failure.
@@ -76,8 +82,7 @@ package struct AttemptFailure: Error, Equatable, Sendable {
     ) {
         self.reason = reason
         self.verdict = verdict
-        told = Told(error)
-        self.retryAfter = retryAfter
+        told = Told(error, retryAfter)
     }
 }
 

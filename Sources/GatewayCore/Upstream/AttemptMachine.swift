@@ -72,7 +72,8 @@ package struct AttemptMachine: Sendable {
         indirect case fail(ResponseError)
     }
 
-    private let policy: RetryPolicy
+    private let sharedPolicy: Shared<RetryPolicy>
+    private var policy: RetryPolicy { sharedPolicy.value }
     private let memberCount: Int
     package private(set) var state = State.idle
     /// Attempts begun, reattachments not included.
@@ -98,16 +99,21 @@ package struct AttemptMachine: Sendable {
     private var pendingRandom: UInt64 = 0
 
     /// Begins idle; `memberCount` is the number of upstreams that may serve.
-    package init(policy: RetryPolicy, memberCount: Int) {
-        self.policy = policy
+    package init(shared policy: Shared<RetryPolicy>, memberCount: Int) {
+        sharedPolicy = policy
         self.memberCount = memberCount
+    }
+
+    /// The same, with a policy of its own.
+    package init(policy: RetryPolicy, memberCount: Int) {
+        self.init(shared: Shared(policy), memberCount: memberCount)
     }
 
     /// A machine for a background response that an earlier process has started.
     package static func reattaching(
-        to member: Int, policy: RetryPolicy, memberCount: Int
+        to member: Int, shared policy: Shared<RetryPolicy>, memberCount: Int
     ) -> AttemptMachine {
-        var machine = AttemptMachine(policy: policy, memberCount: memberCount)
+        var machine = AttemptMachine(shared: policy, memberCount: memberCount)
         machine.isNamed = true
         machine.hasRequest = false
         machine.member = member

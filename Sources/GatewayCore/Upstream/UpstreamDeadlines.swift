@@ -1,7 +1,7 @@
 /// When to give up on an upstream transfer: pure, times are passed in.
 ///
 /// Comments and keepalives push the silence deadline back, but only until a second, longer one.
-package struct UpstreamDeadlines: Equatable, Sendable {
+package struct UpstreamDeadlines: Sendable {
     /// The durations of docs/configuration.md, section upstream.
     package struct Limits: Equatable, Sendable {
         package var responseHeader = Duration.seconds(60)
@@ -15,6 +15,14 @@ package struct UpstreamDeadlines: Equatable, Sendable {
 
         /// The defaults.
         package init() {}
+
+        /// The same where the head comes when the whole answer is there.
+        package var forWholeAnswer: Limits {
+            var limits = self
+            limits.responseHeader = total
+            limits.firstEvent = total
+            return limits
+        }
     }
 
     /// Which limit was met.
@@ -33,7 +41,8 @@ package struct UpstreamDeadlines: Equatable, Sendable {
         case expired(Expiry)
     }
 
-    private let limits: Limits
+    private let shared: Shared<Limits>
+    private var limits: Limits { shared.value }
     private let startedAt: Instant
     /// What the deadline for the headers counts from.
     private var askedAt: Instant
@@ -53,14 +62,18 @@ package struct UpstreamDeadlines: Equatable, Sendable {
 
     /// Starts with the request; `responseStartedAt` is when the first attempt did.
     package init(
-        limits: Limits, now: Instant, responseStartedAt: Instant? = nil, hasText: Bool = false
+        shared: Shared<Limits>, now: Instant, responseStartedAt: Instant? = nil,
+        hasText: Bool = false
     ) {
-        self.limits = limits
+        self.shared = shared
         startedAt = now
         askedAt = now
         self.responseStartedAt = responseStartedAt ?? now
         self.hasText = hasText
     }
+
+    /// The same for the first attempt, with limits of its own.
+    package init(limits: Limits, now: Instant) { self.init(shared: Shared(limits), now: now) }
 
     /// The answer's headers came.
     package mutating func receivedHead(now: Instant) {

@@ -141,7 +141,8 @@ struct AttemptMachineTests {
 
     @Test("a response of an earlier process is reattached to, and nowhere else")
     func adopts() {
-        var machine = AttemptMachine.reattaching(to: 0, policy: RetryPolicy(), memberCount: 2)
+        var machine = AttemptMachine.reattaching(
+            to: 0, shared: Shared(RetryPolicy()), memberCount: 2)
         #expect(machine.handle(.start) == .reattach(0))
         #expect(machine.handle(Self.failed(Self.mistake)) == .fail(Self.mistake.error))
     }
@@ -150,7 +151,8 @@ struct AttemptMachineTests {
         "a response of an earlier process is not asked for again: its request is gone",
         arguments: [false, true])
     func adoptedHasNoRequest(isBackingOff: Bool) {
-        var machine = AttemptMachine.reattaching(to: 0, policy: RetryPolicy(), memberCount: 2)
+        var machine = AttemptMachine.reattaching(
+            to: 0, shared: Shared(RetryPolicy()), memberCount: 2)
         #expect(machine.handle(.start) == .reattach(0))
         #expect(!machine.mayNeedRequest)
         if isBackingOff {
