@@ -43,15 +43,11 @@ extension HostedSession {
 
     /// An event stream of one response; the answer begins with the first event.
     func offerEvents(of response: Int, to reader: SessionReader) {
-        guard let progress = ask({ $0.progress(response) }), !progress.isArchived,
-            reader.cursor >= machine.log.compactedThrough
-        else { return finish(reader, .lost) }
-        if let refusal = progress.refusal { return finish(reader, .refused(refusal)) }
-        guard progress.hasBegun else { return }
-        if !reader.hasBegun {
-            reader.hasBegun = true
-            tell(reader, .begun(fields: progress.fields))
+        let stage = ask { $0.stage(response) }
+        guard stage != .gone, reader.cursor >= machine.log.compactedThrough else {
+            return finish(reader, .lost)
         }
+        guard reader.hasBegun || begins(reader, response) else { return }
         let limit = shard.context.configuration.delivery.frameBytes
         switch reader.destination {
         case .here(let exchange):
@@ -80,7 +76,20 @@ extension HostedSession {
                 shard.send(.answer(reader.connection, .piece(piece)), to: other)
             }
         }
-        if let last = progress.lastSequence, reader.cursor >= last { finish(reader, .ended) }
+        if case .ended(let last) = stage, reader.cursor >= last { finish(reader, .ended) }
+    }
+
+    /// Begins the answer of a reader once there is an event for it; false until then, and where there will be none.
+    private func begins(_ reader: SessionReader, _ response: Int) -> Bool {
+        guard let progress = ask({ $0.progress(response) }) else { return false }
+        if let refusal = progress.refusal {
+            finish(reader, .refused(refusal))
+            return false
+        }
+        guard progress.hasBegun else { return false }
+        reader.hasBegun = true
+        tell(reader, .begun(fields: progress.fields))
+        return true
     }
 
     /// One object, when the response is over; of a background response as soon as there is one.

@@ -18,6 +18,36 @@ final class EventShape: Sendable {
         self.delta = delta
         self.type = type
     }
+
+    /// The contents of `delta` of an event that differs from this shape in its holes only; nil for any other.
+    ///
+    /// As upstream wrote it: such an event, and that are nearly all deltas of a text, is not cut. It is compared, as
+    /// the reducer did (decision 52).
+    func text(of data: Span<UInt8>) -> Range<Int>? {
+        guard number >= 0, delta >= 0 else { return nil }
+        let bytes = template
+        let template = bytes.span
+        let isNumberFirst = number < delta
+        let first = isNumberFirst ? number : delta
+        let second = isNumberFirst ? delta : number
+        var at = first
+        guard ByteScan.isSame(template, 0, data, 0, count: first),
+            isNumberFirst
+                ? JSONScan.skipWholeNumber(data, &at) : JSONScan.skipContents(data, &at),
+            ByteScan.isSame(template, first, data, at, count: second - first)
+        else { return nil }
+        var text = first..<at
+        at += second - first
+        let start = at
+        guard
+            isNumberFirst
+                ? JSONScan.skipContents(data, &at) : JSONScan.skipWholeNumber(data, &at),
+            data.count - at == template.count - second,
+            ByteScan.isSame(template, second, data, at, count: template.count - second)
+        else { return nil }
+        if isNumberFirst { text = start..<at }
+        return text
+    }
 }
 
 /// Cuts the holes into one upstream event and holds the result until the next one; kept for its room.

@@ -13,10 +13,13 @@ extension ReplayLog {
     /// A delta that differs from the one before in its text only joins that one's run: it costs its text
     /// and two bytes.
     mutating func appendEvent(response: Int, number: Int, data: Span<UInt8>) {
+        if let text = textForLastRun(data, response, number) {
+            lastSequence += 1
+            return appendPiece(data, text)
+        }
         let event = cut(data)
         guard event.delta >= 0 else { return appendSingle(event, response, number) }
         lastSequence += 1
-        let text = event.text
         if !extendsLastRun(event, response, number) {
             var segment = LogSegment(
                 kind: .eventRun, firstSequence: lastSequence, response: response,
@@ -26,10 +29,26 @@ extension ReplayLog {
             segment.shape = shape(of: event, response, countingIn: &segment)
             push(segment)
         }
-        let current = segments.count - 1
-        segments[current].append(piece: data, text)
+        appendPiece(data, event.text)
+    }
+
+    private mutating func appendPiece(_ data: Span<UInt8>, _ text: Range<Int>) {
+        segments[segments.count - 1].append(piece: data, text)
         storedBytes += text.count + LogSegment.bytesPerPiece
         totalBytes += text.count
+    }
+
+    /// The text of an event that the last run goes on with, without cutting it; nil where it has to be cut.
+    private func textForLastRun(
+        _ data: Span<UInt8>, _ response: Int, _ number: Int
+    ) -> Range<Int>? {
+        let last = segments.count - 1
+        guard last >= 0, segments[last].kind == .eventRun, segments[last].response == response,
+            segments[last].firstNumber + segments[last].count == number,
+            let text = segments[last].shape?.text(of: data),
+            segments[last].bytes.count + text.count <= Self.maximumRunBytes
+        else { return nil }
+        return text
     }
 
     private func extendsLastRun(
@@ -145,7 +164,7 @@ extension ReplayLog {
                     guard output.count - start + size <= maximumBytes else { return next - 1 }
                     if framing == .lines { output.append(UInt8(ascii: "\n")) }
                 }
-                appendEvent(segments[index], next, begin..<end, framing, to: &output)
+                appendEvent(index, next, begin..<end, framing, to: &output)
                 next += 1
             }
         }
@@ -153,11 +172,11 @@ extension ReplayLog {
     }
 
     private func appendEvent(
-        _ segment: LogSegment, _ sequence: Int, _ range: Range<Int>, _ framing: EventFraming,
+        _ index: Int, _ sequence: Int, _ range: Range<Int>, _ framing: EventFraming,
         to output: inout [UInt8]
     ) {
-        guard let shape = segment.shape else { return }
-        let whole = segment.kind == .eventRun ? shape.template : segment.bytes
+        guard let shape = segments[index].shape else { return }
+        let whole = segments[index].kind == .eventRun ? shape.template : segments[index].bytes
         var position = 0
         switch framing {
         case .serverSentEvents:
@@ -170,7 +189,7 @@ extension ReplayLog {
             output.append(literal: "\ndata: ")
         case .lines:
             output.append(UInt8(ascii: "{"))
-            if let lane = lanes[segment.response] {
+            if let lane = lanes[segments[index].response] {
                 output.append(literal: "\"stream_id\":")
                 output.append(contentsOf: lane)
                 output.append(UInt8(ascii: ","))
@@ -182,13 +201,14 @@ extension ReplayLog {
         }
         func fillNumber() {
             output.append(contentsOf: whole[position..<shape.number])
-            output.append(decimal: segment.firstNumber + sequence - segment.firstSequence)
+            output.append(
+                decimal: segments[index].firstNumber + sequence - segments[index].firstSequence)
             position = shape.number
         }
         if shape.number >= 0, shape.number <= shape.delta || shape.delta < 0 { fillNumber() }
         if shape.delta >= 0 {
             output.append(contentsOf: whole[position..<shape.delta])
-            output.append(contentsOf: segment.bytes[range])
+            output.append(contentsOf: segments[index].bytes[range])
             position = shape.delta
             if shape.number > shape.delta { fillNumber() }
         }

@@ -95,10 +95,10 @@ struct DeltaTemplate: Sendable {
             known = Int(gap.end)
             let start = at
             switch gap.hole {
-            case .number: guard Self.skipNumber(data, &at) else { return nil }
-            case .padding: guard Self.skipString(data, &at) else { return nil }
+            case .number: guard JSONScan.skipWholeNumber(data, &at) else { return nil }
+            case .padding: guard JSONScan.skipContents(data, &at) else { return nil }
             case .text:
-                guard Self.skipString(data, &at) else { return nil }
+                guard JSONScan.skipContents(data, &at) else { return nil }
                 text = start..<at
             }
         }
@@ -106,34 +106,5 @@ struct DeltaTemplate: Sendable {
             ByteScan.isSame(bytes, known, data, at, count: bytes.count - known)
         else { return nil }
         return text
-    }
-
-    /// Steps over a whole number without a sign, as RFC 8259 writes it.
-    @inline(__always)
-    private static func skipNumber(_ data: Span<UInt8>, _ index: inout Int) -> Bool {
-        let start = index
-        while index < data.count, JSONScan.isDigit(data[index]) { index += 1 }
-        guard index > start else { return false }
-        return data[start] != UInt8(ascii: "0") || index == start + 1
-    }
-
-    /// Steps over the contents of a string to its closing quote.
-    @inline(__always)
-    private static func skipString(_ data: Span<UInt8>, _ index: inout Int) -> Bool {
-        let end = ByteScan.plainEnd(data, from: index)
-        if end < data.count, data[end] == UInt8(ascii: "\"") {
-            index = end
-            return true
-        }
-        return skipEscapedString(data, &index)
-    }
-
-    @inline(never)
-    private static func skipEscapedString(_ data: Span<UInt8>, _ index: inout Int) -> Bool {
-        // The reader of strings begins at the opening quote and ends behind the closing one.
-        var end = index - 1
-        do throws(JSONSyntaxError) { _ = try JSONScan.string(data, &end) } catch { return false }
-        index = end - 1
-        return true
     }
 }

@@ -1,3 +1,12 @@
+/// Whether the events of a response go on.
+package enum DialectStage: Equatable, Sendable {
+    case running
+    /// It has; `lastSequence` is its last entry's.
+    case ended(lastSequence: Int)
+    /// They are not kept any more.
+    case gone
+}
+
 /// How far a response of the dialect is.
 package struct DialectProgress: Sendable {
     /// Only the final object is left.
@@ -10,7 +19,6 @@ package struct DialectProgress: Sendable {
     package var fields: [UpstreamResponseHead.Field] = []
     /// True once an event has come.
     package var hasBegun = false
-    package var firstSequence = 1
     /// The last entry of a response that has ended.
     package var lastSequence: Int?
     package var isBackground = false

@@ -1,5 +1,7 @@
 /// What a session knows of a response of the OpenAI dialect besides its record.
 struct DialectRecord {
+    /// The response's number within its session.
+    let number: Int
     /// Nil is the default lane.
     let lane: [UInt8]?
     let isStored: Bool

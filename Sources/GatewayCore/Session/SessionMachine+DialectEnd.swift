@@ -7,7 +7,7 @@ extension SessionMachine {
     ) {
         let record = responses[index]
         let number = record.number
-        if dialect.records[number]?.hasEnd != true {
+        if dialect.record(number)?.hasEnd != true {
             appendEnd(index, conclusion)
         }
         log.endEvents(ofResponse: number)
@@ -20,7 +20,7 @@ extension SessionMachine {
         actions.append(
             .responseEnded(
                 summary(
-                    of: record, conclusion, textBytes: dialect.records[number]?.textBytes ?? 0,
+                    of: record, conclusion, textBytes: dialect.record(number)?.textBytes ?? 0,
                     now: now)))
         startWaiting(now: now, actions: &actions)
         enforceBounds()
@@ -36,8 +36,9 @@ extension SessionMachine {
         let type: String
         if let error = conclusion.error {
             type = "response.failed"
-            dialect.records[number]?.failure = DialectError(error)
-            dialect.records[number]?.failure?.headers["x-should-retry"] = "false"
+            var failure = DialectError(error)
+            failure.headers["x-should-retry"] = "false"
+            dialect.change(number) { $0.failure = failure }
             var object: [UInt8] = Array("{\"code\":".utf8)
             object.append(jsonString: error.upstreamCode ?? error.code)
             object.field("message", error.message)
@@ -64,7 +65,7 @@ extension SessionMachine {
     /// The end of a response that has not begun.
     mutating func appendRefusal(_ index: Int, _ refusal: DialectError) {
         let number = responses[index].number
-        dialect.records[number]?.refusal = refusal
+        dialect.change(number) { $0.refusal = refusal }
         log.appendErrorFrame(response: number, refusal.frame)
         responses[index].lastSequence = log.lastSequence
     }
@@ -75,7 +76,7 @@ extension SessionMachine {
     ) {
         let record = responses[index]
         let frame = ServerFrames.frame("gateway.cancelled") { frame in
-            if let lane = dialect.records[record.number]?.lane {
+            if let lane = dialect.record(record.number)?.lane {
                 frame.field("stream_id", raw: lane)
             }
             if let id = record.upstreamID { frame.field("response_id", raw: id) }
@@ -87,13 +88,13 @@ extension SessionMachine {
     /// Keeps what a later request can go on from, where upstream does not.
     private mutating func keepTurn(_ index: Int, _ outcome: ResponseOutcome) {
         let number = responses[index].number
-        guard let known = dialect.records[number] else { return }
-        dialect.records[number]?.turn = nil
+        guard let known = dialect.record(number) else { return }
+        dialect.change(number) { $0.turn = nil }
         dialect.runningTurnBytes -= known.turn?.storedBytes ?? 0
         if outcome == .failed, let parent = known.previous {
             // As the service does: what a continuation in the same lane broke on is forgotten.
             let parentLane = responses.first { $0.upstreamID == parent }
-                .flatMap { dialect.records[$0.number]?.lane }
+                .flatMap { dialect.record($0.number)?.lane }
             if parentLane == known.lane { dialect.dropTurn(of: parent) }
         }
         guard var turn = known.turn, outcome == .completed || outcome == .incomplete,

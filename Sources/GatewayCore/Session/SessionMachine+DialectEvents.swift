@@ -4,7 +4,7 @@ extension SessionMachine {
     package mutating func upstreamAnswered(_ number: Int, _ head: UpstreamResponseHead) {
         // An empty dictionary would take its storage even for an entry that it does not have.
         guard settings.fidelity == .full else { return }
-        dialect.records[number]?.fields = head.fieldsOfInterest
+        dialect.change(number) { $0.fields = head.fieldsOfInterest }
     }
 
     /// Logs one event that the reducer has accepted; after what the reducer made of it.
@@ -33,7 +33,7 @@ extension SessionMachine {
         let number = responses[index].number
         switch output {
         case .delta(_, .text, _, let text):
-            dialect.records[number]?.textBytes += text.count
+            dialect.change(number) { $0.textBytes += text.count }
             if responses[index].firstTextAt == nil { responses[index].firstTextAt = now }
         case .response(let id, let model, _):
             if let model { responses[index].model = copy(data, model) }
@@ -41,7 +41,7 @@ extension SessionMachine {
         case .finished(let end):
             if let id = end.responseID { name(index, copy(data, id), actions: &actions) }
             append(index, data, now: now, actions: &actions)
-            dialect.records[number]?.hasEnd = true
+            dialect.change(number) { $0.hasEnd = true }
             finish(
                 number, ResponseConclusion(end, in: data), now: now, actions: &actions)
         case .delta, .toolDelta, .tool, .item, .upstreamEvent: break
@@ -66,8 +66,7 @@ extension SessionMachine {
         let number = responses[index].number
         let before = log.storedBytes
         log.appendEvent(
-            response: number, number: dialect.records[number]?.events ?? 0, data: data)
-        dialect.records[number]?.events += 1
+            response: number, number: dialect.nextEvent(of: number), data: data)
         noteEntry(index, since: before)
         _ = admit(0, index, now: now, actions: &actions)
     }
@@ -80,8 +79,7 @@ extension SessionMachine {
         event.append(UInt8(ascii: "}"))
         let number = responses[index].number
         log.appendEvent(
-            response: number, number: dialect.records[number]?.events ?? 0, data: event.span)
-        dialect.records[number]?.events += 1
+            response: number, number: dialect.nextEvent(of: number), data: event.span)
         responses[index].lastSequence = log.lastSequence
     }
 }

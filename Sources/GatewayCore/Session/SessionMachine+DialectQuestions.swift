@@ -10,10 +10,17 @@ extension SessionMachine {
     }
 
     /// What a response goes on from, raw JSON.
-    package func previous(of number: Int) -> [UInt8]? { dialect.records[number]?.previous }
+    package func previous(of number: Int) -> [UInt8]? { dialect.record(number)?.previous }
 
     /// True when the log has no room for another response.
     package var isFull: Bool { log.storedBytes + archivedBytes > settings.sessionBytes }
+
+    /// Whether a response's events go on, for whoever reads them: each event asks.
+    package func stage(_ number: Int) -> DialectStage {
+        guard let index = recordIndex(number) else { return .gone }
+        return responses[index].isFinished
+            ? .ended(lastSequence: responses[index].lastSequence) : .running
+    }
 
     /// How far a response is, for whoever answers its request.
     package func progress(_ number: Int) -> DialectProgress? {
@@ -23,14 +30,14 @@ extension SessionMachine {
         }
         let record = responses[index]
         var progress = DialectProgress(isArchived: false)
-        progress.refusal = dialect.records[number]?.refusal
-        progress.failure = dialect.records[number]?.failure
-        progress.fields = dialect.records[number]?.fields ?? []
         progress.hasBegun = record.firstEventAt != nil
-        progress.firstSequence = record.firstSequence
         if record.isFinished { progress.lastSequence = record.lastSequence }
-        progress.isStored = dialect.records[number]?.isStored ?? true
-        progress.isBackground = dialect.records[number]?.isBackground ?? false
+        guard let known = dialect.record(number) else { return progress }
+        progress.refusal = known.refusal
+        progress.failure = known.failure
+        progress.fields = known.fields
+        progress.isStored = known.isStored
+        progress.isBackground = known.isBackground
         return progress
     }
 

@@ -51,7 +51,7 @@ extension SessionMachine {
         var running = 0
         for record in responses where !record.isFinished {
             running += 1
-            if let known = dialect.records[record.number], known.lane == lane { return false }
+            if let known = dialect.record(record.number), known.lane == lane { return false }
         }
         return running < settings.activeResponses
     }
@@ -84,7 +84,7 @@ extension SessionMachine {
             let next = DialectTurn(
                 previous: turn == nil ? request.previous : turn?.previous,
                 items: (turn?.items ?? []) + request.items)
-            dialect.records[number]?.turn = next
+            dialect.change(number) { $0.turn = next }
             dialect.runningTurnBytes += next.storedBytes
         }
         if request.generates {
@@ -104,9 +104,10 @@ extension SessionMachine {
             number: number, id: waiting.responseID, messageID: "", connection: waiting.connection,
             acceptedAt: now, firstSequence: log.lastSequence + 1, lastSequence: log.lastSequence)
         record.model = request.model ?? requests.defaultModel
-        dialect.records[number] = DialectRecord(
-            lane: request.lane, isStored: request.isStored, isBackground: request.isBackground,
-            previous: request.previous)
+        dialect.add(
+            DialectRecord(
+                number: number, lane: request.lane, isStored: request.isStored,
+                isBackground: request.isBackground, previous: request.previous))
         log.setLane(request.lane, ofResponse: number)
         append(record)
         return number
@@ -127,7 +128,7 @@ extension SessionMachine {
             appendOwn(index, type, Self.minimalObject(id: id, model: model, status: status))
         }
         responses[index].firstEventAt = now
-        dialect.records[number]?.hasEnd = true
+        dialect.change(number) { $0.hasEnd = true }
         actions.append(.responseNamed(response: number, id: id))
         finish(number, ResponseConclusion(.completed), now: now, actions: &actions)
     }
@@ -142,7 +143,7 @@ extension SessionMachine {
     /// Cancels what runs in a lane, and what waits for it; nil is the default one.
     package mutating func cancel(lane: [UInt8]?, now: Instant, actions: inout [SessionAction]) {
         dropWaiting(actions: &actions) { $0.request.lane == lane }
-        for number in runningResponses where dialect.records[number]?.lane == lane {
+        for number in runningResponses where dialect.record(number)?.lane == lane {
             beginCancel(number, .client, now: now, actions: &actions)
         }
     }

@@ -86,7 +86,7 @@ extension SessionMachine {
                 snapshot: snapshot.exact)
             if isFull {
                 archived.upstreamID = record.upstreamID
-                dialect.records[record.number] = nil
+                dialect.removeRecord(record.number)
             }
             archive.append(archived)
             archivedBytes += archived.storedBytes
