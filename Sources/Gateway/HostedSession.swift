@@ -20,21 +20,21 @@ final class HostedSession {
     private var isCommitting = false
     /// One of the actions that are carried out has opened a run.
     private var hasOpened = false
+    private var hasEnded = false
+    /// A reader was there that wants to leave.
+    private(set) var hasLeavingReader = false
+    /// It is one of the OpenAI dialect: native clients cannot attach to it.
+    let isDialect: Bool
+    /// The machine wants every upstream event as it came.
+    let logsEvents: Bool
     private var timer: LoopTimer?
     /// What the shard has counted of this session's bytes.
     private var countedBytes = 0
     /// The highest cursor of all readers; while nobody is there, what it was last.
     private var bestCursor = 0
-    private var hasEnded = false
-    /// A reader was there that wants to leave.
-    private(set) var hasLeavingReader = false
 
     /// Whose session it is.
     let subject: String
-    /// It is one of the OpenAI dialect: native clients cannot attach to it.
-    let isDialect: Bool
-    /// The machine wants every upstream event as it came.
-    let logsEvents: Bool
 
     init(
         machine: SessionMachine, subject: String, shard: ShardCore,

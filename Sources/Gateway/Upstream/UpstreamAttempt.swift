@@ -18,6 +18,8 @@ final class UpstreamAttempt {
     var mode: Mode
     /// The answer is expected in one piece, and so after a long silence.
     var isWhole: Bool
+    /// Something new came.
+    var hasProgressed = false
     let startedAt: Instant
     /// Nil before it was started and once it is over.
     var transfer: UpstreamTransfer?
@@ -30,8 +32,6 @@ final class UpstreamAttempt {
     var deadlines: UpstreamDeadlines
     /// An error that came inside a stream before any output: the attempt ends with it.
     var pendingFailure: AttemptFailure?
-    /// Something new came.
-    var hasProgressed = false
 
     init(
         _ mode: Mode, isWhole: Bool, parser: ServerSentEventParser, deadlines: UpstreamDeadlines,

@@ -42,8 +42,6 @@ final class UpstreamRun {
     var story = UpstreamStory()
     /// The place at the upstream of the attempt that runs.
     var grant: UpstreamPoolState.Grant? { didSet { isPlaceAnswered = false } }
-    /// The request that the place was last given for has been answered.
-    var isPlaceAnswered = false
     /// The upstream of the attempt that runs, or ran last.
     var member = 0
     /// The request that runs, or ran last; nil before the first.
@@ -62,10 +60,13 @@ final class UpstreamRun {
     var deltaCount = 0
     /// Bytes whose events are in the log and were not offered to the readers yet.
     var unsentBytes = 0
-    /// It hands on when the turn ends, before `nextAtTurnEnd`: the list of `TurnEnd`.
-    var waitsForTurnEnd = false
+    /// In the list of `TurnEnd` the one after it.
     var nextAtTurnEnd: UpstreamRun?
+    /// It is in that list: it hands on when the turn ends.
+    var waitsForTurnEnd = false
 
+    /// The request that the place was last given for has been answered.
+    var isPlaceAnswered = false
     var isPaused = false
     /// The session has told how the response ended.
     var isReported = false
