@@ -394,6 +394,8 @@ class Gateway:
                     end["seams"] = [1]
                 case "rtl":
                     await text(0, "text", "## طاحونة الماء\n\nالطاحونة تحوّل *الماء الجاري* إلى **عمل**.\n\n- العجلة\n- القناة Race\n")
+                case "say":  # What stands behind the marker, as it is.
+                    await text(0, "text", source.partition("]")[2].strip())
                 case "echo":
                     await text(0, "text", json.dumps(frame["input"], ensure_ascii=False))
                 case _:

@@ -40,8 +40,10 @@ def test_every_state_is_accessible(chat_of, context_of, scheme, size):
             seen.append(state)
             chat.shot(f"{len(seen):02}-{state}-{size}-{scheme}")
             assert_accessible(chat, f"{state} {size} {scheme}")
-            width = chat.page.evaluate("document.documentElement.scrollWidth")
+            width, height = chat.page.evaluate(
+                "(({ scrollWidth, scrollHeight }) => [scrollWidth, scrollHeight])(document.documentElement)")
             assert width <= SIZES[size]["viewport"]["width"], f"{state} is {width} wide"
+            assert height <= SIZES[size]["viewport"]["height"], f"{state} is {height} high"
 
         walk(chat, own, look)
         chat = chat_of(whole, color_scheme=scheme, reduced_motion="reduce", **SIZES[size])

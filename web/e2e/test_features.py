@@ -206,6 +206,44 @@ def test_formulas_are_mathml_and_come_lazily(fake, chat_of):
     assert any("katex" in url for url in loaded)
 
 
+def test_a_formula_within_a_line_is_never_wider_than_a_small_screen(fake, chat_of):
+    chat = chat_of(fake, viewport={"width": 320, "height": 560})
+    chat.ask("[sim:say rate=0] The sum \\(" + " + ".join(f"a_{n}" for n in range(1, 40)) + "\\) is even, \\(\\htmlClass{x}{y}\\) is not, and \\(b_1\\) is.")
+    place = chat.answer().locator(".math").first
+    expect(place.locator("math")).to_have_count(1)
+    inside = lambda: place.evaluate("(each) => [each.scrollWidth > each.clientWidth, each.getBoundingClientRect().right]")
+    chat.eventually(lambda: inside()[0])
+    assert inside()[1] <= 320
+    # One that fits stands on the line like a word.
+    low = chat.answer().locator(".math").last
+    assert low.evaluate("(each) => each.scrollWidth <= each.clientWidth && each.scrollHeight <= each.clientHeight + 1")
+    base = chat.answer().locator(".md p").evaluate("""(line) => {
+        const mark = document.createElement('span');
+        mark.style.cssText = 'display: inline-block; block-size: 0; inline-size: 1px';
+        line.append(mark);
+        const base = mark.getBoundingClientRect().bottom;
+        mark.remove();
+        const letter = line.querySelector('.math:last-of-type mi').getBoundingClientRect();
+        return [base, letter.top, letter.bottom];
+    }""")
+    assert base[1] < base[0] <= base[2] + 1, base
+
+
+def test_the_page_itself_never_scrolls_whatever_is_shown(chat):
+    page = chat.page
+    for n in range(3):
+        chat.ask(f"Alder {n} [sim:long deltas=300 rate=0]")
+    shifted = lambda: page.evaluate("[document.documentElement.scrollTop, document.documentElement.scrollHeight - innerHeight]")
+    assert shifted() == [0, 0]
+    chat.ask("Birch [sim:hello]")
+    page.get_by_role("searchbox").fill("Birch")
+    row = page.locator(".sidebar li .chat-link")
+    expect(row).to_contain_text("Birch")
+    row.click()
+    expect(page.locator(".bubble").last).to_be_in_viewport()
+    assert shifted() == [0, 0]
+
+
 def test_refusals_and_cut_answers_say_so(chat):
     chat.ask("[sim:refusal]")
     expect(chat.answer().locator(".refusal")).to_be_visible()
