@@ -458,6 +458,55 @@ def test_conversations_search_rename_delete(chat):
     chat.eventually(lambda: not any("Alder" in json.dumps(each) for each in chat.sessions()))
 
 
+def test_a_chat_that_is_deleted_in_one_tab_leaves_the_others_and_is_not_stored_again(chat, chat_of, server):
+    page = chat.page
+    chat.ask("Alder [sim:hello]")
+    chat.stored()
+    other = chat_of(server, context=page.context, path=re.sub(r"^[^#]*", "", page.url))
+    # It runs there and here, and it is written down from time to time.
+    other.ask("A story [sim:long deltas=9000 rate=100]", wait=False)
+    other.text_grows()
+    cancelled = server.cancelled()
+    page.locator(".sidebar .more").click()
+    page.get_by_role("button", name="Delete").click()
+    page.get_by_role("button", name="Really delete?").click()
+    for tab in (chat, other):
+        expect(tab.page.locator(".turn")).to_have_count(0)
+        expect(tab.page.locator(".sidebar li")).to_have_count(0)
+        expect(tab.field).to_be_focused()
+        assert "#" not in tab.page.url
+    expect(other.page.locator(".toast")).to_contain_text("deleted in another tab")
+    expect(page.locator(".toast")).to_have_count(0)
+    # Nobody reads on, so nobody pays.
+    chat.eventually(lambda: server.cancelled() > cancelled)
+    assert not any("Alder" in json.dumps(each) for each in [*chat.sessions(), *chat.conversations()])
+    # It goes on in a new one, and a page that comes back to the old one finds nothing of it.
+    other.ask("Birch [sim:hello]")
+    page.go_back()
+    expect(page.locator(".turn")).to_have_count(0)
+    expect(page.locator(".sidebar li")).to_have_count(1)
+
+
+def test_a_tab_that_slept_while_its_chat_was_deleted_does_not_bring_it_back(chat, chat_of, server):
+    chat.ask("Alder [sim:hello]")
+    chat.stored()
+    other = chat_of(server, context=chat.page.context, path=re.sub(r"^[^#]*", "", chat.page.url))
+    expect(other.page.locator(".turn[data-status=completed]")).to_have_count(1)
+    # It hears nothing of the others.
+    other.page.evaluate("BroadcastChannel.prototype.postMessage = () => {}")
+    chat.page.evaluate("BroadcastChannel.prototype.postMessage = () => {}")
+    chat.page.locator(".sidebar .more").click()
+    chat.page.get_by_role("button", name="Delete").click()
+    chat.page.get_by_role("button", name="Really delete?").click()
+    chat.eventually(lambda: not any("Alder" in json.dumps(each) for each in chat.sessions()))
+    other.field.fill("Birch [sim:hello]")
+    other.field.press("Enter")
+    expect(other.page.locator(".toast")).to_contain_text("deleted in another tab")
+    expect(other.page.locator(".turn")).to_have_count(0)
+    expect(other.page.locator(".sidebar li")).to_have_count(0)
+    assert not any("Alder" in json.dumps(each) for each in [*chat.sessions(), *chat.conversations()])
+
+
 def test_export_and_import(chat, tmp_path):
     page = chat.page
     chat.ask("Keep this [sim:markdown rate=0]")

@@ -2,7 +2,7 @@
 
 import { type TextPiece, textPieces } from "../core/text-pieces.ts";
 import { mergeSessions } from "../core/merge.ts";
-import type { SessionStore, StoredSession } from "../core/store.ts";
+import { removedSession, type SessionStore, type StoredSession } from "../core/store.ts";
 
 const DATABASE = "millrace";
 const VERSION = 3;
@@ -104,7 +104,8 @@ export class IndexedSessionStore implements SessionStore {
 
   async remove(key: string): Promise<void> {
     await transact<void>(SESSIONS, "readwrite", (objects, _, texts) => {
-      objects.delete(key);
+      const request = objects.get(key);
+      request.onsuccess = () => objects.put(removedSession(request.result), key);
       texts.delete(key);
     }, TEXTS);
   }

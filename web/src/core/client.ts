@@ -1,9 +1,9 @@
-import { branchFrom, switchBranch } from "./branches.ts";
+import { branchFrom, switchBranch, withoutTurn } from "./branches.ts";
 import { ChangeFeed } from "./change-feed.ts";
 import type { Change, ConnectionState } from "./connection-state.ts";
 import type { Environment, PageSignal } from "./environment.ts";
 import { Link, type LinkOptions, SEQUENCE_FAULT } from "./link.ts";
-import { isSameLife, mergeSessions } from "./merge.ts";
+import { isRemoved, isSameLife, mergeSessions } from "./merge.ts";
 import { newRandomId, nextRetryId } from "./message-id.ts";
 import { Outbox } from "./outbox.ts";
 import {
@@ -89,6 +89,7 @@ export class ChatStreamClient {
         this.#feed.turn(turn);
         this.#keeper.schedule();
       },
+      due: () => this.#flush(),
     });
     this.#keeper = new SessionKeeper({
       environment: this.#environment,
@@ -99,10 +100,7 @@ export class ChatStreamClient {
       stored: (session) => this.#feed.emit({ type: "stored", session }),
       differs: (stored) => this.#heed(stored),
       answered: () => this.#flush(),
-      failed: (error) => {
-        this.#feed.notice({ type: "not_saved", message: String(error) });
-        this.#flush();
-      },
+      failed: (error) => this.#feed.notice({ type: "not_saved", message: String(error) }),
     });
   }
 
@@ -150,13 +148,18 @@ export class ChatStreamClient {
   }
 
   #adopt(record: StoredSession | undefined): void {
+    this.#place.removals = record?.removals ?? 0;
     const own = this.#record(); // What the store has not heard of, or not yet.
     const merged = record && own ? mergeSessions(record, own) : record ?? own;
     this.#transcript.replace(merged?.turns ?? []);
     this.#transcript.discarded = merged?.discarded ?? [];
     this.#place.adopt(merged);
     this.#keeper.adopt(record);
-    for (const turn of this.#transcript.turns) {
+    this.#resumeCancels();
+  }
+
+  #resumeCancels(): void {
+    for (const turn of this.turns) {
       if (turn.stopping && !isSettled(turn)) this.#outbox.resumeCancel(turn);
     }
   }
@@ -192,8 +195,12 @@ export class ChatStreamClient {
 
   /** Goes on from where another page is. */
   #takeOver(record: StoredSession): void {
+    if (this.#disposed) return;
     const { generation, session } = this.#place;
-    if (this.#disposed || record.generation < generation) return;
+    if (this.#place.removals !== undefined && isRemoved(this.#place.stored(), record)) {
+      return this.#removed();
+    }
+    if (record.generation < generation) return;
     this.#link.drop();
     this.#adopt(record);
     this.#feed.turns();
@@ -201,6 +208,14 @@ export class ChatStreamClient {
       this.#feed.notice({ type: "superseded" });
     }
     this.#link.connect();
+  }
+
+  /** Another page has removed the conversation: nobody reads on, and nothing of it is to be kept. */
+  #removed(): void {
+    if (this.#link.isReady && this.turns.some(isRunning)) this.#link.write({ type: "cancel" });
+    this.#keeper.close();
+    this.#feed.emit({ type: "removed" });
+    this.dispose();
   }
 
   /**
@@ -214,14 +229,23 @@ export class ChatStreamClient {
     if (own === undefined || !isSameLife(stored, place) || !this.#keeper.has(place)) {
       return this.#takeOver(stored);
     }
+    // What another page wants stopped is stopped by whichever has a connection.
+    for (const { id, stopping } of stored.turns) {
+      const turn = this.#transcript.turn(id);
+      if (!stopping || turn === undefined || turn.stopping) continue;
+      if (turn.delivery !== "queued" && !isSettled(turn)) this.#outbox.stop(turn);
+    }
     const isAhead = stored.seq > place.seq; // Then an answer may be one that the log brings.
     const turns = stored.turns.filter((turn) =>
-      isSettled(turn) && !(isAhead && turn.answer) && this.#transcript.turn(turn.id) !== undefined
+      isSettled(turn)
+        ? !(isAhead && turn.answer) && this.#transcript.turn(turn.id) !== undefined
+        : turn.stopping
     );
     const merged = mergeSessions({ ...stored, ...place, turns }, own);
     if (merged === own) return;
     this.#transcript.replace(merged.turns);
     this.#transcript.discarded = merged.discarded ?? [];
+    this.#resumeCancels();
     this.#feed.turns();
   }
 
@@ -240,11 +264,20 @@ export class ChatStreamClient {
   send(input: MessageInput, options?: MessageOptions, id: string = this.newId()): Turn {
     const known = this.#transcript.turn(id);
     if (known !== undefined) return known;
+    this.#transcript.add(this.#message(id, input, options));
+    return this.#ask(id);
+  }
+
+  #message(id: string, input: MessageInput, options: MessageOptions | undefined): Turn {
     const turn: Turn = { id, input, delivery: "queued", created: this.#environment.date() };
     if (options !== undefined && Object.keys(options).length > 0) turn.options = options;
-    this.#transcript.add(turn);
+    return turn;
+  }
+
+  #ask(id: string): Turn {
+    const turn = this.#transcript.turn(id)!;
     this.#feed.turns();
-    this.#flush();
+    this.#flush(turn);
     // At once: what was written must not depend on what happens next.
     if (turn.delivery !== "sent") this.#keeper.save();
     return turn;
@@ -278,21 +311,25 @@ export class ChatStreamClient {
   retry(message: string, options?: MessageOptions): Turn | undefined {
     const turn = this.#transcript.turn(message);
     if (turn?.input === undefined || !isSettled(turn)) return undefined;
-    if (turn.answer === undefined) this.#remove(turn);
-    return this.send(turn.input, options ?? turn.options, nextRetryId(message));
+    const id = nextRetryId(message), known = this.#transcript.turn(id);
+    if (turn.answer !== undefined || known !== undefined) {
+      return this.send(turn.input, options ?? turn.options, id);
+    }
+    const again = this.#message(id, turn.input, options ?? turn.options);
+    this.#transcript.discard(turn, withoutTurn(this.turns, message, again));
+    return this.#ask(id);
   }
 
-  /** Forgets a message that never started a response. */
+  /** Forgets a message that never started a response; of one that says otherwise what was said before, only that. */
   discard(message: string): void {
     const turn = this.#transcript.turn(message);
     if (turn === undefined || turn.answer !== undefined || turn.delivery === "sent") return;
-    this.#remove(turn);
-    this.#keeper.save();
-  }
-
-  #remove(turn: Turn): void {
-    this.#transcript.discard(turn);
+    const turns = withoutTurn(this.turns, message);
+    const isOtherWay = turns.length >= this.turns.length;
+    this.#transcript.discard(turn, turns);
+    if (isOtherWay) return this.#startFresh(turns, turns.filter(isSettled).length);
     this.#feed.turns();
+    this.#keeper.save();
   }
 
   /**
@@ -304,11 +341,12 @@ export class ChatStreamClient {
       this.#keeper.isAgreed(this.#place.stored());
   }
 
-  #flush(): void {
+  #flush(fresh?: Turn): void {
     if (!this.#maySend) return;
-    const hasSent = this.#outbox.flush();
+    const { hasSent, hasClaimed } = this.#outbox.flush(fresh);
     this.#link.arm();
-    if (hasSent) this.#keeper.save(); // At once: another page that opens now must find that it was sent.
+    if (hasClaimed) this.#keeper.agree();
+    else if (hasSent) this.#keeper.save(); // At once: another page that opens now must find that it was sent.
   }
 
   // MARK: branches

@@ -21,6 +21,14 @@ export interface OutboxHost {
   unknownTurns(): number;
   write(frame: ClientFrame | string): void;
   changed(turn: Turn): void;
+  /** There may be something to say: `flush`. */
+  due(): void;
+}
+
+/** What is to be stored after a flush: that messages were sent, or that others are sent once that is stored. */
+export interface Flushed {
+  readonly hasSent: boolean;
+  readonly hasClaimed: boolean;
 }
 
 const MAXIMUM_REQUEUES = 6;
@@ -69,21 +77,33 @@ export class Outbox {
 
   // MARK: sending
 
-  /** Says everything that may be said now: cancels first, then messages in order. Answers whether a message was sent. */
-  flush(): boolean {
-    if (!this.#host.maySend()) return false;
-    let hasSent = false;
+  /**
+   * Says everything that may be said now: cancels first, then messages in order.
+   *
+   * What has waited may be taken back by another page. So it is claimed: it counts as sent, and is written once the
+   * store has that. Nobody but this page has `fresh` yet, so that it goes at once.
+   */
+  flush(fresh?: Turn): Flushed {
+    let hasSent = false, hasClaimed = false;
+    if (!this.#host.maySend()) return { hasSent, hasClaimed };
     this.#writeCancels();
     for (const turn of [...this.#host.transcript.turns]) {
       if (turn.delivery !== "queued" && turn.delivery !== "sent") continue;
       if (this.#requeueAlarm.isSet) break;
       if (this.#host.sequential && this.#someoneElseIsBusy(turn)) break;
       if (turn.delivery === "sent" && this.#sentOn.get(turn.id) === this.#host.life()) continue;
+      if (turn.delivery === "queued" && turn !== fresh) {
+        turn.delivery = "sent";
+        this.#sentOn.delete(turn.id);
+        hasClaimed = true;
+        this.#host.changed(turn);
+        continue;
+      }
       this.#send(turn);
       hasSent ||= turn.delivery === "sent";
       if (!this.#host.maySend()) break;
     }
-    return hasSent;
+    return { hasSent, hasClaimed };
   }
 
   #writeCancels(): void {
@@ -156,7 +176,7 @@ export class Outbox {
     turn.problem = { code: frame.code, message: frame.message, retryable: true };
     this.#host.changed(turn);
     if (this.#requeueAlarm.isSet) return;
-    this.#requeueAlarm.set(frame.retry_after_ms ?? 500 * 2 ** tries, () => this.flush());
+    this.#requeueAlarm.set(frame.retry_after_ms ?? 500 * 2 ** tries, () => this.#host.due());
   }
 
   /** The connection was closed for a message's size: the next one must not send it again. */

@@ -45,6 +45,8 @@ interface ChatPaneProps {
   /** The list of conversations lies over it. */
   covered: boolean;
   onChange: (change: Partial<Omit<Conversation, "id">>) => void;
+  /** It was removed, here or by another tab. */
+  onRemoved: (id: string) => void;
   onMenu: () => void;
 }
 
@@ -94,8 +96,14 @@ export const ChatPane = defineComponent<ChatPaneProps>((props) => {
   });
   tell.onmessage = () => void chat.client.reload();
   // A fresh session (an edit, another answer, a lost one) is news for the other tabs once the store has it.
-  chat.client.subscribe((change) => {
-    if (change.type === "stored") tell.postMessage("fresh");
+  chat.client.subscribe(({ type }) => {
+    if (type === "stored") tell.postMessage("fresh");
+    if (type === "removed") props.onRemoved(props.id);
+  });
+  watch(() => props.conversation === undefined, (isRemoved) => {
+    if (!isRemoved) return;
+    chat.stop(); // Nobody reads on.
+    props.onRemoved(props.id);
   });
   onBeforeUnmount(() => tell.close());
   watch(() => props.conversation?.title, (title) => {
@@ -314,5 +322,15 @@ export const ChatPane = defineComponent<ChatPaneProps>((props) => {
   };
 }, {
   name: "ChatPane",
-  props: ["id", "conversation", "isNew", "usedModels", "sought", "covered", "onChange", "onMenu"],
+  props: [
+    "id",
+    "conversation",
+    "isNew",
+    "usedModels",
+    "sought",
+    "covered",
+    "onChange",
+    "onRemoved",
+    "onMenu",
+  ],
 });

@@ -26,6 +26,7 @@ interface SidebarProps {
   /** `turn`: the one to show, where a search found it. */
   onChoose: (id: string, turn?: string) => void;
   onNew: () => void;
+  onRemove: (id: string) => void;
   onClose: () => void;
   onExport: (conversation: Conversation, format: "markdown" | "json") => void;
 }
@@ -92,12 +93,10 @@ export const Sidebar = defineComponent<SidebarProps>((props) => {
       return;
     }
     menu.value = "";
-    // It is off the list; where the browser keeps nothing there is nothing to delete.
-    void conversations.remove(id).catch(() => {});
     drafts.write(id, "");
     void attachmentDrafts.remove(id);
-    if (id === props.current) props.onNew();
-    else void focusOn(id);
+    props.onRemove(id);
+    if (id !== props.current) void focusOn(id);
   };
   const importFiles = async (event: Event) => {
     const input = event.target as HTMLInputElement;
@@ -309,5 +308,14 @@ export const Sidebar = defineComponent<SidebarProps>((props) => {
   );
 }, {
   name: "Sidebar",
-  props: ["conversations", "current", "open", "onChoose", "onNew", "onClose", "onExport"],
+  props: [
+    "conversations",
+    "current",
+    "open",
+    "onChoose",
+    "onNew",
+    "onRemove",
+    "onClose",
+    "onExport",
+  ],
 });
