@@ -6,6 +6,7 @@ import re
 import pytest
 from conftest import BAR_STAYS, PNG, REAL, Server
 from playwright.sync_api import expect
+from states import OCCUPY
 
 
 def test_reasoning_folds_away_when_the_answer_comes(chat):
@@ -777,6 +778,48 @@ def test_what_is_not_sent_yet_is_kept(chat):
     page.reload()
     expect(page.locator(".turn")).to_have_count(2)
     expect(chat.field).to_have_value("")
+
+
+def test_what_a_page_has_not_stored_when_it_ends_is_there_again(chat, server):
+    """A page that ends takes its transactions with it: here none is finished from the last message on."""
+    page = chat.page
+    chat.ask("Alder [sim:hello]")
+    chat.stored()
+    server.proxy.refusing = True
+    server.proxy.cut()
+    expect(page.locator("[data-testid=connection]")).not_to_have_attribute("data-phase", "ready")
+    page.evaluate(OCCUPY, "sessions")
+    chat.ask("Birch [sim:hello]", wait=False)
+    chat.ask("Cedar [sim:hello]", wait=False)
+    page.locator(".delivery").last.get_by_role("button", name="Cancel").click()
+    page.reload()
+    expect(page.locator(".bubble")).to_have_text([re.compile("Alder"), re.compile("Birch"), re.compile("Cedar")])
+    server.proxy.refusing = False
+    chat.ready()
+    expect(page.locator(".turn[data-status=completed]")).to_have_count(2)
+    expect(page.locator(".turn").last).to_have_attribute("data-status", "withdrawn")
+    # What is stored is not kept twice.
+    chat.eventually(lambda: page.evaluate("Object.keys(sessionStorage).filter((name) => name.includes('unsaved'))") == [])
+    page.locator(".delivery").get_by_role("button", name="Discard").click()
+    chat.eventually(lambda: len(chat.stored()["turns"]) == 2)
+    page.reload()
+    expect(page.locator(".turn[data-status=completed]")).to_have_count(2)
+
+
+def test_a_new_chat_that_was_not_stored_when_its_page_ended_is_there_again(chat, server):
+    page = chat.page
+    chat.ready()
+    server.proxy.refusing = True
+    server.proxy.cut()
+    expect(page.locator("[data-testid=connection]")).not_to_have_attribute("data-phase", "ready")
+    for name in ("sessions", "conversations"):
+        page.evaluate(OCCUPY, name)
+    chat.ask("Alder [sim:hello]", wait=False)
+    page.reload()
+    expect(page.locator(".turn")).to_have_count(1)
+    server.proxy.refusing = False
+    chat.settled()
+    expect(page.locator(".sidebar .chat-link")).to_contain_text("Alder")
 
 
 def test_enter_belongs_to_the_input_method_while_it_composes(chat):

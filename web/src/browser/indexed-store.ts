@@ -3,6 +3,7 @@
 import { type TextPiece, textPieces } from "../core/text-pieces.ts";
 import { mergeSessions } from "../core/merge.ts";
 import { removedSession, type SessionStore, type StoredSession } from "../core/store.ts";
+import { unsaved } from "./unsaved.ts";
 
 const DATABASE = "millrace";
 const VERSION = 3;
@@ -79,27 +80,37 @@ export async function transact<T>(
 }
 
 export class IndexedSessionStore implements SessionStore {
-  load(key: string): Promise<StoredSession | undefined> {
-    return transact<StoredSession>(SESSIONS, "readonly", (objects, answer) => {
+  async load(key: string): Promise<StoredSession | undefined> {
+    const left = unsaved.read(key);
+    const kept = await transact<StoredSession>(SESSIONS, "readonly", (objects, answer) => {
       const request = objects.get(key);
       request.onsuccess = () => answer(request.result);
     });
+    return left === undefined ? kept : mergeSessions(kept, left);
   }
 
-  save(key: string, record: StoredSession): Promise<StoredSession | undefined> {
+  async save(key: string, record: StoredSession): Promise<StoredSession | undefined> {
     // The turns go on changing while the transaction waits: what is stored must stand at one position.
     const copy = structuredClone(record);
-    return transact<StoredSession>(SESSIONS, "readwrite", (objects, answer, texts) => {
-      const request = objects.get(key);
-      request.onsuccess = () => {
-        const merged = mergeSessions(request.result, copy);
-        if (merged !== request.result) {
-          objects.put(merged, key);
-          texts.put(textPieces(merged.turns), key);
-        }
-        if (merged !== copy) answer(merged);
-      };
-    }, TEXTS);
+    const saved = unsaved.write(key, copy);
+    const answer = await transact<StoredSession>(
+      SESSIONS,
+      "readwrite",
+      (objects, answer, texts) => {
+        const request = objects.get(key);
+        request.onsuccess = () => {
+          const merged = mergeSessions(request.result, copy);
+          if (merged !== request.result) {
+            objects.put(merged, key);
+            texts.put(textPieces(merged.turns), key);
+          }
+          if (merged !== copy) answer(merged);
+        };
+      },
+      TEXTS,
+    );
+    saved();
+    return answer;
   }
 
   async remove(key: string): Promise<void> {
