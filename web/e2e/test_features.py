@@ -302,6 +302,22 @@ def test_edit_regenerate_and_versions(chat):
     expect(chat.page.locator(".turn").last).to_have_attribute("data-status", "completed")
 
 
+def test_another_way_is_not_taken_while_an_answer_runs_or_waits(fake, chat_of):
+    chat = chat_of(fake)
+    chat.ask("first [sim:hello]")
+    chat.page.get_by_role("button", name="Another answer").click()
+    expect(chat.page.locator(".versions")).to_contain_text("2 of 2")
+    chat.settled()
+    back = chat.page.get_by_role("button", name="Previous version")
+    expect(back).to_be_enabled()
+    chat.ask("second [sim:hello hold=1]", wait=False)
+    expect(chat.page.locator(".turn").last).to_have_attribute("data-status", "in_progress")
+    expect(back).to_be_disabled()  # It would cancel the answer, and take what waits out of sight.
+    fake.control(do="release")
+    chat.settled()
+    expect(back).to_be_enabled()
+
+
 def test_copy_message_and_code(chat):
     chat.ask("[sim:markdown rate=0]")
     clipboard = lambda: chat.page.evaluate("navigator.clipboard.readText()")

@@ -3,6 +3,7 @@
 
 import type { ChatStreamClient } from "../src/core/client.ts";
 import { everyTurn } from "../src/core/branches.ts";
+import { lastAttempts } from "../src/core/message-id.ts";
 import type { StoredSession } from "../src/core/store.ts";
 import { isSettled, type Turn } from "../src/core/turn.ts";
 import { equal, ok } from "./assert.ts";
@@ -336,6 +337,29 @@ Deno.test("where the conversation has gone on behind an edit that is discarded, 
   client.switchTo(next.id, 0);
   equal(ids(client), [one.id]);
   equal(client.turns[0]!.alternatives?.map(([head]) => head!.id), [next.id]);
+});
+
+Deno.test("an edit that was tried again still leads to the earlier wordings, and none is shown twice", async () => {
+  const { browser, first, one } = await twoPages();
+  const { client } = first;
+  const shown = () => lastAttempts(client.turns).map(({ id }) => id);
+  const edit = client.branch(one.id, "one, differently")!;
+  await browser.run(4_000);
+  const again = client.retry(edit.id)!;
+  await browser.run(4_000);
+  equal(shown(), [again.id]);
+  equal([again.version, again.alternatives?.map(([head]) => head!.id)], [1, [one.id]]);
+  const other = client.branch(again.id, "one, in a third way")!;
+  await browser.run(4_000);
+  equal(shown(), [other.id]);
+  equal(other.alternatives?.map(([head]) => head!.id), [one.id, again.id]);
+  const told = browser.world.sockets.flatMap(({ sent }) => sent)
+    .find((frame) => frame.type === "message" && frame.id === other.id);
+  equal(told?.type === "message" && told.input, "one, in a third way");
+  client.switchTo(other.id, 0);
+  equal(shown(), [one.id]);
+  client.switchTo(one.id, 1);
+  equal(shown(), [again.id]);
 });
 
 /** Two pages, and everything that can happen to them; each message that is written must be told of in the end. */

@@ -312,11 +312,16 @@ export class ChatStreamClient {
     const turn = this.#transcript.turn(message);
     if (turn?.input === undefined || !isSettled(turn)) return undefined;
     const id = nextRetryId(message), known = this.#transcript.turn(id);
-    if (turn.answer !== undefined || known !== undefined) {
-      return this.send(turn.input, options ?? turn.options, id);
-    }
+    if (known !== undefined) return known;
     const again = this.#message(id, turn.input, options ?? turn.options);
-    this.#transcript.discard(turn, withoutTurn(this.turns, message, again));
+    const turns = withoutTurn(this.turns, message, again);
+    if (turn.answer === undefined) {
+      this.#transcript.discard(turn, turns);
+    } else { // It stays in the log, and gives the ways that part at it to what takes its place.
+      const { alternatives: _, version: __, ...rest } = turn;
+      turns.splice(this.turns.indexOf(turn), 0, rest);
+      this.#transcript.replace(turns);
+    }
     return this.#ask(id);
   }
 

@@ -1,6 +1,7 @@
 import { Alarm } from "./alarm.ts";
 import type { Environment } from "./environment.ts";
 import { historyItems } from "./history.ts";
+import { lastAttempts } from "./message-id.ts";
 import type { ClientFrame, ErrorFrame, MessageInput } from "./protocol.ts";
 import { utf8 } from "./sha256.ts";
 import type { Transcript } from "./transcript.ts";
@@ -155,7 +156,8 @@ export class Outbox {
     const unknown = this.#host.unknownTurns();
     if (turn.input === undefined || unknown === 0) return turn.input;
     const { turns } = this.#host.transcript;
-    const history = historyItems(turns.slice(0, Math.min(turns.indexOf(turn), unknown)));
+    const before = turns.slice(0, Math.min(turns.indexOf(turn), unknown));
+    const history = historyItems(lastAttempts(turns).filter((each) => before.includes(each)));
     if (history.length === 0) return turn.input;
     return [
       ...history,

@@ -117,7 +117,10 @@ export const ChatPane = defineComponent<ChatPaneProps>((props) => {
   });
 
   /** A message that was tried again is shown in its last attempt only. */
-  const shown = computed(() => lastAttempts(chat.turns.value));
+  const shown = computed(() => {
+    const last = new Set(lastAttempts(chat.turns.value.map(({ current }) => current)));
+    return chat.turns.value.filter(({ current }) => last.has(current));
+  });
 
   // Once for each choice, as soon as the turn is there.
   let shownSought: Sought | undefined;

@@ -128,7 +128,7 @@ export const TurnItem = defineComponent<
       </form>
     );
 
-    const versions = (): VNodeChild => {
+    const versions = (idle: boolean): VNodeChild => {
       const { alternatives, version } = view.turn;
       if (alternatives === undefined || alternatives.length === 0) return null;
       const count = alternatives.length + 1;
@@ -138,7 +138,7 @@ export const TurnItem = defineComponent<
           type="button"
           class={`quiet icon-only ${name}`}
           aria-label={label}
-          disabled={at + by < 0 || at + by >= count}
+          disabled={!idle || at + by < 0 || at + by >= count}
           onClick={() => {
             stepped.value = name;
             chat.switchTo(view.id, at + by);
@@ -267,7 +267,7 @@ export const TurnItem = defineComponent<
                     )
                     : null}
                   {deliveryView()}
-                  {versions()}
+                  {versions(idle)}
                 </div>
               </div>
             )
