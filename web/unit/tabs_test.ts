@@ -266,12 +266,12 @@ Deno.test("what is removed in one page stays away, whatever others do that have 
 Deno.test("an answer that runs is cancelled where its conversation is removed", async () => {
   const browser = new FakeBrowser(), first = browser.open();
   await browser.run(100);
-  first.client.send("one");
-  await browser.run(100);
+  const turn = first.client.send("one");
+  await browser.run(50);
   const { sent } = browser.world.sockets[0]!;
   await browser.store.remove("default");
   void first.client.reload();
-  equal(sent.at(-1), { type: "cancel" });
+  equal(sent.at(-1), { type: "cancel", message: turn.id });
 });
 
 Deno.test("what waits stays behind an edit of what was said before", async () => {

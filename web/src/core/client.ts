@@ -2,21 +2,12 @@ import { branchFrom, switchBranch, withoutTurn } from "./branches.ts";
 import { ChangeFeed } from "./change-feed.ts";
 import type { Change, ConnectionState } from "./connection-state.ts";
 import type { Environment, PageSignal } from "./environment.ts";
-import { Link, type LinkOptions, SEQUENCE_FAULT } from "./link.ts";
+import { Inbox } from "./inbox.ts";
+import { Link, type LinkOptions } from "./link.ts";
 import { isRemoved, isSameLife, mergeSessions } from "./merge.ts";
 import { newRandomId, nextRetryId } from "./message-id.ts";
 import { Outbox } from "./outbox.ts";
-import {
-  decodeFrames,
-  type ErrorFrame,
-  isLogEvent,
-  type MessageInput,
-  type MessageOptions,
-  type ReadyFrame,
-  type ServerFrame,
-  type SnapshotFrame,
-  type UnknownFrame,
-} from "./protocol.ts";
+import type { MessageInput, MessageOptions } from "./protocol.ts";
 import { SessionKeeper } from "./session-keeper.ts";
 import { SessionPlace } from "./session-place.ts";
 import { type Awaitable, MemoryStore, type SessionStore, type StoredSession } from "./store.ts";
@@ -31,17 +22,13 @@ export interface ChatStreamOptions extends LinkOptions {
   readonly sequential?: boolean;
 }
 
-/** After this many faults at one position the log is read again from its beginning. */
-const FAULTS_BEFORE_RESYNC = 3;
-
 /**
  * One conversation with the gateway: it survives lost connections, reloads and sleeping machines.
  *
- * Every event of the session's log is applied exactly once and in order; an event that is not the next one is taken as
- * a fault, never as a gap. The client has no clock, timer, socket or random source of its own: see `Environment`.
- *
- * It routes what arrives. The connection is the `Link`'s, the session and the position in its log the `SessionPlace`'s,
- * what is to be said the `Outbox`'s, what it all amounts to the `Transcript`'s, and what is stored the `SessionKeeper`'s.
+ * It has no clock, timer, socket or random source of its own: see `Environment`. The connection is the `Link`'s, the
+ * session and the position in its log the `SessionPlace`'s, what the gateway says the `Inbox`'s and what is to be said
+ * the `Outbox`'s, what it all amounts to the `Transcript`'s, and what is stored the `SessionKeeper`'s. What is left to
+ * the client is what its user does, and what other pages have done.
  */
 export class ChatStreamClient {
   readonly key: string;
@@ -49,17 +36,13 @@ export class ChatStreamClient {
   readonly #feed = new ChangeFeed();
   readonly #transcript: Transcript;
   readonly #link: Link;
+  readonly #inbox: Inbox;
   readonly #outbox: Outbox;
   readonly #keeper: SessionKeeper;
   #stopObserving: (() => void) | undefined;
   #disposed = false;
 
   readonly #place = new SessionPlace();
-
-  // The replay: from where, and to which event, it goes. 0: there is none.
-  #replayStart = 0;
-  #replayEnd = 0;
-  #faults = 0;
 
   constructor(options: ChatStreamOptions) {
     this.key = options.key ?? "default";
@@ -71,7 +54,7 @@ export class ChatStreamClient {
       resume: () => this.#place.resume,
       isBusy: () => this.turns.some((turn) => !isSettled(turn) && turn.delivery !== "queued"),
       isRunning: isRunningAny,
-      received: (text) => this.#received(text),
+      received: (text) => this.#inbox.received(text),
       dropped: () => this.#feed.release(),
       lost: (code, refused) => this.#lost(code, refused),
       changed: () => this.#feed.emit({ type: "connection" }),
@@ -101,6 +84,15 @@ export class ChatStreamClient {
       differs: (stored) => this.#heed(stored),
       answered: () => this.#flush(),
       failed: (error) => this.#feed.notice({ type: "not_saved", message: String(error) }),
+    });
+    this.#inbox = new Inbox({
+      feed: this.#feed,
+      transcript: this.#transcript,
+      place: this.#place,
+      link: this.#link,
+      outbox: this.#outbox,
+      keeper: this.#keeper,
+      flush: () => this.#flush(),
     });
   }
 
@@ -212,7 +204,9 @@ export class ChatStreamClient {
 
   /** Another page has removed the conversation: nobody reads on, and nothing of it is to be kept. */
   #removed(): void {
-    if (this.#link.isReady && this.turns.some(isRunning)) this.#link.write({ type: "cancel" });
+    for (const { id } of this.#transcript.running()) {
+      if (this.#link.isReady) this.#link.write({ type: "cancel", message: id });
+    }
     this.#keeper.close();
     this.#feed.emit({ type: "removed" });
     this.dispose();
@@ -342,7 +336,7 @@ export class ChatStreamClient {
    * own, and one of the two is left.
    */
   get #maySend(): boolean {
-    return !this.#disposed && this.#link.isReady && !this.#isReplaying &&
+    return !this.#disposed && this.#link.isReady && !this.#inbox.isReplaying &&
       this.#keeper.isAgreed(this.#place.stored());
   }
 
@@ -406,163 +400,6 @@ export class ChatStreamClient {
     }
     if (refused && code === 1009) this.#outbox.tooBig();
     this.#keeper.schedule();
-  }
-
-  /** Leaves this connection and resumes: the only answer to an event that is not the next one. */
-  #fault(reason: string): void {
-    this.#faults += 1;
-    if (this.#faults >= FAULTS_BEFORE_RESYNC) {
-      this.#faults = 0;
-      this.#place.rewind();
-      this.turns.forEach((turn, place) => {
-        if (place >= this.#place.unknownTurns && turn.delivery === "accepted") delete turn.answer;
-      });
-      this.#transcript.replace([...this.#transcript.turns]);
-    }
-    this.#link.fail(SEQUENCE_FAULT, reason);
-  }
-
-  // MARK: receiving
-
-  get #isReplaying(): boolean {
-    return this.#place.seq < this.#replayEnd;
-  }
-
-  #received(text: string): void {
-    const life = this.#link.life;
-    let frames: ServerFrame[];
-    try {
-      frames = decodeFrames(text);
-    } catch (error) {
-      return this.#fault(String(error));
-    }
-    for (const frame of frames) {
-      this.#onFrame(frame);
-      if (life !== this.#link.life) return;
-    }
-  }
-
-  #onFrame(frame: ServerFrame): void {
-    if (frame.type === "ready") return this.#onReady(frame);
-    if (frame.type === "error") return this.#onError(frame);
-    if (!this.#link.isReady) return this.#fault(`${frame.type} before ready`);
-    switch (frame.type) {
-      case "snapshot":
-        return this.#onSnapshot(frame);
-      case "state": {
-        const turn = this.#transcript.state(frame);
-        if (turn === undefined) return;
-        if (frame.state === "attached" && turn.delivery === "sent") turn.delivery = "accepted";
-        return this.#feed.turn(turn);
-      }
-      case "token":
-        this.#place.renew(frame.resume_token);
-        return this.#keeper.schedule();
-      case "going_away":
-        return this.#link.drains(frame.reconnect_after_ms ?? 1_000);
-      case "pong":
-        return;
-      case "unknown":
-        return this.#onUnknown(frame);
-      default:
-        return this.#onEvent(frame);
-    }
-  }
-
-  #onReady(frame: ReadyFrame): void {
-    if (this.#link.isReady) return this.#fault("a second ready");
-    const asked = this.#link.resumedWith;
-    if (asked !== undefined && !this.#place.isContinued(frame, asked)) {
-      this.#loseSession(frame.recovered ? "position_unknown" : frame.reason ?? "unknown");
-      if (frame.recovered) return this.#link.fail(SEQUENCE_FAULT, "the position is unknown");
-    }
-    this.#place.enter(frame);
-    this.#replayStart = this.#place.seq;
-    this.#replayEnd = frame.recovered ? frame.seq : 0;
-    this.#link.ready(frame);
-    if (asked !== undefined && this.#isReplaying) this.#feed.hold();
-    // What waits is sent once the store has this session and no other page's, and as far as none has taken it back.
-    this.#keeper.agree();
-    this.#caughtUp();
-    this.#link.arm();
-  }
-
-  #loseSession(reason: string): void {
-    const changed = this.#transcript.interrupt();
-    const settled = this.turns.filter(isSettled).length;
-    this.#place.leave(settled);
-    this.#outbox.forgetCancels();
-    for (const turn of changed) this.#feed.turn(turn);
-    if (settled > 0) this.#feed.notice({ type: "session_lost", reason });
-  }
-
-  /** Once the replay has reached the end of the log, what waits may be sent. */
-  #caughtUp(): void {
-    if (!this.#link.isReady || this.#isReplaying) return;
-    if (this.#feed.isHeld) {
-      this.#feed.release();
-      this.#feed.notice({ type: "resumed", events: this.#place.seq - this.#replayStart });
-    } else if (this.#link.resumedWith !== undefined && this.#replayEnd > 0) {
-      this.#feed.notice({ type: "resumed", events: 0 });
-    }
-    this.#replayEnd = 0;
-    this.#link.caughtUp();
-    this.#flush();
-  }
-
-  /** Moves the position over one event, or says that it is not the next one. */
-  #advance(frame: { readonly seq: number; readonly from?: number }): boolean {
-    if (!this.#place.advance(frame)) {
-      this.#fault(`event ${frame.from ?? frame.seq} came after ${this.#place.seq}`);
-      return false;
-    }
-    this.#faults = 0;
-    return true;
-  }
-
-  #onEvent(frame: ServerFrame): void {
-    if (!isLogEvent(frame) || !this.#advance(frame)) return;
-    const { turn, listChanged } = this.#transcript.apply(frame);
-    if (listChanged) this.#feed.turns();
-    if (turn !== undefined) this.#feed.turn(turn);
-    if (frame.type === "message") this.#place.unknownTurns = 0;
-    if (frame.type === "complete") {
-      if (turn !== undefined) this.#outbox.ended(turn);
-      this.#link.worked();
-    }
-    if (this.#replayEnd > 0) this.#caughtUp();
-    else if (frame.type === "message") this.#flush();
-    if (frame.type !== "complete") return this.#keeper.schedule();
-    this.#keeper.agree(); // Then follows what waited for the answer.
-    this.#link.leaveDraining();
-  }
-
-  #onUnknown(frame: UnknownFrame): void {
-    if (frame.seq === undefined) return;
-    const { seq, from } = frame;
-    if (this.#advance(from === undefined ? { seq } : { seq, from })) this.#caughtUp();
-  }
-
-  #onSnapshot(frame: SnapshotFrame): void {
-    if (!this.#place.jump(frame.through)) return this.#fault("a snapshot of the past");
-    this.#faults = 0;
-    this.#transcript.snapshot(frame);
-    this.#place.unknownTurns = 0;
-    this.#feed.turns();
-    for (const turn of this.turns) this.#feed.turn(turn);
-    this.#caughtUp();
-    this.#keeper.schedule();
-  }
-
-  #onError(frame: ErrorFrame): void {
-    const turn = frame.message_id === undefined
-      ? undefined
-      : this.#transcript.turn(frame.message_id);
-    if (turn !== undefined && turn.answer === undefined && turn.delivery !== "accepted") {
-      return this.#outbox.onError(turn, frame);
-    }
-    this.#link.told(frame);
-    this.#feed.notice({ type: "error", error: frame });
   }
 
   // MARK: keeping
