@@ -33,8 +33,8 @@ export function openDatabase(): Promise<IDBDatabase> {
       if (oldVersion < 3) database.createObjectStore(DRAFTS);
     };
     request.onsuccess = () => {
-      // A page of a later version waits until this one lets go.
-      request.result.onversionchange = () => {
+      // A page of a later version waits until this one lets go; and a browser may close it, with what it keeps.
+      request.result.onversionchange = request.result.onclose = () => {
         request.result.close();
         opened = undefined;
       };
