@@ -238,9 +238,8 @@ class Gateway:
                 await socket.send(json.dumps({"type": "pong", "id": frame.get("id")}))
         elif kind == "cancel":
             self.cancels += 1
-            for message, task in list(session.messages.items()):
-                if frame.get("message") in (None, message):
-                    session.cancelled.add(message)
+            # One that names a message which has not come yet ends that as soon as it does.
+            session.cancelled.update([frame["message"]] if "message" in frame else session.messages)
         elif kind == "message":
             if frame["id"] in session.messages:
                 return await socket.send(json.dumps({"type": "state", "state": "attached", "message": frame["id"]}))
