@@ -56,6 +56,20 @@ def test_every_state_is_accessible(chat_of, context_of, scheme, size):
         whole.close()
 
 
+def test_the_language_goes_with_the_browser_until_one_is_chosen(fake, chat_of, context_of):
+    first = context_of(locale="en")
+    page = chat_of(fake, first).page
+    expect(page.locator("html")).to_have_attribute("lang", "en")
+    later = context_of(locale="de", storage_state=first.storage_state())
+    page = chat_of(fake, later).page
+    expect(page.locator("html")).to_have_attribute("lang", "de")
+    page.get_by_role("button", name="Einstellungen").click()
+    page.get_by_label("Sprache").select_option("ar")
+    expect(page.locator("html")).to_have_attribute("lang", "ar")
+    again = context_of(locale="en", storage_state=later.storage_state())
+    expect(chat_of(fake, again).page.locator("html")).to_have_attribute("lang", "ar")
+
+
 @pytest.mark.parametrize("locale,direction,word", [("ar", "rtl", "اسأل"), ("de", "ltr", "Fragen")])
 def test_other_languages(fake, chat_of, locale, direction, word):
     chat = chat_of(fake, locale=locale)

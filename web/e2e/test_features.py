@@ -848,6 +848,41 @@ def test_enter_belongs_to_the_input_method_while_it_composes(chat):
     assert "\n" in chat.field.input_value()
 
 
+def test_enter_belongs_to_the_input_method_in_every_field(fake, chat_of):
+    chat = chat_of(fake)
+    page = chat.page
+    chat.ask("Alder [sim:hello]")
+    compose = lambda field: [field.evaluate("""(field, how) => field.dispatchEvent(
+        new KeyboardEvent('keydown', { key: 'Enter', bubbles: true, cancelable: true, ...how }))""", how)
+        for how in ({"isComposing": True}, {"keyCode": 229})]
+    page.locator(".sidebar .more").click()
+    page.get_by_role("button", name="Rename").click()
+    field = page.get_by_role("textbox", name="Rename")
+    compose(field)
+    expect(field).to_be_focused()
+    field.press("Escape")
+    page.locator(".turn").hover()
+    page.locator(".turn").get_by_role("button", name="Edit").click()
+    editor = page.locator(".turn").get_by_role("textbox", name="Edit")
+    compose(editor)
+    expect(editor).to_be_focused()
+
+
+def test_a_browser_that_throws_away_what_it_keeps_stores_what_comes_then(fake, chat_of):
+    chat = chat_of(fake)
+    page = chat.page
+    chat.ask("Alder [sim:hello]")
+    chat.stored()
+    page.context.new_cdp_session(page).send(
+        "Storage.clearDataForOrigin", {"origin": fake.base.rstrip("/"), "storageTypes": "indexeddb"})
+    kept = lambda: [each["version"] for each in page.evaluate("indexedDB.databases()")]
+    assert kept() == []
+    chat.ask("Birch [sim:hello]")
+    chat.eventually(lambda: kept() != [])  # It is made anew, by the page: who else opens it makes an empty one.
+    assert len(chat.stored()["turns"]) == 2
+    expect(page.locator(".toast")).to_have_count(0)
+
+
 def test_why_nothing_comes_is_said(chat):
     chat.ask("[sim:hello ttft=60000]", wait=False)
     expect(chat.answer().locator(".activity")).to_have_text(

@@ -16,6 +16,7 @@ import type { Conversations } from "../vue/useConversations.ts";
 import { attachmentDrafts } from "./attachment-drafts.ts";
 import { useUi } from "./context.ts";
 import { drafts } from "./drafts.ts";
+import { isEnter } from "./enter.ts";
 import { icon } from "./Icon.tsx";
 import { Toasts } from "./Toasts.tsx";
 
@@ -150,7 +151,7 @@ export const Sidebar = defineComponent<SidebarProps>((props) => {
             onBlur={(event: Event) =>
               finishRename(each.id, (event.target as HTMLInputElement).value)}
             onKeydown={(event: KeyboardEvent) => {
-              if (event.key === "Enter") {
+              if (isEnter(event)) {
                 event.preventDefault(); // Else the key goes on to press what gets the focus.
                 finishRename(each.id, (event.target as HTMLInputElement).value);
               } else if (event.key === "Escape") {

@@ -15,6 +15,7 @@ import type { ChatStream, TurnView } from "../vue/useChatStream.ts";
 import { AnswerView } from "./AnswerView.tsx";
 import { messageInput } from "./attachments.ts";
 import { useUi } from "./context.ts";
+import { isEnter } from "./enter.ts";
 import { icon } from "./Icon.tsx";
 import { textDirection } from "./text-direction.ts";
 import { useCopy } from "./useCopy.ts";
@@ -113,7 +114,7 @@ export const TurnItem = defineComponent<
             if (event.key === "Escape") {
               event.stopPropagation();
               cancelEdit();
-            } else if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
+            } else if (isEnter(event)) {
               event.preventDefault();
               saveEdit();
             }
