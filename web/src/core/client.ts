@@ -204,8 +204,9 @@ export class ChatStreamClient {
 
   /** Another page has removed the conversation: nobody reads on, and nothing of it is to be kept. */
   #removed(): void {
-    for (const { id } of this.#transcript.running()) {
-      if (this.#link.isReady) this.#link.write({ type: "cancel", message: id });
+    for (const turn of this.turns) {
+      if (isSettled(turn) || turn.delivery === "queued" || !this.#link.isReady) continue;
+      this.#link.write({ type: "cancel", message: turn.id });
     }
     this.#keeper.close();
     this.#feed.emit({ type: "removed" });
