@@ -69,9 +69,11 @@ export function withoutTurn(turns: readonly Turn[], message: string, instead?: T
     left[0] = { ...next, alternatives: ways, version: version + ownVersion };
   } else if (alternatives.length > 0) {
     const shown = Math.max(0, version - 1);
-    const [head, ...tail] = alternatives[shown]!;
+    const [head, ...tail] = alternatives[shown] ?? [];
     const others = alternatives.filter((_, each) => each !== shown);
-    left.push(others.length === 0 ? head! : { ...head!, alternatives: others, version: shown });
+    if (head !== undefined) {
+      left.push(others.length === 0 ? head : { ...head, alternatives: others, version: shown });
+    }
     left.push(...tail);
   }
   return [...turns.slice(0, place), ...left, ...waiting];

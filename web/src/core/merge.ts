@@ -73,13 +73,7 @@ export function mergeSessions(
   const others = only(isSameLife(kept, record) ? other.turns : interrupted(other.turns), isLeft);
   const further = new Map([...everyTurn(others)].map((turn) => [turn.id, turn]));
   const left = only(base.turns, isLeft);
-  const turns = left.map((turn) => {
-    const same = further.get(turn.id);
-    if (same === undefined) return turn;
-    const next = progress(same) > progress(turn) ? movedOn(turn, same) : turn;
-    const isStopping = (turn.stopping ?? same.stopping) === true && !isSettled(next);
-    return isStopping && next.stopping !== true ? { ...next, stopping: true } : next;
-  });
+  const turns = left.map((turn) => together(turn, further.get(turn.id)));
   const isTold = base.seq > 0 || turns.some(({ delivery }) => delivery === "sent");
   const again = isTold ? 0 : Math.max(0, left.length - base.turns.length);
   const unknown_turns = add(others, turns, base.unknown_turns + again, isTold);
@@ -124,6 +118,14 @@ function inOrder(kept: StoredSession, record: StoredSession): [StoredSession, St
     };
   }
   return isBase ? [record, kept] : [kept, record];
+}
+
+/** One turn as whoever has come further with it has it; a stop that either asks for holds. */
+function together(turn: Turn, same: Turn | undefined): Turn {
+  if (same === undefined) return turn;
+  const next = progress(same) > progress(turn) ? movedOn(turn, same) : turn;
+  const isStopping = (turn.stopping ?? same.stopping) === true && !isSettled(next);
+  return isStopping && next.stopping !== true ? { ...next, stopping: true } : next;
 }
 
 /** As `other` has it, with the ways that part here. */
