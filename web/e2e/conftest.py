@@ -88,11 +88,19 @@ class Server:
         with urllib.request.urlopen(url, timeout=WAITS_S) as answer:
             return json.load(answer)
 
-    def completed(self):
-        """How many responses have completed; only the real gateway tells."""
+    def metric(self, pattern):
+        """Only the real gateway tells."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=WAITS_S) as answer:
-            found = re.search(r'^gateway_responses_total\{outcome="completed"\} (\S+)$', answer.read().decode(), re.M)
+            found = re.search(rf"^{pattern} (\S+)$", answer.read().decode(), re.M)
         return float(found.group(1)) if found else 0.0
+
+    def completed(self):
+        """How many responses have completed."""
+        return self.metric(r'gateway_responses_total\{outcome="completed"\}')
+
+    def cancelled(self):
+        """How many responses were cancelled; of the stand-in, how many cancels came."""
+        return self.metric(r'gateway_responses_total\{outcome="cancelled"\}') if self.real else self.control()["cancels"]
 
     def reset(self):
         self.proxy.stalled = self.proxy.refusing = False

@@ -238,9 +238,8 @@ class Gateway:
                 await socket.send(json.dumps({"type": "pong", "id": frame.get("id")}))
         elif kind == "cancel":
             self.cancels += 1
-            for message, task in list(session.messages.items()):
-                if frame.get("message") in (None, message):
-                    session.cancelled.add(message)
+            # One that names a message which has not come yet ends that as soon as it does.
+            session.cancelled.update([frame["message"]] if "message" in frame else session.messages)
         elif kind == "message":
             if frame["id"] in session.messages:
                 return await socket.send(json.dumps({"type": "state", "state": "attached", "message": frame["id"]}))
@@ -394,6 +393,8 @@ class Gateway:
                     end["seams"] = [1]
                 case "rtl":
                     await text(0, "text", "## طاحونة الماء\n\nالطاحونة تحوّل *الماء الجاري* إلى **عمل**.\n\n- العجلة\n- القناة Race\n")
+                case "say":  # What stands behind the marker, as it is.
+                    await text(0, "text", source.partition("]")[2].strip())
                 case "echo":
                     await text(0, "text", json.dumps(frame["input"], ensure_ascii=False))
                 case _:

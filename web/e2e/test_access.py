@@ -40,8 +40,10 @@ def test_every_state_is_accessible(chat_of, context_of, scheme, size):
             seen.append(state)
             chat.shot(f"{len(seen):02}-{state}-{size}-{scheme}")
             assert_accessible(chat, f"{state} {size} {scheme}")
-            width = chat.page.evaluate("document.documentElement.scrollWidth")
+            width, height = chat.page.evaluate(
+                "(({ scrollWidth, scrollHeight }) => [scrollWidth, scrollHeight])(document.documentElement)")
             assert width <= SIZES[size]["viewport"]["width"], f"{state} is {width} wide"
+            assert height <= SIZES[size]["viewport"]["height"], f"{state} is {height} high"
 
         walk(chat, own, look)
         chat = chat_of(whole, color_scheme=scheme, reduced_motion="reduce", **SIZES[size])
@@ -52,6 +54,20 @@ def test_every_state_is_accessible(chat_of, context_of, scheme, size):
     finally:
         own.close()
         whole.close()
+
+
+def test_the_language_goes_with_the_browser_until_one_is_chosen(fake, chat_of, context_of):
+    first = context_of(locale="en")
+    page = chat_of(fake, first).page
+    expect(page.locator("html")).to_have_attribute("lang", "en")
+    later = context_of(locale="de", storage_state=first.storage_state())
+    page = chat_of(fake, later).page
+    expect(page.locator("html")).to_have_attribute("lang", "de")
+    page.get_by_role("button", name="Einstellungen").click()
+    page.get_by_label("Sprache").select_option("ar")
+    expect(page.locator("html")).to_have_attribute("lang", "ar")
+    again = context_of(locale="en", storage_state=later.storage_state())
+    expect(chat_of(fake, again).page.locator("html")).to_have_attribute("lang", "ar")
 
 
 @pytest.mark.parametrize("locale,direction,word", [("ar", "rtl", "اسأل"), ("de", "ltr", "Fragen")])

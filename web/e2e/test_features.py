@@ -6,6 +6,7 @@ import re
 import pytest
 from conftest import BAR_STAYS, PNG, REAL, Server
 from playwright.sync_api import expect
+from states import OCCUPY
 
 
 def test_reasoning_folds_away_when_the_answer_comes(chat):
@@ -206,6 +207,44 @@ def test_formulas_are_mathml_and_come_lazily(fake, chat_of):
     assert any("katex" in url for url in loaded)
 
 
+def test_a_formula_within_a_line_is_never_wider_than_a_small_screen(fake, chat_of):
+    chat = chat_of(fake, viewport={"width": 320, "height": 560})
+    chat.ask("[sim:say rate=0] The sum \\(" + " + ".join(f"a_{n}" for n in range(1, 40)) + "\\) is even, \\(\\htmlClass{x}{y}\\) is not, and \\(b_1\\) is.")
+    place = chat.answer().locator(".math").first
+    expect(place.locator("math")).to_have_count(1)
+    inside = lambda: place.evaluate("(each) => [each.scrollWidth > each.clientWidth, each.getBoundingClientRect().right]")
+    chat.eventually(lambda: inside()[0])
+    assert inside()[1] <= 320
+    # One that fits stands on the line like a word.
+    low = chat.answer().locator(".math").last
+    assert low.evaluate("(each) => each.scrollWidth <= each.clientWidth && each.scrollHeight <= each.clientHeight + 1")
+    base = chat.answer().locator(".md p").evaluate("""(line) => {
+        const mark = document.createElement('span');
+        mark.style.cssText = 'display: inline-block; block-size: 0; inline-size: 1px';
+        line.append(mark);
+        const base = mark.getBoundingClientRect().bottom;
+        mark.remove();
+        const letter = line.querySelector('.math:last-of-type mi').getBoundingClientRect();
+        return [base, letter.top, letter.bottom];
+    }""")
+    assert base[1] < base[0] <= base[2] + 1, base
+
+
+def test_the_page_itself_never_scrolls_whatever_is_shown(chat):
+    page = chat.page
+    for n in range(3):
+        chat.ask(f"Alder {n} [sim:long deltas=300 rate=0]")
+    shifted = lambda: page.evaluate("[document.documentElement.scrollTop, document.documentElement.scrollHeight - innerHeight]")
+    assert shifted() == [0, 0]
+    chat.ask("Birch [sim:hello]")
+    page.get_by_role("searchbox").fill("Birch")
+    row = page.locator(".sidebar li .chat-link")
+    expect(row).to_contain_text("Birch")
+    row.click()
+    expect(page.locator(".bubble").last).to_be_in_viewport()
+    assert shifted() == [0, 0]
+
+
 def test_refusals_and_cut_answers_say_so(chat):
     chat.ask("[sim:refusal]")
     expect(chat.answer().locator(".refusal")).to_be_visible()
@@ -261,6 +300,22 @@ def test_edit_regenerate_and_versions(chat):
     expect(chat.page.locator(".versions")).to_contain_text("1 of 3")
     chat.ask("and on [sim:hello]")
     expect(chat.page.locator(".turn").last).to_have_attribute("data-status", "completed")
+
+
+def test_another_way_is_not_taken_while_an_answer_runs_or_waits(fake, chat_of):
+    chat = chat_of(fake)
+    chat.ask("first [sim:hello]")
+    chat.page.get_by_role("button", name="Another answer").click()
+    expect(chat.page.locator(".versions")).to_contain_text("2 of 2")
+    chat.settled()
+    back = chat.page.get_by_role("button", name="Previous version")
+    expect(back).to_be_enabled()
+    chat.ask("second [sim:hello hold=1]", wait=False)
+    expect(chat.page.locator(".turn").last).to_have_attribute("data-status", "in_progress")
+    expect(back).to_be_disabled()  # It would cancel the answer, and take what waits out of sight.
+    fake.control(do="release")
+    chat.settled()
+    expect(back).to_be_enabled()
 
 
 def test_copy_message_and_code(chat):
@@ -418,6 +473,55 @@ def test_conversations_search_rename_delete(chat):
     page.get_by_role("button", name="Really delete?").click()
     expect(rows).to_have_count(1)
     chat.eventually(lambda: not any("Alder" in json.dumps(each) for each in chat.sessions()))
+
+
+def test_a_chat_that_is_deleted_in_one_tab_leaves_the_others_and_is_not_stored_again(chat, chat_of, server):
+    page = chat.page
+    chat.ask("Alder [sim:hello]")
+    chat.stored()
+    other = chat_of(server, context=page.context, path=re.sub(r"^[^#]*", "", page.url))
+    # It runs there and here, and it is written down from time to time.
+    other.ask("A story [sim:long deltas=9000 rate=100]", wait=False)
+    other.text_grows()
+    cancelled = server.cancelled()
+    page.locator(".sidebar .more").click()
+    page.get_by_role("button", name="Delete").click()
+    page.get_by_role("button", name="Really delete?").click()
+    for tab in (chat, other):
+        expect(tab.page.locator(".turn")).to_have_count(0)
+        expect(tab.page.locator(".sidebar li")).to_have_count(0)
+        expect(tab.field).to_be_focused()
+        assert "#" not in tab.page.url
+    expect(other.page.locator(".toast")).to_contain_text("deleted in another tab")
+    expect(page.locator(".toast")).to_have_count(0)
+    # Nobody reads on, so nobody pays.
+    chat.eventually(lambda: server.cancelled() > cancelled)
+    assert not any("Alder" in json.dumps(each) for each in [*chat.sessions(), *chat.conversations()])
+    # It goes on in a new one, and a page that comes back to the old one finds nothing of it.
+    other.ask("Birch [sim:hello]")
+    page.go_back()
+    expect(page.locator(".turn")).to_have_count(0)
+    expect(page.locator(".sidebar li")).to_have_count(1)
+
+
+def test_a_tab_that_slept_while_its_chat_was_deleted_does_not_bring_it_back(chat, chat_of, server):
+    chat.ask("Alder [sim:hello]")
+    chat.stored()
+    other = chat_of(server, context=chat.page.context, path=re.sub(r"^[^#]*", "", chat.page.url))
+    expect(other.page.locator(".turn[data-status=completed]")).to_have_count(1)
+    # It hears nothing of the others.
+    other.page.evaluate("BroadcastChannel.prototype.postMessage = () => {}")
+    chat.page.evaluate("BroadcastChannel.prototype.postMessage = () => {}")
+    chat.page.locator(".sidebar .more").click()
+    chat.page.get_by_role("button", name="Delete").click()
+    chat.page.get_by_role("button", name="Really delete?").click()
+    chat.eventually(lambda: not any("Alder" in json.dumps(each) for each in chat.sessions()))
+    other.field.fill("Birch [sim:hello]")
+    other.field.press("Enter")
+    expect(other.page.locator(".toast")).to_contain_text("deleted in another tab")
+    expect(other.page.locator(".turn")).to_have_count(0)
+    expect(other.page.locator(".sidebar li")).to_have_count(0)
+    assert not any("Alder" in json.dumps(each) for each in [*chat.sessions(), *chat.conversations()])
 
 
 def test_export_and_import(chat, tmp_path):
@@ -692,6 +796,48 @@ def test_what_is_not_sent_yet_is_kept(chat):
     expect(chat.field).to_have_value("")
 
 
+def test_what_a_page_has_not_stored_when_it_ends_is_there_again(chat, server):
+    """A page that ends takes its transactions with it: here none is finished from the last message on."""
+    page = chat.page
+    chat.ask("Alder [sim:hello]")
+    chat.stored()
+    server.proxy.refusing = True
+    server.proxy.cut()
+    expect(page.locator("[data-testid=connection]")).not_to_have_attribute("data-phase", "ready")
+    page.evaluate(OCCUPY, "sessions")
+    chat.ask("Birch [sim:hello]", wait=False)
+    chat.ask("Cedar [sim:hello]", wait=False)
+    page.locator(".delivery").last.get_by_role("button", name="Cancel").click()
+    page.reload()
+    expect(page.locator(".bubble")).to_have_text([re.compile("Alder"), re.compile("Birch"), re.compile("Cedar")])
+    server.proxy.refusing = False
+    chat.ready()
+    expect(page.locator(".turn[data-status=completed]")).to_have_count(2)
+    expect(page.locator(".turn").last).to_have_attribute("data-status", "withdrawn")
+    # What is stored is not kept twice.
+    chat.eventually(lambda: page.evaluate("Object.keys(sessionStorage).filter((name) => name.includes('unsaved'))") == [])
+    page.locator(".delivery").get_by_role("button", name="Discard").click()
+    chat.eventually(lambda: len(chat.stored()["turns"]) == 2)
+    page.reload()
+    expect(page.locator(".turn[data-status=completed]")).to_have_count(2)
+
+
+def test_a_new_chat_that_was_not_stored_when_its_page_ended_is_there_again(chat, server):
+    page = chat.page
+    chat.ready()
+    server.proxy.refusing = True
+    server.proxy.cut()
+    expect(page.locator("[data-testid=connection]")).not_to_have_attribute("data-phase", "ready")
+    for name in ("sessions", "conversations"):
+        page.evaluate(OCCUPY, name)
+    chat.ask("Alder [sim:hello]", wait=False)
+    page.reload()
+    expect(page.locator(".turn")).to_have_count(1)
+    server.proxy.refusing = False
+    chat.settled()
+    expect(page.locator(".sidebar .chat-link")).to_contain_text("Alder")
+
+
 def test_enter_belongs_to_the_input_method_while_it_composes(chat):
     chat.field.fill("に")
     chat.page.evaluate("""document.getElementById('composer').dispatchEvent(
@@ -700,6 +846,41 @@ def test_enter_belongs_to_the_input_method_while_it_composes(chat):
     chat.field.press("Shift+Enter")
     expect(chat.page.locator(".turn")).to_have_count(0)
     assert "\n" in chat.field.input_value()
+
+
+def test_enter_belongs_to_the_input_method_in_every_field(fake, chat_of):
+    chat = chat_of(fake)
+    page = chat.page
+    chat.ask("Alder [sim:hello]")
+    compose = lambda field: [field.evaluate("""(field, how) => field.dispatchEvent(
+        new KeyboardEvent('keydown', { key: 'Enter', bubbles: true, cancelable: true, ...how }))""", how)
+        for how in ({"isComposing": True}, {"keyCode": 229})]
+    page.locator(".sidebar .more").click()
+    page.get_by_role("button", name="Rename").click()
+    field = page.get_by_role("textbox", name="Rename")
+    compose(field)
+    expect(field).to_be_focused()
+    field.press("Escape")
+    page.locator(".turn").hover()
+    page.locator(".turn").get_by_role("button", name="Edit").click()
+    editor = page.locator(".turn").get_by_role("textbox", name="Edit")
+    compose(editor)
+    expect(editor).to_be_focused()
+
+
+def test_a_browser_that_throws_away_what_it_keeps_stores_what_comes_then(fake, chat_of):
+    chat = chat_of(fake)
+    page = chat.page
+    chat.ask("Alder [sim:hello]")
+    chat.stored()
+    page.context.new_cdp_session(page).send(
+        "Storage.clearDataForOrigin", {"origin": fake.base.rstrip("/"), "storageTypes": "indexeddb"})
+    kept = lambda: [each["version"] for each in page.evaluate("indexedDB.databases()")]
+    assert kept() == []
+    chat.ask("Birch [sim:hello]")
+    chat.eventually(lambda: kept() != [])  # It is made anew, by the page: who else opens it makes an empty one.
+    assert len(chat.stored()["turns"]) == 2
+    expect(page.locator(".toast")).to_have_count(0)
 
 
 def test_why_nothing_comes_is_said(chat):

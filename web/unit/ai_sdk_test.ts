@@ -465,3 +465,38 @@ Deno.test("AI SDK: a refused message is an error", async () => {
   equal((await pass(world, reader.read())).value, { type: "error", errorText: "Not allowed." });
   equal((await reader.read()).done, true);
 });
+
+Deno.test("an answer ends where another page removes its chat, and the next message begins anew", async () => {
+  const world = new FakeWorld(), store = new MemoryStore();
+  const gateway = new FakeGateway(world);
+  const transport = new MillraceChatTransport({
+    url: "ws://gateway/v1/chat",
+    environment: world,
+    store,
+  });
+  const send = (id: string) =>
+    pass(
+      world,
+      transport.sendMessages({
+        chatId: "chat",
+        messages: [said(id, "hello")],
+        trigger: "submit-message",
+        messageId: undefined,
+        abortSignal: undefined,
+      }),
+    );
+  const stream = await send("m1"), client = transport.client("chat");
+  await pass(
+    world,
+    new Promise<void>((resolve) => client.subscribe(() => client.turns[0]?.answer && resolve())),
+  );
+  store.remove("chat");
+  void client.reload();
+  const chunks = await read(stream, world);
+  equal(chunks.at(-1)!.type, "abort");
+  equal(client.connection.phase, "closed");
+  gateway.session = "s_2";
+  gateway.log.length = 0;
+  const again = await read(await send("m2"), world);
+  equal(again.at(-1)!.type, "finish");
+});

@@ -349,6 +349,42 @@ Deno.test("a lost session keeps what is shown, says so, and tells the story agai
   equal(third.input, "third");
 });
 
+/** What each message of a session that has just begun was sent with, as far as users said it. */
+const saidIn = (world: FakeWorld) =>
+  world.sockets.at(-1)!.sent.flatMap((frame) =>
+    frame.type !== "message"
+      ? []
+      : typeof frame.input === "string"
+      ? [[frame.input]]
+      : [frame.input.filter(({ role }) => role === "user").map(({ content }) => content)]
+  );
+
+Deno.test("a fresh session is told nothing that was taken back, refused, or tried again since", () => {
+  const { world, gateway, begin } = setUp();
+  const client = begin();
+  world.run(100);
+  client.send("first");
+  world.run(2_000);
+  gateway.refuse = { code: "message_too_big", message: "too big", retryable: false };
+  client.send("refused");
+  world.run(100);
+  gateway.refuse = undefined;
+  const tried = client.send("tried twice");
+  world.run(2_000);
+  client.retry(tried.id);
+  world.run(2_000);
+  world.isOnline = false;
+  world.sockets.at(-1)!.drop();
+  client.stop(client.send("withdrawn").id);
+  gateway.session = "s_2";
+  gateway.log.length = 0;
+  world.isOnline = true;
+  world.signal("online");
+  world.run(5_000);
+  client.send("last");
+  equal(saidIn(world), [["first", "tried twice", "last"]]);
+});
+
 Deno.test("a message that was sent and never confirmed is not sent to a fresh session", () => {
   const { world, gateway, begin } = setUp();
   const client = begin();

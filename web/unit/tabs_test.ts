@@ -3,6 +3,8 @@
 
 import type { ChatStreamClient } from "../src/core/client.ts";
 import { everyTurn } from "../src/core/branches.ts";
+import { lastAttempts } from "../src/core/message-id.ts";
+import type { StoredSession } from "../src/core/store.ts";
 import { isSettled, type Turn } from "../src/core/turn.ts";
 import { equal, ok } from "./assert.ts";
 import { FakeBrowser, type FakePage } from "./fake-browser.ts";
@@ -197,6 +199,81 @@ Deno.test("what one page takes back no other sends, nor keeps", async () => {
   }
 });
 
+Deno.test("what is taken back before another page has claimed it is not sent, and what comes later is stopped", async () => {
+  for (const take of ["stop", "discard"] as const) {
+    for (const isLate of [false, true]) {
+      const browser = new FakeBrowser(1, 30);
+      const first = browser.open(false), turn = first.client.send("better not");
+      await browser.run(100);
+      const second = browser.open();
+      await browser.until(() => second.client.connection.phase === "ready");
+      if (isLate) await browser.until(() => second.client.turns[0]!.delivery === "sent");
+      equal(browser.timesAsked(turn.id), 0);
+      equal(turn.delivery, "queued");
+      first.client[take](turn.id);
+      await browser.run(200);
+      first.isOnline = true;
+      await browser.run(10_000);
+      equal(browser.timesAsked(turn.id), isLate ? 1 : 0, `${take} ${isLate}`);
+      for (const { client } of browser.pages) {
+        const ends = client.turns.map(({ answer, delivery }) => answer?.status ?? delivery);
+        equal(ends, isLate ? ["cancelled"] : take === "stop" ? ["withdrawn"] : []);
+      }
+    }
+  }
+});
+
+async function loaded(browser: FakeBrowser) {
+  let record: StoredSession | undefined;
+  void Promise.resolve(browser.store.load("default")).then((kept) => record = kept);
+  await browser.run(40);
+  return record;
+}
+
+Deno.test("what is removed in one page stays away, whatever others do that have it open", async () => {
+  for (const delay_ms of [0, 30]) {
+    const browser = new FakeBrowser(1, delay_ms), first = browser.open();
+    first.client.send("one");
+    await browser.run(4_000);
+    const second = browser.open(), third = browser.open();
+    await browser.run(1_000);
+    third.isOnline = false;
+    const heard = new Set<FakePage>();
+    for (const page of browser.pages) {
+      page.client.subscribe(({ type }) => void (type === "removed" && heard.add(page)));
+    }
+    await browser.store.remove("default");
+    third.client.send("too late");
+    const late = second.client.send("too late as well");
+    await browser.run(10_000);
+    equal((await loaded(browser))?.turns, []);
+    equal([...heard].includes(second) && heard.has(third), true);
+    equal(browser.timesAsked(late.id), 1); // It was on its way, and costs no more than that.
+    equal(second.client.connection.phase, "closed");
+    void first.client.reload();
+    await browser.run(100);
+    equal(heard.size, 3);
+    // The key may be used again.
+    for (const page of [...browser.pages]) page.close();
+    const fresh = browser.open(), turn = fresh.client.send("anew");
+    await browser.run(4_000);
+    equal(statuses(fresh.client), ["verified"]);
+    fresh.close();
+    equal((await loaded(browser))?.turns.map(({ id }) => id), [turn.id]);
+  }
+});
+
+Deno.test("an answer that runs is cancelled where its conversation is removed", async () => {
+  const browser = new FakeBrowser(), first = browser.open();
+  await browser.run(100);
+  const turn = first.client.send("one");
+  await browser.run(50);
+  const { sent } = browser.world.sockets[0]!;
+  await browser.store.remove("default");
+  void first.client.reload();
+  equal(sent.at(-1), { type: "cancel", message: turn.id });
+});
+
 Deno.test("what waits stays behind an edit of what was said before", async () => {
   const { browser, first, one } = await twoPages();
   first.isOnline = false;
@@ -209,6 +286,82 @@ Deno.test("what waits stays behind an edit of what was said before", async () =>
   for (const { client } of browser.pages) equal(ids(client), [other.id, waiting.id]);
 });
 
+Deno.test("what was said before an edit is there again when the edit is discarded or tried again", async () => {
+  const { browser, first, one } = await twoPages();
+  const { client } = first;
+  first.isOnline = false;
+  const waiting = client.send("two"), edit = client.branch(one.id, "one, differently")!;
+  client.discard(edit.id);
+  equal(ids(client), [one.id, waiting.id]);
+  equal(client.turns[0]!.alternatives, undefined);
+  equal(statuses(client), ["verified", "queued"]);
+  first.isOnline = true;
+  await browser.run(8_000);
+  equal(browser.asked, [one.id, waiting.id]);
+  for (const { client } of browser.pages) equal(ids(client), [one.id, waiting.id]);
+  const told = browser.world.sockets.flatMap(({ sent }) => sent)
+    .find((frame) => frame.type === "message" && frame.id === waiting.id);
+  equal(told?.type === "message" && told.input.length, 3); // The question before, its answer, and this one.
+
+  // Of three ways the one that gave way is shown, and the others stay beside it.
+  const second = client.branch(one.id, "one, secondly")!;
+  await browser.run(8_000);
+  first.isOnline = false;
+  const third = client.branch(second.id, "one, thirdly")!;
+  client.stop(third.id);
+  const again = client.retry(third.id)!;
+  equal(ids(client), [again.id]);
+  equal([again.version, again.alternatives?.map(([head]) => head!.id)], [2, [one.id, second.id]]);
+  client.stop(again.id);
+  client.discard(again.id);
+  equal(ids(client), [second.id]);
+  const [shown] = client.turns;
+  equal([shown!.version, shown!.alternatives?.map(([head]) => head!.id)], [1, [one.id]]);
+  client.switchTo(second.id, 0);
+  equal(ids(client), [one.id, waiting.id]);
+});
+
+Deno.test("where the conversation has gone on behind an edit that is discarded, the ways part at what follows", async () => {
+  const { browser, first, one } = await twoPages();
+  const { client } = first;
+  first.isOnline = false;
+  const edit = client.branch(one.id, "one, differently")!;
+  client.stop(edit.id);
+  first.isOnline = true;
+  const next = client.send("two");
+  await browser.run(8_000);
+  equal(ids(client), [edit.id, next.id]);
+  client.discard(edit.id);
+  equal(ids(client), [next.id]);
+  equal(client.turns[0]!.alternatives?.map(([head]) => head!.id), [one.id]);
+  client.switchTo(next.id, 0);
+  equal(ids(client), [one.id]);
+  equal(client.turns[0]!.alternatives?.map(([head]) => head!.id), [next.id]);
+});
+
+Deno.test("an edit that was tried again still leads to the earlier wordings, and none is shown twice", async () => {
+  const { browser, first, one } = await twoPages();
+  const { client } = first;
+  const shown = () => lastAttempts(client.turns).map(({ id }) => id);
+  const edit = client.branch(one.id, "one, differently")!;
+  await browser.run(4_000);
+  const again = client.retry(edit.id)!;
+  await browser.run(4_000);
+  equal(shown(), [again.id]);
+  equal([again.version, again.alternatives?.map(([head]) => head!.id)], [1, [one.id]]);
+  const other = client.branch(again.id, "one, in a third way")!;
+  await browser.run(4_000);
+  equal(shown(), [other.id]);
+  equal(other.alternatives?.map(([head]) => head!.id), [one.id, again.id]);
+  const told = browser.world.sockets.flatMap(({ sent }) => sent)
+    .find((frame) => frame.type === "message" && frame.id === other.id);
+  equal(told?.type === "message" && told.input, "one, in a third way");
+  client.switchTo(other.id, 0);
+  equal(shown(), [one.id]);
+  client.switchTo(one.id, 1);
+  equal(shown(), [again.id]);
+});
+
 /** Two pages, and everything that can happen to them; each message that is written must be told of in the end. */
 async function live(seed: number) {
   const browser = new FakeBrowser(seed, seed % 2 === 0 ? 0 : 30);
@@ -218,8 +371,6 @@ async function live(seed: number) {
   const note = (turn: Turn | undefined) => turn !== undefined && written.add(turn.id);
   const settledOf = ({ client }: FakePage) =>
     client.turns.filter((turn) => isSettled(turn) && turn.input !== undefined);
-  /** What is left of it goes with it; of one with other ways that would be those. */
-  const isPlain = ({ alternatives }: Turn) => alternatives === undefined;
   browser.open();
   browser.open();
   for (let step = 0; step < 60; step++) {
@@ -227,15 +378,15 @@ async function live(seed: number) {
     if (chance < 0.16 && written.size < 10) {
       note(page.client.send(`message ${written.size}`));
     } else if (chance < 0.24) {
-      const turn = one(
-        page.client.turns.filter((turn) => turn.delivery === "queued" && isPlain(turn)),
-      );
+      const turn = one(page.client.turns.filter(({ delivery }) => delivery === "queued"));
       if (turn !== undefined) {
         page.client.discard(turn.id);
         written.delete(turn.id);
-        // Another one that has a connection may be just about to send it.
-        const isAlone = browser.pages.every((each) => each === page || !each.isOnline);
-        if (isAlone && browser.timesAsked(turn.id) === 0) discarded.add(turn.id);
+        // Another one may have claimed it already.
+        await browser.run(40);
+        const kept = await loaded(browser);
+        const isKept = [...everyTurn(kept?.turns ?? [])].some(({ id }) => id === turn.id);
+        if (!isKept && browser.timesAsked(turn.id) === 0) discarded.add(turn.id);
       }
     } else if (chance < 0.40) {
       page.isOnline = !page.isOnline;
@@ -248,9 +399,7 @@ async function live(seed: number) {
       const turn = one(settledOf(page));
       if (turn !== undefined) note(page.client.branch(turn.id, `message ${written.size}`));
     } else if (chance < 0.60) {
-      const turn = one(
-        settledOf(page).filter((turn) => turn.answer === undefined && isPlain(turn)),
-      );
+      const turn = one(settledOf(page).filter(({ answer }) => answer === undefined));
       if (turn !== undefined) {
         note(page.client.retry(turn.id));
         written.delete(turn.id);

@@ -2,6 +2,12 @@
 import { effectScope, watch } from "vue";
 import { isSettled } from "../src/core/turn.ts";
 import type { FrameScheduler } from "../src/vue/scheduler.ts";
+import {
+  type Conversation,
+  type ConversationStore,
+  MemoryConversationStore,
+} from "../src/core/conversations.ts";
+import { useConversations } from "../src/vue/useConversations.ts";
 import { useChatStream } from "../src/vue/useChatStream.ts";
 import { equal, ok } from "./assert.ts";
 import { FakeGateway, FakeWorld } from "./fake.ts";
@@ -65,4 +71,57 @@ Deno.test("however many deltas a frame brings, its readers are told once, and th
     equal(chat.status.value, "idle");
   });
   scope.stop();
+});
+
+/** Answers when it is told to, and may refuse. */
+class HeldStore implements ConversationStore {
+  refuses = false;
+  readonly #kept = new MemoryConversationStore();
+  #release: (() => void)[] = [];
+
+  async list(): Promise<Conversation[]> {
+    const list = this.#kept.list();
+    await new Promise<void>((resolve) => this.#release.push(resolve));
+    return list;
+  }
+
+  put(conversation: Conversation): Promise<void> {
+    if (this.refuses) return Promise.reject(new Error("full"));
+    return Promise.resolve(this.#kept.put(conversation));
+  }
+
+  remove(id: string): void {
+    this.#kept.remove(id);
+  }
+
+  async release(): Promise<void> {
+    for (let turn = 0; turn < 10; turn++) {
+      this.#release.splice(0).forEach((resolve) => resolve());
+      await Promise.resolve();
+    }
+  }
+}
+
+Deno.test("a list that is read again leaves nothing out that this page has written, and brings nothing back", async () => {
+  const store = new HeldStore(), environment = new FakeWorld();
+  const conversations = useConversations({ store, environment, channel: null });
+  const ids = () => conversations.list.value.map(({ id }) => id);
+  const reload = async (meanwhile: () => unknown) => {
+    const read = conversations.reload();
+    await Promise.resolve();
+    void meanwhile();
+    await store.release();
+    await read;
+  };
+  await reload(() => conversations.update("a", { title: "Alder" }));
+  equal(ids(), ["a"]);
+  store.refuses = true;
+  conversations.update("b", { title: "Birch" });
+  await reload(() => {});
+  equal(ids().sort(), ["a", "b"]);
+  await reload(() => conversations.remove("a"));
+  equal(ids(), ["b"]);
+  await conversations.remove("b");
+  await reload(() => {});
+  equal(ids(), []);
 });

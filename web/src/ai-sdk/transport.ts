@@ -85,6 +85,8 @@ export class MillraceChatTransport implements ChatTransport {
       const client = new ChatStreamClient({ ...this.#options, key: chatId });
       chat = { client, loaded: Promise.resolve(client.start()), resume: undefined };
       this.#chats.set(chatId, chat);
+      // Another page has removed it, and this client has ended: who goes on begins anew.
+      client.subscribe(({ type }) => void (type === "removed" && this.#chats.delete(chatId)));
     }
     return chat;
   }
@@ -167,6 +169,13 @@ function connected(client: ChatStreamClient, abort: AbortSignal | undefined): Pr
   });
 }
 
+/** As it ends where nobody reads on. */
+function cancelled({ answer, ...turn }: Turn): Turn {
+  return answer === undefined
+    ? { ...turn, delivery: "withdrawn" }
+    : { ...turn, answer: { ...answer, status: "cancelled" } };
+}
+
 /** `isCurrent`: whether an abort means the answer, or only this way of reading it. */
 function stream(
   client: ChatStreamClient,
@@ -180,8 +189,9 @@ function stream(
   let stop = () => {};
   return new ReadableStream<UIMessageChunk>({
     start(controller) {
-      const write = () => {
-        const current = client.turns.find((each) => each.id === id) ?? turn;
+      const write = (isRemoved = false) => {
+        const known = client.turns.find((each) => each.id === id) ?? turn;
+        const current = isRemoved ? cancelled(known) : known;
         for (const chunk of writer.write(current)) controller.enqueue(chunk);
         if (!writer.ended) return;
         stop();
@@ -189,6 +199,7 @@ function stream(
       };
       const unsubscribe = client.subscribe((change) => {
         if (change.type === "turns" || (change.type === "turn" && change.id === id)) write();
+        if (change.type === "removed") write(true);
       });
       // The SDK aborts a resume also when it begins the next one, and says so only after the abort.
       const cancel = () => queueMicrotask(() => isCurrent() && client.stop(id));

@@ -2,7 +2,8 @@
 
 import { type TextPiece, textPieces } from "../core/text-pieces.ts";
 import { mergeSessions } from "../core/merge.ts";
-import type { SessionStore, StoredSession } from "../core/store.ts";
+import { removedSession, type SessionStore, type StoredSession } from "../core/store.ts";
+import { unsaved } from "./unsaved.ts";
 
 const DATABASE = "millrace";
 const VERSION = 3;
@@ -32,8 +33,8 @@ export function openDatabase(): Promise<IDBDatabase> {
       if (oldVersion < 3) database.createObjectStore(DRAFTS);
     };
     request.onsuccess = () => {
-      // A page of a later version waits until this one lets go.
-      request.result.onversionchange = () => {
+      // A page of a later version waits until this one lets go; and a browser may close it, with what it keeps.
+      request.result.onversionchange = request.result.onclose = () => {
         request.result.close();
         opened = undefined;
       };
@@ -79,32 +80,43 @@ export async function transact<T>(
 }
 
 export class IndexedSessionStore implements SessionStore {
-  load(key: string): Promise<StoredSession | undefined> {
-    return transact<StoredSession>(SESSIONS, "readonly", (objects, answer) => {
+  async load(key: string): Promise<StoredSession | undefined> {
+    const left = unsaved.read(key);
+    const kept = await transact<StoredSession>(SESSIONS, "readonly", (objects, answer) => {
       const request = objects.get(key);
       request.onsuccess = () => answer(request.result);
     });
+    return left === undefined ? kept : mergeSessions(kept, left);
   }
 
-  save(key: string, record: StoredSession): Promise<StoredSession | undefined> {
+  async save(key: string, record: StoredSession): Promise<StoredSession | undefined> {
     // The turns go on changing while the transaction waits: what is stored must stand at one position.
     const copy = structuredClone(record);
-    return transact<StoredSession>(SESSIONS, "readwrite", (objects, answer, texts) => {
-      const request = objects.get(key);
-      request.onsuccess = () => {
-        const merged = mergeSessions(request.result, copy);
-        if (merged !== request.result) {
-          objects.put(merged, key);
-          texts.put(textPieces(merged.turns), key);
-        }
-        if (merged !== copy) answer(merged);
-      };
-    }, TEXTS);
+    const saved = unsaved.write(key, copy);
+    const answer = await transact<StoredSession>(
+      SESSIONS,
+      "readwrite",
+      (objects, answer, texts) => {
+        const request = objects.get(key);
+        request.onsuccess = () => {
+          const merged = mergeSessions(request.result, copy);
+          if (merged !== request.result) {
+            objects.put(merged, key);
+            texts.put(textPieces(merged.turns), key);
+          }
+          if (merged !== copy) answer(merged);
+        };
+      },
+      TEXTS,
+    );
+    saved();
+    return answer;
   }
 
   async remove(key: string): Promise<void> {
     await transact<void>(SESSIONS, "readwrite", (objects, _, texts) => {
-      objects.delete(key);
+      const request = objects.get(key);
+      request.onsuccess = () => objects.put(removedSession(request.result), key);
       texts.delete(key);
     }, TEXTS);
   }

@@ -32,7 +32,6 @@ export function branchFrom(
   const said = input ?? old?.input;
   if (old === undefined || said === undefined) return undefined;
   const after = turns.slice(place + 1);
-  const waits = ({ delivery }: Turn) => delivery === "queued";
   const { alternatives = [], version = alternatives.length, ...rest } = old;
   const turn: Turn = {
     ...fresh,
@@ -48,6 +47,36 @@ export function branchFrom(
   const chosen = options ?? old.options;
   if (chosen !== undefined) turn.options = chosen;
   return { turns: [...turns.slice(0, place), turn, ...after.filter(waits)], turn, place };
+}
+
+const waits = ({ delivery }: Turn) => delivery === "queued";
+
+/**
+ * The turns without one of them, or with another one `instead`, before what waits.
+ *
+ * The ways that part at it part at the one that follows from then on; where none does, the way before it is shown.
+ */
+export function withoutTurn(turns: readonly Turn[], message: string, instead?: Turn): Turn[] {
+  const place = turns.findIndex((turn) => turn.id === message);
+  const { alternatives = [], version = alternatives.length } = turns[place]!;
+  const after = turns.slice(place + 1), waiting = after.filter(waits);
+  const left = after.filter((turn) => !waits(turn));
+  if (instead !== undefined) left.push(instead);
+  const next = left[0];
+  if (next !== undefined && alternatives.length > 0) {
+    const { alternatives: own = [], version: ownVersion = own.length } = next;
+    const ways = [...alternatives.slice(0, version), ...own, ...alternatives.slice(version)];
+    left[0] = { ...next, alternatives: ways, version: version + ownVersion };
+  } else if (alternatives.length > 0) {
+    const shown = Math.max(0, version - 1);
+    const [head, ...tail] = alternatives[shown] ?? [];
+    const others = alternatives.filter((_, each) => each !== shown);
+    if (head !== undefined) {
+      left.push(others.length === 0 ? head : { ...head, alternatives: others, version: shown });
+    }
+    left.push(...tail);
+  }
+  return [...turns.slice(0, place), ...left, ...waiting];
 }
 
 /** The turns with another of the ways shown that part at `message`; nothing when that is the one shown. */

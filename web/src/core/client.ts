@@ -1,22 +1,13 @@
-import { branchFrom, switchBranch } from "./branches.ts";
+import { branchFrom, switchBranch, withoutTurn } from "./branches.ts";
 import { ChangeFeed } from "./change-feed.ts";
 import type { Change, ConnectionState } from "./connection-state.ts";
 import type { Environment, PageSignal } from "./environment.ts";
-import { Link, type LinkOptions, SEQUENCE_FAULT } from "./link.ts";
-import { isSameLife, mergeSessions } from "./merge.ts";
+import { Inbox } from "./inbox.ts";
+import { Link, type LinkOptions } from "./link.ts";
+import { isRemoved, isSameLife, mergeSessions } from "./merge.ts";
 import { newRandomId, nextRetryId } from "./message-id.ts";
 import { Outbox } from "./outbox.ts";
-import {
-  decodeFrames,
-  type ErrorFrame,
-  isLogEvent,
-  type MessageInput,
-  type MessageOptions,
-  type ReadyFrame,
-  type ServerFrame,
-  type SnapshotFrame,
-  type UnknownFrame,
-} from "./protocol.ts";
+import type { MessageInput, MessageOptions } from "./protocol.ts";
 import { SessionKeeper } from "./session-keeper.ts";
 import { SessionPlace } from "./session-place.ts";
 import { type Awaitable, MemoryStore, type SessionStore, type StoredSession } from "./store.ts";
@@ -31,17 +22,13 @@ export interface ChatStreamOptions extends LinkOptions {
   readonly sequential?: boolean;
 }
 
-/** After this many faults at one position the log is read again from its beginning. */
-const FAULTS_BEFORE_RESYNC = 3;
-
 /**
  * One conversation with the gateway: it survives lost connections, reloads and sleeping machines.
  *
- * Every event of the session's log is applied exactly once and in order; an event that is not the next one is taken as
- * a fault, never as a gap. The client has no clock, timer, socket or random source of its own: see `Environment`.
- *
- * It routes what arrives. The connection is the `Link`'s, the session and the position in its log the `SessionPlace`'s,
- * what is to be said the `Outbox`'s, what it all amounts to the `Transcript`'s, and what is stored the `SessionKeeper`'s.
+ * It has no clock, timer, socket or random source of its own: see `Environment`. The connection is the `Link`'s, the
+ * session and the position in its log the `SessionPlace`'s, what the gateway says the `Inbox`'s and what is to be said
+ * the `Outbox`'s, what it all amounts to the `Transcript`'s, and what is stored the `SessionKeeper`'s. What is left to
+ * the client is what its user does, and what other pages have done.
  */
 export class ChatStreamClient {
   readonly key: string;
@@ -49,17 +36,13 @@ export class ChatStreamClient {
   readonly #feed = new ChangeFeed();
   readonly #transcript: Transcript;
   readonly #link: Link;
+  readonly #inbox: Inbox;
   readonly #outbox: Outbox;
   readonly #keeper: SessionKeeper;
   #stopObserving: (() => void) | undefined;
   #disposed = false;
 
   readonly #place = new SessionPlace();
-
-  // The replay: from where, and to which event, it goes. 0: there is none.
-  #replayStart = 0;
-  #replayEnd = 0;
-  #faults = 0;
 
   constructor(options: ChatStreamOptions) {
     this.key = options.key ?? "default";
@@ -71,7 +54,7 @@ export class ChatStreamClient {
       resume: () => this.#place.resume,
       isBusy: () => this.turns.some((turn) => !isSettled(turn) && turn.delivery !== "queued"),
       isRunning: isRunningAny,
-      received: (text) => this.#received(text),
+      received: (text) => this.#inbox.received(text),
       dropped: () => this.#feed.release(),
       lost: (code, refused) => this.#lost(code, refused),
       changed: () => this.#feed.emit({ type: "connection" }),
@@ -89,6 +72,7 @@ export class ChatStreamClient {
         this.#feed.turn(turn);
         this.#keeper.schedule();
       },
+      due: () => this.#flush(),
     });
     this.#keeper = new SessionKeeper({
       environment: this.#environment,
@@ -99,10 +83,16 @@ export class ChatStreamClient {
       stored: (session) => this.#feed.emit({ type: "stored", session }),
       differs: (stored) => this.#heed(stored),
       answered: () => this.#flush(),
-      failed: (error) => {
-        this.#feed.notice({ type: "not_saved", message: String(error) });
-        this.#flush();
-      },
+      failed: (error) => this.#feed.notice({ type: "not_saved", message: String(error) }),
+    });
+    this.#inbox = new Inbox({
+      feed: this.#feed,
+      transcript: this.#transcript,
+      place: this.#place,
+      link: this.#link,
+      outbox: this.#outbox,
+      keeper: this.#keeper,
+      flush: () => this.#flush(),
     });
   }
 
@@ -150,13 +140,18 @@ export class ChatStreamClient {
   }
 
   #adopt(record: StoredSession | undefined): void {
+    this.#place.removals = record?.removals ?? 0;
     const own = this.#record(); // What the store has not heard of, or not yet.
     const merged = record && own ? mergeSessions(record, own) : record ?? own;
     this.#transcript.replace(merged?.turns ?? []);
     this.#transcript.discarded = merged?.discarded ?? [];
     this.#place.adopt(merged);
     this.#keeper.adopt(record);
-    for (const turn of this.#transcript.turns) {
+    this.#resumeCancels();
+  }
+
+  #resumeCancels(): void {
+    for (const turn of this.turns) {
       if (turn.stopping && !isSettled(turn)) this.#outbox.resumeCancel(turn);
     }
   }
@@ -192,8 +187,12 @@ export class ChatStreamClient {
 
   /** Goes on from where another page is. */
   #takeOver(record: StoredSession): void {
+    if (this.#disposed) return;
     const { generation, session } = this.#place;
-    if (this.#disposed || record.generation < generation) return;
+    if (this.#place.removals !== undefined && isRemoved(this.#place.stored(), record)) {
+      return this.#removed();
+    }
+    if (record.generation < generation) return;
     this.#link.drop();
     this.#adopt(record);
     this.#feed.turns();
@@ -201,6 +200,17 @@ export class ChatStreamClient {
       this.#feed.notice({ type: "superseded" });
     }
     this.#link.connect();
+  }
+
+  /** Another page has removed the conversation: nobody reads on, and nothing of it is to be kept. */
+  #removed(): void {
+    for (const turn of this.turns) {
+      if (isSettled(turn) || turn.delivery === "queued" || !this.#link.isReady) continue;
+      this.#link.write({ type: "cancel", message: turn.id });
+    }
+    this.#keeper.close();
+    this.#feed.emit({ type: "removed" });
+    this.dispose();
   }
 
   /**
@@ -214,14 +224,23 @@ export class ChatStreamClient {
     if (own === undefined || !isSameLife(stored, place) || !this.#keeper.has(place)) {
       return this.#takeOver(stored);
     }
+    // What another page wants stopped is stopped by whichever has a connection.
+    for (const { id, stopping } of stored.turns) {
+      const turn = this.#transcript.turn(id);
+      if (!stopping || turn === undefined || turn.stopping) continue;
+      if (turn.delivery !== "queued" && !isSettled(turn)) this.#outbox.stop(turn);
+    }
     const isAhead = stored.seq > place.seq; // Then an answer may be one that the log brings.
     const turns = stored.turns.filter((turn) =>
-      isSettled(turn) && !(isAhead && turn.answer) && this.#transcript.turn(turn.id) !== undefined
+      isSettled(turn)
+        ? !(isAhead && turn.answer) && this.#transcript.turn(turn.id) !== undefined
+        : turn.stopping
     );
     const merged = mergeSessions({ ...stored, ...place, turns }, own);
     if (merged === own) return;
     this.#transcript.replace(merged.turns);
     this.#transcript.discarded = merged.discarded ?? [];
+    this.#resumeCancels();
     this.#feed.turns();
   }
 
@@ -240,11 +259,20 @@ export class ChatStreamClient {
   send(input: MessageInput, options?: MessageOptions, id: string = this.newId()): Turn {
     const known = this.#transcript.turn(id);
     if (known !== undefined) return known;
+    this.#transcript.add(this.#message(id, input, options));
+    return this.#ask(id);
+  }
+
+  #message(id: string, input: MessageInput, options: MessageOptions | undefined): Turn {
     const turn: Turn = { id, input, delivery: "queued", created: this.#environment.date() };
     if (options !== undefined && Object.keys(options).length > 0) turn.options = options;
-    this.#transcript.add(turn);
+    return turn;
+  }
+
+  #ask(id: string): Turn {
+    const turn = this.#transcript.turn(id)!;
     this.#feed.turns();
-    this.#flush();
+    this.#flush(turn);
     // At once: what was written must not depend on what happens next.
     if (turn.delivery !== "sent") this.#keeper.save();
     return turn;
@@ -278,21 +306,30 @@ export class ChatStreamClient {
   retry(message: string, options?: MessageOptions): Turn | undefined {
     const turn = this.#transcript.turn(message);
     if (turn?.input === undefined || !isSettled(turn)) return undefined;
-    if (turn.answer === undefined) this.#remove(turn);
-    return this.send(turn.input, options ?? turn.options, nextRetryId(message));
+    const id = nextRetryId(message), known = this.#transcript.turn(id);
+    if (known !== undefined) return known;
+    const again = this.#message(id, turn.input, options ?? turn.options);
+    const turns = withoutTurn(this.turns, message, again);
+    if (turn.answer === undefined) {
+      this.#transcript.discard(turn, turns);
+    } else { // It stays in the log, and gives the ways that part at it to what takes its place.
+      const { alternatives: _, version: __, ...rest } = turn;
+      turns.splice(this.turns.indexOf(turn), 0, rest);
+      this.#transcript.replace(turns);
+    }
+    return this.#ask(id);
   }
 
-  /** Forgets a message that never started a response. */
+  /** Forgets a message that never started a response; of one that says otherwise what was said before, only that. */
   discard(message: string): void {
     const turn = this.#transcript.turn(message);
     if (turn === undefined || turn.answer !== undefined || turn.delivery === "sent") return;
-    this.#remove(turn);
-    this.#keeper.save();
-  }
-
-  #remove(turn: Turn): void {
-    this.#transcript.discard(turn);
+    const turns = withoutTurn(this.turns, message);
+    const isOtherWay = turns.length >= this.turns.length;
+    this.#transcript.discard(turn, turns);
+    if (isOtherWay) return this.#startFresh(turns, turns.filter(isSettled).length);
     this.#feed.turns();
+    this.#keeper.save();
   }
 
   /**
@@ -300,15 +337,16 @@ export class ChatStreamClient {
    * own, and one of the two is left.
    */
   get #maySend(): boolean {
-    return !this.#disposed && this.#link.isReady && !this.#isReplaying &&
+    return !this.#disposed && this.#link.isReady && !this.#inbox.isReplaying &&
       this.#keeper.isAgreed(this.#place.stored());
   }
 
-  #flush(): void {
+  #flush(fresh?: Turn): void {
     if (!this.#maySend) return;
-    const hasSent = this.#outbox.flush();
+    const { hasSent, hasClaimed } = this.#outbox.flush(fresh);
     this.#link.arm();
-    if (hasSent) this.#keeper.save(); // At once: another page that opens now must find that it was sent.
+    if (hasClaimed) this.#keeper.agree();
+    else if (hasSent) this.#keeper.save(); // At once: another page that opens now must find that it was sent.
   }
 
   // MARK: branches
@@ -363,163 +401,6 @@ export class ChatStreamClient {
     }
     if (refused && code === 1009) this.#outbox.tooBig();
     this.#keeper.schedule();
-  }
-
-  /** Leaves this connection and resumes: the only answer to an event that is not the next one. */
-  #fault(reason: string): void {
-    this.#faults += 1;
-    if (this.#faults >= FAULTS_BEFORE_RESYNC) {
-      this.#faults = 0;
-      this.#place.rewind();
-      this.turns.forEach((turn, place) => {
-        if (place >= this.#place.unknownTurns && turn.delivery === "accepted") delete turn.answer;
-      });
-      this.#transcript.replace([...this.#transcript.turns]);
-    }
-    this.#link.fail(SEQUENCE_FAULT, reason);
-  }
-
-  // MARK: receiving
-
-  get #isReplaying(): boolean {
-    return this.#place.seq < this.#replayEnd;
-  }
-
-  #received(text: string): void {
-    const life = this.#link.life;
-    let frames: ServerFrame[];
-    try {
-      frames = decodeFrames(text);
-    } catch (error) {
-      return this.#fault(String(error));
-    }
-    for (const frame of frames) {
-      this.#onFrame(frame);
-      if (life !== this.#link.life) return;
-    }
-  }
-
-  #onFrame(frame: ServerFrame): void {
-    if (frame.type === "ready") return this.#onReady(frame);
-    if (frame.type === "error") return this.#onError(frame);
-    if (!this.#link.isReady) return this.#fault(`${frame.type} before ready`);
-    switch (frame.type) {
-      case "snapshot":
-        return this.#onSnapshot(frame);
-      case "state": {
-        const turn = this.#transcript.state(frame);
-        if (turn === undefined) return;
-        if (frame.state === "attached" && turn.delivery === "sent") turn.delivery = "accepted";
-        return this.#feed.turn(turn);
-      }
-      case "token":
-        this.#place.renew(frame.resume_token);
-        return this.#keeper.schedule();
-      case "going_away":
-        return this.#link.drains(frame.reconnect_after_ms ?? 1_000);
-      case "pong":
-        return;
-      case "unknown":
-        return this.#onUnknown(frame);
-      default:
-        return this.#onEvent(frame);
-    }
-  }
-
-  #onReady(frame: ReadyFrame): void {
-    if (this.#link.isReady) return this.#fault("a second ready");
-    const asked = this.#link.resumedWith;
-    if (asked !== undefined && !this.#place.isContinued(frame, asked)) {
-      this.#loseSession(frame.recovered ? "position_unknown" : frame.reason ?? "unknown");
-      if (frame.recovered) return this.#link.fail(SEQUENCE_FAULT, "the position is unknown");
-    }
-    this.#place.enter(frame);
-    this.#replayStart = this.#place.seq;
-    this.#replayEnd = frame.recovered ? frame.seq : 0;
-    this.#link.ready(frame);
-    if (asked !== undefined && this.#isReplaying) this.#feed.hold();
-    // What waits is sent once the store has this session and no other page's, and as far as none has taken it back.
-    this.#keeper.agree();
-    this.#caughtUp();
-    this.#link.arm();
-  }
-
-  #loseSession(reason: string): void {
-    const changed = this.#transcript.interrupt();
-    const settled = this.turns.filter(isSettled).length;
-    this.#place.leave(settled);
-    this.#outbox.forgetCancels();
-    for (const turn of changed) this.#feed.turn(turn);
-    if (settled > 0) this.#feed.notice({ type: "session_lost", reason });
-  }
-
-  /** Once the replay has reached the end of the log, what waits may be sent. */
-  #caughtUp(): void {
-    if (!this.#link.isReady || this.#isReplaying) return;
-    if (this.#feed.isHeld) {
-      this.#feed.release();
-      this.#feed.notice({ type: "resumed", events: this.#place.seq - this.#replayStart });
-    } else if (this.#link.resumedWith !== undefined && this.#replayEnd > 0) {
-      this.#feed.notice({ type: "resumed", events: 0 });
-    }
-    this.#replayEnd = 0;
-    this.#link.caughtUp();
-    this.#flush();
-  }
-
-  /** Moves the position over one event, or says that it is not the next one. */
-  #advance(frame: { readonly seq: number; readonly from?: number }): boolean {
-    if (!this.#place.advance(frame)) {
-      this.#fault(`event ${frame.from ?? frame.seq} came after ${this.#place.seq}`);
-      return false;
-    }
-    this.#faults = 0;
-    return true;
-  }
-
-  #onEvent(frame: ServerFrame): void {
-    if (!isLogEvent(frame) || !this.#advance(frame)) return;
-    const { turn, listChanged } = this.#transcript.apply(frame);
-    if (listChanged) this.#feed.turns();
-    if (turn !== undefined) this.#feed.turn(turn);
-    if (frame.type === "message") this.#place.unknownTurns = 0;
-    if (frame.type === "complete") {
-      if (turn !== undefined) this.#outbox.ended(turn);
-      this.#link.worked();
-    }
-    if (this.#replayEnd > 0) this.#caughtUp();
-    else if (frame.type === "message") this.#flush();
-    if (frame.type !== "complete") return this.#keeper.schedule();
-    this.#keeper.agree(); // Then follows what waited for the answer.
-    this.#link.leaveDraining();
-  }
-
-  #onUnknown(frame: UnknownFrame): void {
-    if (frame.seq === undefined) return;
-    const { seq, from } = frame;
-    if (this.#advance(from === undefined ? { seq } : { seq, from })) this.#caughtUp();
-  }
-
-  #onSnapshot(frame: SnapshotFrame): void {
-    if (!this.#place.jump(frame.through)) return this.#fault("a snapshot of the past");
-    this.#faults = 0;
-    this.#transcript.snapshot(frame);
-    this.#place.unknownTurns = 0;
-    this.#feed.turns();
-    for (const turn of this.turns) this.#feed.turn(turn);
-    this.#caughtUp();
-    this.#keeper.schedule();
-  }
-
-  #onError(frame: ErrorFrame): void {
-    const turn = frame.message_id === undefined
-      ? undefined
-      : this.#transcript.turn(frame.message_id);
-    if (turn !== undefined && turn.answer === undefined && turn.delivery !== "accepted") {
-      return this.#outbox.onError(turn, frame);
-    }
-    this.#link.told(frame);
-    this.#feed.notice({ type: "error", error: frame });
   }
 
   // MARK: keeping

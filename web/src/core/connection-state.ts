@@ -51,4 +51,6 @@ export type Change =
   | { readonly type: "turn"; readonly id: string }
   /** The store has a session that it did not have: other pages of the conversation may join it now (`reload`). */
   | { readonly type: "stored"; readonly session: string }
+  /** Another page has removed the conversation from the store: the client has ended. */
+  | { readonly type: "removed" }
   | { readonly type: "notice"; readonly notice: Notice };

@@ -7,6 +7,7 @@
 
 import { type Source, sourcesOf } from "./citations.ts";
 import type { Conversation } from "./conversations.ts";
+import { lastAttempts } from "./message-id.ts";
 import { answerText, inputText, type Turn } from "./turn.ts";
 
 const MARKER = /^<!-- (question|answer|sources) -->$/;
@@ -15,7 +16,7 @@ const ESCAPED_MARKER = /^\\(\\*<!-- (?:question|answer|sources) -->)$/gm;
 
 export function exportMarkdown(conversation: Conversation, turns: readonly Turn[]): string {
   const parts = [`# ${conversation.title}`];
-  for (const turn of turns) {
+  for (const turn of lastAttempts(turns)) {
     parts.push("<!-- question -->");
     const question = inputText(turn.input);
     if (question !== "") parts.push(question.split("\n").map((line) => `> ${line}`).join("\n"));

@@ -7,7 +7,8 @@ import { answerText, lastUserItem, type Turn } from "./turn.ts";
 export function historyItems(turns: readonly Turn[]): UpstreamObject[] {
   const items: UpstreamObject[] = [];
   for (const turn of turns) {
-    if (turn.input === undefined) continue;
+    // What was taken back or refused, or may never have arrived, was not said.
+    if (turn.input === undefined || turn.delivery !== "accepted") continue;
     if (typeof turn.input === "string") items.push({ role: "user", content: turn.input });
     else {
       const user = lastUserItem(turn.input);

@@ -1,8 +1,8 @@
 /** What pages that share a store have kept of one conversation, put together. */
 
-import { everyTurn } from "./branches.ts";
+import { everyTurn, withoutTurn } from "./branches.ts";
 import type { StoredSession } from "./store.ts";
-import { type Delivery, interrupt, type Turn } from "./turn.ts";
+import { type Delivery, interrupt, isSettled, type Turn } from "./turn.ts";
 
 /** So many discarded messages are remembered. */
 export const MAXIMUM_DISCARDED = 100;
@@ -29,11 +29,17 @@ function isUnsent({ delivery }: Turn): boolean {
 }
 
 /** What says which log a position means. */
-export type Life = Pick<StoredSession, "generation" | "session" | "epoch">;
+export type Life = Pick<StoredSession, "removals" | "generation" | "session" | "epoch">;
 
 export function isSameLife(one: Life, other: Life): boolean {
-  return one.generation === other.generation && one.session === other.session &&
+  return !isRemoved(one, other) && !isRemoved(other, one) &&
+    one.generation === other.generation && one.session === other.session &&
     one.epoch === other.epoch;
+}
+
+/** Whether `one` was removed from where `other` is kept. */
+export function isRemoved({ removals = 0 }: Life, other: Life): boolean {
+  return removals < (other.removals ?? 0);
 }
 
 /**
@@ -53,28 +59,73 @@ function givesWay(record: StoredSession, kept: StoredSession): boolean {
  *
  * One of the two is the base: its session, its position, its turns in their order. The other adds the turns that the
  * base does not hold, since nobody has read them in its log, and those that it has come further with. What was
- * discarded stays away, unless it was asked all the same.
+ * discarded stays away, unless it was asked all the same. Of what was removed nothing stays.
  */
 export function mergeSessions(
   kept: StoredSession | undefined,
   record: StoredSession,
 ): StoredSession {
-  if (kept === undefined) return record;
-  const [base, other] = givesWay(record, kept) ? [kept, record] : [record, kept];
+  if (kept === undefined || isRemoved(kept, record)) return record;
+  if (isRemoved(record, kept)) return kept;
+  const [base, other] = inOrder(kept, record);
   const discarded = new Set([...other.discarded ?? [], ...base.discarded ?? []]);
   const isLeft = (turn: Turn) => !discarded.has(turn.id) || progress(turn) >= PROGRESS.accepted;
-  const others = (isSameLife(kept, record) ? other.turns : interrupted(other.turns)).filter(isLeft);
+  const others = only(isSameLife(kept, record) ? other.turns : interrupted(other.turns), isLeft);
   const further = new Map([...everyTurn(others)].map((turn) => [turn.id, turn]));
-  const turns = base.turns.filter(isLeft).map((turn) => {
-    const same = further.get(turn.id);
-    return same !== undefined && progress(same) > progress(turn) ? movedOn(turn, same) : turn;
-  });
-  const unknown_turns = base.unknown_turns + add(others, turns, base);
+  const left = only(base.turns, isLeft);
+  const turns = left.map((turn) => together(turn, further.get(turn.id)));
+  const isTold = base.seq > 0 || turns.some(({ delivery }) => delivery === "sent");
+  const again = isTold ? 0 : Math.max(0, left.length - base.turns.length);
+  const unknown_turns = add(others, turns, base.unknown_turns + again, isTold);
   const isWhole = discarded.size === (base.discarded?.length ?? 0) &&
     turns.length === base.turns.length &&
     turns.every((turn, place) => turn === base.turns[place]);
   if (isWhole) return base;
-  return { ...base, turns, unknown_turns, discarded: [...discarded].slice(-MAXIMUM_DISCARDED) };
+  return {
+    ...base,
+    turns,
+    unknown_turns,
+    discarded: [...discarded].slice(-MAXIMUM_DISCARDED),
+  };
+}
+
+/** Those of the turns that are left, and what was said before another wording that is not. */
+function only(turns: readonly Turn[], isLeft: (turn: Turn) => boolean): readonly Turn[] {
+  const gone = turns.find((turn) => !isLeft(turn));
+  return gone === undefined ? turns : only(withoutTurn(turns, gone.id), isLeft);
+}
+
+/**
+ * The base, and the other one.
+ *
+ * A page keeps that it sends a message before it does. So what `kept` has as sent cannot be taken back any more: it is
+ * to be stopped.
+ */
+function inOrder(kept: StoredSession, record: StoredSession): [StoredSession, StoredSession] {
+  const isBase = !givesWay(record, kept);
+  const back = new Set(record.discarded);
+  for (const { id, delivery } of record.turns) if (delivery === "withdrawn") back.add(id);
+  const isLate = ({ id, delivery }: Turn) => delivery === "sent" && back.has(id);
+  // A page that has started afresh since knows of no session in which it was sent.
+  if (kept.turns.some(isLate) && (!isBase || isSameLife(kept, record))) {
+    const late = kept.turns.filter(isLate).map(({ id }) => id);
+    const turns = kept.turns.map((turn) => isLate(turn) ? { ...turn, stopping: true } : turn);
+    kept = { ...kept, turns };
+    record = {
+      ...record,
+      turns: record.turns.filter(({ id }) => !late.includes(id)),
+      discarded: record.discarded?.filter((id) => !late.includes(id)) ?? [],
+    };
+  }
+  return isBase ? [record, kept] : [kept, record];
+}
+
+/** One turn as whoever has come further with it has it; a stop that either asks for holds. */
+function together(turn: Turn, same: Turn | undefined): Turn {
+  if (same === undefined) return turn;
+  const next = progress(same) > progress(turn) ? movedOn(turn, same) : turn;
+  const isStopping = (turn.stopping ?? same.stopping) === true && !isSettled(next);
+  return isStopping && next.stopping !== true ? { ...next, stopping: true } : next;
 }
 
 /** As `other` has it, with the ways that part here. */
@@ -86,13 +137,16 @@ function movedOn({ alternatives, version }: Turn, other: Turn): Turn {
 /**
  * Adds those of `others` that the turns do not hold: behind the one that they followed, or with what else waits.
  *
- * Answers how many of them the base's session has to be told of.
+ * Of the turns the first `unknown` are not told to the base's session; answers how many that are then.
  */
-function add(others: readonly Turn[], turns: Turn[], base: StoredSession): number {
+function add(
+  others: readonly Turn[],
+  turns: Turn[],
+  unknown: number,
+  isTold: boolean,
+): number {
   const holders = new Map<string, Turn>();
   for (const turn of turns) for (const { id } of everyTurn([turn])) holders.set(id, turn);
-  const isTold = base.seq > 0 || turns.some(({ delivery }) => delivery === "sent");
-  let untold = 0;
   let before: Turn | undefined;
   for (const turn of others) {
     const holder = holders.get(turn.id);
@@ -102,11 +156,11 @@ function add(others: readonly Turn[], turns: Turn[], base: StoredSession): numbe
     } else if (holder === undefined) {
       const place = before === undefined ? 0 : turns.indexOf(before) + 1;
       turns.splice(place, 0, turn);
-      if (!isTold && place <= base.unknown_turns + untold) untold++;
+      if (!isTold && place <= unknown) unknown++;
     }
     before = holder ?? turn;
   }
-  return untold;
+  return unknown;
 }
 
 /** The turns as they are once their session is gone. */

@@ -1,3 +1,6 @@
+import { everyTurn } from "./branches.ts";
+import type { Turn } from "./turn.ts";
+
 /** `m_x:3` is the third attempt of `m_x`. */
 export function splitRetryId(id: string): [base: string, count: number] {
   const match = /^(.*):(\d+)$/.exec(id);
@@ -10,10 +13,10 @@ export function nextRetryId(id: string): string {
   return `${base}:${count + 1}`;
 }
 
-/** The turns without those that were tried again since: of each message its last attempt. */
-export function lastAttempts<T extends { readonly id: string }>(turns: readonly T[]): T[] {
+/** The turns without those that were tried again since, be it on a way that is not shown. */
+export function lastAttempts(turns: readonly Turn[]): Turn[] {
   const attempts = new Map<string, number>();
-  for (const { id } of turns) {
+  for (const { id } of everyTurn(turns)) {
     const [base, count] = splitRetryId(id);
     attempts.set(base, Math.max(count, attempts.get(base) ?? 0));
   }

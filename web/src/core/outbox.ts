@@ -1,6 +1,7 @@
 import { Alarm } from "./alarm.ts";
 import type { Environment } from "./environment.ts";
 import { historyItems } from "./history.ts";
+import { lastAttempts } from "./message-id.ts";
 import type { ClientFrame, ErrorFrame, MessageInput } from "./protocol.ts";
 import { utf8 } from "./sha256.ts";
 import type { Transcript } from "./transcript.ts";
@@ -21,6 +22,14 @@ export interface OutboxHost {
   unknownTurns(): number;
   write(frame: ClientFrame | string): void;
   changed(turn: Turn): void;
+  /** There may be something to say: `flush`. */
+  due(): void;
+}
+
+/** What is to be stored after a flush: that messages were sent, or that others are sent once that is stored. */
+export interface Flushed {
+  readonly hasSent: boolean;
+  readonly hasClaimed: boolean;
 }
 
 const MAXIMUM_REQUEUES = 6;
@@ -69,21 +78,33 @@ export class Outbox {
 
   // MARK: sending
 
-  /** Says everything that may be said now: cancels first, then messages in order. Answers whether a message was sent. */
-  flush(): boolean {
-    if (!this.#host.maySend()) return false;
-    let hasSent = false;
+  /**
+   * Says everything that may be said now: cancels first, then messages in order.
+   *
+   * What has waited may be taken back by another page. So it is claimed: it counts as sent, and is written once the
+   * store has that. Nobody but this page has `fresh` yet, so that it goes at once.
+   */
+  flush(fresh?: Turn): Flushed {
+    let hasSent = false, hasClaimed = false;
+    if (!this.#host.maySend()) return { hasSent, hasClaimed };
     this.#writeCancels();
     for (const turn of [...this.#host.transcript.turns]) {
       if (turn.delivery !== "queued" && turn.delivery !== "sent") continue;
       if (this.#requeueAlarm.isSet) break;
       if (this.#host.sequential && this.#someoneElseIsBusy(turn)) break;
       if (turn.delivery === "sent" && this.#sentOn.get(turn.id) === this.#host.life()) continue;
+      if (turn.delivery === "queued" && turn !== fresh) {
+        turn.delivery = "sent";
+        this.#sentOn.delete(turn.id);
+        hasClaimed = true;
+        this.#host.changed(turn);
+        continue;
+      }
       this.#send(turn);
       hasSent ||= turn.delivery === "sent";
       if (!this.#host.maySend()) break;
     }
-    return hasSent;
+    return { hasSent, hasClaimed };
   }
 
   #writeCancels(): void {
@@ -135,7 +156,8 @@ export class Outbox {
     const unknown = this.#host.unknownTurns();
     if (turn.input === undefined || unknown === 0) return turn.input;
     const { turns } = this.#host.transcript;
-    const history = historyItems(turns.slice(0, Math.min(turns.indexOf(turn), unknown)));
+    const before = turns.slice(0, Math.min(turns.indexOf(turn), unknown));
+    const history = historyItems(lastAttempts(turns).filter((each) => before.includes(each)));
     if (history.length === 0) return turn.input;
     return [
       ...history,
@@ -156,7 +178,7 @@ export class Outbox {
     turn.problem = { code: frame.code, message: frame.message, retryable: true };
     this.#host.changed(turn);
     if (this.#requeueAlarm.isSet) return;
-    this.#requeueAlarm.set(frame.retry_after_ms ?? 500 * 2 ** tries, () => this.flush());
+    this.#requeueAlarm.set(frame.retry_after_ms ?? 500 * 2 ** tries, () => this.#host.due());
   }
 
   /** The connection was closed for a message's size: the next one must not send it again. */

@@ -14,7 +14,7 @@ export interface SessionKeeperHost {
   stored(session: string): void;
   /** The store keeps this, and not what it was given: other pages have written, asked or taken back something. */
   differs(stored: StoredSession): void;
-  /** What waited for the store may be sent. */
+  /** What waited for the store may be sent: it has answered, or refused. */
   answered(): void;
   /** The store has refused: told once, not with every attempt, until it works again. */
   failed(error: unknown): void;
@@ -29,7 +29,10 @@ export class SessionKeeper {
   readonly #alarm: Alarm;
   #closed = false;
   #life: Life | undefined;
-  #isAsking = false;
+  /** The number of the last save, of the one that agreement waits for, and of the last that was answered. */
+  #saves = 0;
+  #asked = 0;
+  #answered = 0;
   #hasFailed = false;
 
   constructor(host: SessionKeeperHost) {
@@ -64,12 +67,12 @@ export class SessionKeeper {
    * Where the store refuses, pages cannot agree on one, and each goes on in its own.
    */
   isAgreed(life: Life): boolean {
-    return this.#hasFailed || (!this.#isAsking && this.has(life));
+    return this.#hasFailed || (this.#answered >= this.#asked && this.has(life));
   }
 
   /** Saves, and agrees to nothing before the store has answered. */
   agree(): void {
-    this.#isAsking = true;
+    this.#asked = this.#saves + 1;
     this.save();
   }
 
@@ -83,7 +86,8 @@ export class SessionKeeper {
     this.#alarm.clear();
     const record = this.#host.record();
     if (record === undefined) return;
-    const kept = (other: StoredSession | undefined) => this.#kept(record, other);
+    const number = ++this.#saves;
+    const kept = (other: StoredSession | undefined) => this.#kept(number, record, other);
     const failed = (error: unknown) => this.#failed(error);
     try {
       const saved = this.#host.store.save(this.#host.key, record);
@@ -94,9 +98,10 @@ export class SessionKeeper {
     }
   }
 
-  #kept(record: StoredSession, other: StoredSession = record): void {
+  #kept(number: number, record: StoredSession, other: StoredSession = record): void {
     if (this.#closed) return;
-    this.#hasFailed = this.#isAsking = false;
+    this.#hasFailed = false;
+    this.#answered = Math.max(this.#answered, number);
     const isNew = !this.has(record) && isSameLife(other, record);
     if (other !== record) this.#host.differs(other);
     if (isNew) {
@@ -107,9 +112,10 @@ export class SessionKeeper {
   }
 
   #failed(error: unknown): void {
-    if (this.#hasFailed || this.#closed) return;
+    if (this.#closed) return;
+    if (!this.#hasFailed) this.#host.failed(error);
     this.#hasFailed = true;
-    this.#host.failed(error);
+    this.#host.answered();
   }
 
   close(): void {

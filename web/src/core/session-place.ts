@@ -9,6 +9,8 @@ import { isSettled } from "./turn.ts";
  * With the turns it makes one record, and moves only with them: forward by the next event, or to where a snapshot leads.
  */
 export class SessionPlace {
+  /** Counts removals; not known before the store has answered. */
+  removals: number | undefined;
   /** Counts fresh starts. */
   generation = 0;
   /** Number of leading turns that the session has not been told. */
@@ -40,6 +42,7 @@ export class SessionPlace {
 
   /** Takes over what was stored; without a token its turns belong to no session. */
   adopt(record: StoredSession | undefined): void {
+    this.removals = record?.removals ?? 0;
     this.generation = record?.generation ?? 0;
     this.#session = record?.session;
     this.#epoch = record?.epoch;
@@ -101,6 +104,7 @@ export class SessionPlace {
       generation: this.generation,
       seq: this.#seq,
       unknown_turns: this.unknownTurns,
+      ...(this.removals ? { removals: this.removals } : {}),
       ...(this.#session === undefined ? {} : { session: this.#session }),
       ...(this.#epoch === undefined ? {} : { epoch: this.#epoch }),
       ...(this.#token === undefined ? {} : { token: this.#token }),

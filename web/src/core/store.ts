@@ -14,6 +14,8 @@ export interface StoredSession {
   readonly version: 1;
   /** Counts fresh starts: a page that still shows an older life must not overwrite a newer one. */
   readonly generation: number;
+  /** Counts how often it was removed: a page that still shows what it was before must not bring it back. */
+  readonly removals?: number;
   readonly session?: string;
   readonly epoch?: string;
   readonly token?: string;
@@ -37,6 +39,7 @@ export interface SessionStore {
    * so that two pages never ask the same in two sessions.
    */
   save(key: string, record: StoredSession): Awaitable<StoredSession | undefined>;
+  /** Forgets what was said, and keeps that it did: `removedSession`. */
   remove(key: string): Awaitable<void>;
   /**
    * What these sessions say, for a search; those that are not kept are left out.
@@ -44,6 +47,12 @@ export interface SessionStore {
    * A store that can tell without reading whole sessions, pictures and all, should. Without it they are loaded.
    */
   texts?(keys: readonly string[]): Awaitable<ReadonlyMap<string, readonly TextPiece[]>>;
+}
+
+/** What stands in the place of a session that was removed. Whoever uses its key again starts from there. */
+export function removedSession(kept: StoredSession | undefined): StoredSession {
+  const removals = (kept?.removals ?? 0) + 1;
+  return { version: 1, generation: 0, removals, seq: 0, turns: [], unknown_turns: 0, saved: 0 };
 }
 
 /** Forgets with the page. For tests, servers, and pages that may keep nothing. */
@@ -66,6 +75,6 @@ export class MemoryStore implements SessionStore {
   }
 
   remove(key: string): void {
-    this.#records.delete(key);
+    this.#records.set(key, JSON.stringify(removedSession(this.#kept(key))));
   }
 }

@@ -60,10 +60,10 @@ export class Transcript {
     this.#reindex();
   }
 
-  /** Takes a turn out for good. */
-  discard(turn: Turn): void {
+  /** Takes a turn out for good; `turns` are left. */
+  discard(turn: Turn, turns: Turn[]): void {
     this.discarded = [...this.discarded, turn.id].slice(-MAXIMUM_DISCARDED);
-    this.replace(this.turns.filter((each) => each !== turn));
+    this.replace(turns);
   }
 
   #reindex(): void {

@@ -157,6 +157,7 @@ export const de: Catalogue = {
   "notice.resumed": "Wieder verbunden. Nichts ging verloren.",
   "notice.lost":
     "Das Gateway kennt diesen Chat nicht mehr. Ihre nächste Nachricht bringt es auf den Stand.",
+  "notice.removed": "Der Chat wurde in einem anderen Tab gelöscht.",
   "notice.superseded": "Dieser Chat ging in einem anderen Tab weiter.",
   "notice.notSaved":
     "Dieser Browser konnte den Chat nicht speichern. Beim Neuladen kann er verloren gehen.",

@@ -154,6 +154,7 @@ export const en = {
   "notice.resumed": "Reconnected. Nothing was lost.",
   "notice.lost":
     "The gateway no longer remembers this chat. Your next message brings it up to date.",
+  "notice.removed": "The chat was deleted in another tab.",
   "notice.superseded": "This chat went on in another tab.",
   "notice.notSaved": "This browser could not save the chat. A reload may lose it.",
   "settings.title": "Settings",

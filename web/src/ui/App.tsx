@@ -40,6 +40,22 @@ export const App = defineComponent<{ environment?: Environment }>((props) => {
     menuOpen.value = false;
     history.pushState(null, "", location.pathname);
   };
+  /** Removed by whom, this page need not say to itself. */
+  let removedHere = "";
+  const remove = (id: string) => {
+    removedHere = id;
+    // Off the list it is in any case; where the browser keeps nothing there is nothing to delete.
+    void conversations.remove(id).catch(() => {});
+  };
+  const leaveRemoved = async (id: string) => {
+    if (id !== current.value) return;
+    startNew();
+    if (id === removedHere) return;
+    // This page may have listed it again before it heard of that.
+    if (conversations.get(id) !== undefined) remove(id);
+    await nextTick(); // The chat that is left has hushed what was said.
+    ui.toast(ui.t("notice.removed"));
+  };
   const onAddress = () => {
     const id = fromAddress();
     if (id !== undefined) current.value = id;
@@ -83,6 +99,7 @@ export const App = defineComponent<{ environment?: Environment }>((props) => {
         open={menuOpen.value}
         onChoose={choose}
         onNew={startNew}
+        onRemove={remove}
         onClose={closeMenu}
         onExport={(conversation: Conversation, format: "markdown" | "json") =>
           void exportFile(conversation, format)}
@@ -97,6 +114,7 @@ export const App = defineComponent<{ environment?: Environment }>((props) => {
         usedModels={conversations.list.value.flatMap(({ options }) => options?.model ?? [])}
         sought={sought.value?.id === current.value ? sought.value : undefined}
         onChange={change}
+        onRemoved={(id: string) => void leaveRemoved(id)}
         onMenu={() => menuOpen.value = true}
       />
       <div class="visually-hidden" role="status" aria-live="polite" data-testid="announcer">

@@ -45,6 +45,8 @@ interface ChatPaneProps {
   /** The list of conversations lies over it. */
   covered: boolean;
   onChange: (change: Partial<Omit<Conversation, "id">>) => void;
+  /** It was removed, here or by another tab. */
+  onRemoved: (id: string) => void;
   onMenu: () => void;
 }
 
@@ -94,8 +96,14 @@ export const ChatPane = defineComponent<ChatPaneProps>((props) => {
   });
   tell.onmessage = () => void chat.client.reload();
   // A fresh session (an edit, another answer, a lost one) is news for the other tabs once the store has it.
-  chat.client.subscribe((change) => {
-    if (change.type === "stored") tell.postMessage("fresh");
+  chat.client.subscribe(({ type }) => {
+    if (type === "stored") tell.postMessage("fresh");
+    if (type === "removed") props.onRemoved(props.id);
+  });
+  watch(() => props.conversation === undefined, (isRemoved) => {
+    if (!isRemoved) return;
+    chat.stop(); // Nobody reads on.
+    props.onRemoved(props.id);
   });
   onBeforeUnmount(() => tell.close());
   watch(() => props.conversation?.title, (title) => {
@@ -109,7 +117,10 @@ export const ChatPane = defineComponent<ChatPaneProps>((props) => {
   });
 
   /** A message that was tried again is shown in its last attempt only. */
-  const shown = computed(() => lastAttempts(chat.turns.value));
+  const shown = computed(() => {
+    const last = new Set(lastAttempts(chat.turns.value.map(({ current }) => current)));
+    return chat.turns.value.filter(({ current }) => last.has(current));
+  });
 
   // Once for each choice, as soon as the turn is there.
   let shownSought: Sought | undefined;
@@ -314,5 +325,15 @@ export const ChatPane = defineComponent<ChatPaneProps>((props) => {
   };
 }, {
   name: "ChatPane",
-  props: ["id", "conversation", "isNew", "usedModels", "sought", "covered", "onChange", "onMenu"],
+  props: [
+    "id",
+    "conversation",
+    "isNew",
+    "usedModels",
+    "sought",
+    "covered",
+    "onChange",
+    "onRemoved",
+    "onMenu",
+  ],
 });

@@ -13,6 +13,7 @@ import {
 import { attachmentDrafts } from "./attachment-drafts.ts";
 import { useUi } from "./context.ts";
 import { drafts } from "./drafts.ts";
+import { isEnter } from "./enter.ts";
 import { icon } from "./Icon.tsx";
 import { textDirection } from "./text-direction.ts";
 
@@ -123,9 +124,7 @@ export const Composer = defineComponent<ComposerProps>((props) => {
     field.value?.focus();
   };
   const onKeydown = (event: KeyboardEvent) => {
-    // While an input method composes a word, Enter belongs to it. 229: as Safari reports that.
-    const composing = event.isComposing || event.keyCode === 229;
-    if (event.key === "Enter" && !event.shiftKey && !composing) {
+    if (isEnter(event)) {
       event.preventDefault();
       submit();
     }

@@ -30,6 +30,7 @@ export const MathView = defineComponent<{ source: string; display: boolean; read
           output: "mathml",
           displayMode: props.display,
           throwOnError: true,
+          strict: false, // What LaTeX itself would not take is drawn all the same, without a word on the console.
           trust: false,
           maxExpand: 200,
           maxSize: 20,

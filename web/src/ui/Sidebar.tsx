@@ -16,6 +16,7 @@ import type { Conversations } from "../vue/useConversations.ts";
 import { attachmentDrafts } from "./attachment-drafts.ts";
 import { useUi } from "./context.ts";
 import { drafts } from "./drafts.ts";
+import { isEnter } from "./enter.ts";
 import { icon } from "./Icon.tsx";
 import { Toasts } from "./Toasts.tsx";
 
@@ -26,6 +27,7 @@ interface SidebarProps {
   /** `turn`: the one to show, where a search found it. */
   onChoose: (id: string, turn?: string) => void;
   onNew: () => void;
+  onRemove: (id: string) => void;
   onClose: () => void;
   onExport: (conversation: Conversation, format: "markdown" | "json") => void;
 }
@@ -92,12 +94,10 @@ export const Sidebar = defineComponent<SidebarProps>((props) => {
       return;
     }
     menu.value = "";
-    // It is off the list; where the browser keeps nothing there is nothing to delete.
-    void conversations.remove(id).catch(() => {});
     drafts.write(id, "");
     void attachmentDrafts.remove(id);
-    if (id === props.current) props.onNew();
-    else void focusOn(id);
+    props.onRemove(id);
+    if (id !== props.current) void focusOn(id);
   };
   const importFiles = async (event: Event) => {
     const input = event.target as HTMLInputElement;
@@ -151,7 +151,7 @@ export const Sidebar = defineComponent<SidebarProps>((props) => {
             onBlur={(event: Event) =>
               finishRename(each.id, (event.target as HTMLInputElement).value)}
             onKeydown={(event: KeyboardEvent) => {
-              if (event.key === "Enter") {
+              if (isEnter(event)) {
                 event.preventDefault(); // Else the key goes on to press what gets the focus.
                 finishRename(each.id, (event.target as HTMLInputElement).value);
               } else if (event.key === "Escape") {
@@ -309,5 +309,14 @@ export const Sidebar = defineComponent<SidebarProps>((props) => {
   );
 }, {
   name: "Sidebar",
-  props: ["conversations", "current", "open", "onChoose", "onNew", "onClose", "onExport"],
+  props: [
+    "conversations",
+    "current",
+    "open",
+    "onChoose",
+    "onNew",
+    "onRemove",
+    "onClose",
+    "onExport",
+  ],
 });

@@ -15,6 +15,7 @@ import type { ChatStream, TurnView } from "../vue/useChatStream.ts";
 import { AnswerView } from "./AnswerView.tsx";
 import { messageInput } from "./attachments.ts";
 import { useUi } from "./context.ts";
+import { isEnter } from "./enter.ts";
 import { icon } from "./Icon.tsx";
 import { textDirection } from "./text-direction.ts";
 import { useCopy } from "./useCopy.ts";
@@ -113,7 +114,7 @@ export const TurnItem = defineComponent<
             if (event.key === "Escape") {
               event.stopPropagation();
               cancelEdit();
-            } else if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
+            } else if (isEnter(event)) {
               event.preventDefault();
               saveEdit();
             }
@@ -128,7 +129,7 @@ export const TurnItem = defineComponent<
       </form>
     );
 
-    const versions = (): VNodeChild => {
+    const versions = (idle: boolean): VNodeChild => {
       const { alternatives, version } = view.turn;
       if (alternatives === undefined || alternatives.length === 0) return null;
       const count = alternatives.length + 1;
@@ -138,7 +139,7 @@ export const TurnItem = defineComponent<
           type="button"
           class={`quiet icon-only ${name}`}
           aria-label={label}
-          disabled={at + by < 0 || at + by >= count}
+          disabled={!idle || at + by < 0 || at + by >= count}
           onClick={() => {
             stepped.value = name;
             chat.switchTo(view.id, at + by);
@@ -267,7 +268,7 @@ export const TurnItem = defineComponent<
                     )
                     : null}
                   {deliveryView()}
-                  {versions()}
+                  {versions(idle)}
                 </div>
               </div>
             )

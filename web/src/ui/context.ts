@@ -33,7 +33,8 @@ function readPreferences(): { locale?: Locale; theme?: Theme } {
 
 export function createUi(environment: Environment = new BrowserEnvironment()) {
   const kept = readPreferences();
-  const locale = shallowRef<Locale>(kept.locale ?? chooseLocale(navigator.languages));
+  const usual = chooseLocale(navigator.languages);
+  const locale = shallowRef<Locale>(kept.locale ?? usual);
   const theme = shallowRef<Theme>(kept.theme ?? "system");
   const toasts = shallowRef<readonly Toast[]>([]);
   const announcement = shallowRef("");
@@ -44,11 +45,10 @@ export function createUi(environment: Environment = new BrowserEnvironment()) {
     root.lang = locale.value;
     root.dir = direction(locale.value);
     root.dataset.theme = theme.value;
+    // The language goes with the browser's until another one is chosen.
+    const chosen = locale.value === usual ? {} : { locale: locale.value };
     try {
-      localStorage.setItem(
-        PREFERENCES,
-        JSON.stringify({ locale: locale.value, theme: theme.value }),
-      );
+      localStorage.setItem(PREFERENCES, JSON.stringify({ ...chosen, theme: theme.value }));
     } catch {
       // Private windows may refuse; the choice then lasts as long as the page.
     }

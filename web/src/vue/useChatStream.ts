@@ -146,6 +146,7 @@ export function useChatStream(options: UseChatStreamOptions = {}): ChatStream {
   const unsubscribe = client.subscribe((change) => {
     switch (change.type) {
       case "stored":
+      case "removed":
         return;
       case "notice":
         flush();

@@ -70,9 +70,16 @@ export function useConversations(options: UseConversationsOptions = {}): Convers
   const channel = channelName === null || typeof document === "undefined"
     ? undefined
     : new BroadcastChannel(channelName);
-  const reload = async () => {
+  /** Counts what this page has changed. */
+  let changes = 0;
+  /** What the store would not take lasts as long as the page. */
+  const refused = new Map<string, Conversation>();
+  const reload = async (): Promise<void> => {
+    const before = changes;
     const kept = await store.list();
-    list.value = sorted(kept);
+    if (before !== changes) return reload(); // It may be from before that.
+    const known = new Set(kept.map(({ id }) => id));
+    list.value = sorted([...kept, ...[...refused.values()].filter(({ id }) => !known.has(id))]);
     loaded.value = true;
   };
   channel?.addEventListener("message", () => void reload().catch(() => {}));
@@ -123,6 +130,7 @@ export function useConversations(options: UseConversationsOptions = {}): Convers
 
   const get = (id: string) => list.value.find((each) => each.id === id);
   const update = (id: string, change: Partial<Omit<Conversation, "id">>) => {
+    changes++;
     const now = environment.date();
     const old = get(id);
     const next: Conversation = {
@@ -132,7 +140,10 @@ export function useConversations(options: UseConversationsOptions = {}): Convers
     };
     search.remove(id); // Its text may have changed with it.
     list.value = sorted([...list.value.filter((each) => each.id !== id), next]);
-    Promise.resolve(store.put(next)).then(tellOthers, () => {});
+    Promise.resolve(store.put(next)).then(() => {
+      refused.delete(id);
+      tellOthers();
+    }, () => refused.set(id, next));
   };
 
   return {
@@ -148,10 +159,16 @@ export function useConversations(options: UseConversationsOptions = {}): Convers
     get,
     update,
     async remove(id) {
-      search.remove(id);
-      list.value = list.value.filter((each) => each.id !== id);
+      const leaveOut = () => {
+        changes++;
+        search.remove(id);
+        list.value = list.value.filter((each) => each.id !== id);
+      };
+      leaveOut();
+      refused.delete(id);
       await store.remove(id);
       await sessions.remove(id);
+      leaveOut(); // A list that was read meanwhile had it still.
       tellOthers();
     },
     async importFile(text) {
