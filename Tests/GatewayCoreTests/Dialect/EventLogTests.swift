@@ -40,6 +40,42 @@ struct EventLogTests {
         #expect(fixture.machine.log.cursor(ofResponse: 0, after: 4) == nil)
     }
 
+    /// What follows a delta: `#` is where its number stands.
+    static let successors = [
+        #"{"type":"response.output_text.delta","sequence_number":#,"output_index":0,"delta":"","n":1}"#,
+        #"{"type":"response.output_text.delta","sequence_number":#,"output_index":0,"delta":"\\\"\\u00e9","n":1}"#,
+        #"{"type":"response.output_text.delta","sequence_number":#,"output_index":0,"delta":"é✓\\\\","n":1}"#,
+        #"{"type":"response.output_text.delta","sequence_number":#,"output_index":0,"delta":"\",\"n\":2,\"x\":\"","n":1}"#,
+        #"{"type":"response.output_text.delta","sequence_number":#,"output_index":1,"delta":"a","n":1}"#,
+        #"{"type":"response.output_text.delta","sequence_number":#,"output_index":0,"delta":"a","n":2}"#,
+        #"{"type":"response.output_text.delta","sequence_number":#,"output_index":0,"delta":"a","n":1,"m":2}"#,
+        #"{"type":"response.output_text.delta","sequence_number":#,"output_index":0,"delta": "a","n":1}"#,
+        #"{"type":"response.output_text.delta","output_index":0,"delta":"a","n":1,"sequence_number":#}"#,
+        #"{"delta":"first","type":"response.output_text.delta","output_index":0,"sequence_number":#,"n":1}"#,
+        #"{"type":"response.refusal.delta","sequence_number":#,"output_index":0,"delta":"a","n":1}"#,
+    ]
+
+    @Test("whatever follows a delta keeps its bytes", arguments: successors)
+    func afterADelta(event: String) throws {
+        let usual =
+            #"{"type":"response.output_text.delta","sequence_number":#,"output_index":0,"delta":"a","n":1}"#
+        for (first, second) in [(usual, event), (event, usual), (event, event)] {
+            for number in ["7", "0", "-1", "1.5", "12345678901", "\"x\"", "null"] {
+                var fixture = DialectFixture()
+                try fixture.create(#"{"model":"m","input":"hi","stream":true}"#)
+                try fixture.feed(0, Self.created)
+                try fixture.feed(0, first.replacing("#", with: "4"))
+                try fixture.feed(0, second.replacing("#", with: number))
+                try fixture.feed(0, second.replacing("#", with: "9"))
+                #expect(
+                    fixture.data(of: 0, after: 0) == [
+                        first.replacing("#", with: "1"), second.replacing("#", with: "2"),
+                        second.replacing("#", with: "3"),
+                    ])
+            }
+        }
+    }
+
     @Test("an event goes out on one line, with the name of its type")
     func framing() throws {
         var fixture = DialectFixture()
