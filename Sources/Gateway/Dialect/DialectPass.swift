@@ -204,6 +204,8 @@ final class DialectPass: UpstreamTransferDelegate, HTTPBodyReceiver {
         transfer.cancel()
         timer?.cancel()
         release(.success)
+        // Who only writes until all is written reads the answer after that.
+        exchange.resumeBody()
         isEnding = true
         write()
     }
