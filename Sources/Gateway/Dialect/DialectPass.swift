@@ -278,7 +278,7 @@ final class DialectPass: UpstreamTransferDelegate, HTTPBodyReceiver {
     private func write() {
         if !waiting.isEmpty {
             guard exchange.isClear else {
-                if isEnding { exchange.limitReading() }
+                exchange.limitReading()
                 return exchange.askForWritable()
             }
             shard.scratch.lend { frame in
