@@ -45,6 +45,8 @@ package final class UpstreamTransfer {
     private var parser: UpstreamHeadParser
     private var sink = Sink.none
     private var stop: Stop?
+    /// The body is compressed or the like, which was not asked for.
+    private var isEncoded = false
     private var isConnected = false
     /// TCP stands and TLS has begun.
     private var isSecuring = false
@@ -281,8 +283,9 @@ package final class UpstreamTransfer {
 
     private func httpFailure(_ head: UpstreamResponseHead) -> UpstreamFailure {
         server.mask.apply(to: &collectedBody)
+        // The status says enough where the words cannot be read.
         return .http(
-            head: head, body: collectedBody, endpoint: server.endpoint,
+            head: head, body: isEncoded ? [] : collectedBody, endpoint: server.endpoint,
             unixSeconds: Int64(time(nil)))
     }
 
@@ -343,7 +346,8 @@ package final class UpstreamTransfer {
         self.head = head
         // Names of codings know no case (RFC 9110, section 8.4.1).
         let encoding = head[.contentEncoding]?.lowercased() ?? ""
-        if encoding != "", encoding != "identity" {
+        isEncoded = encoding != "" && encoding != "identity"
+        if isEncoded, head.isSuccess {
             stop = .contentEncoding(String(encoding.prefix(32)))
             return false
         }

@@ -460,6 +460,7 @@ package final class WebSocketServer {
 
     private func peerClosed(_ wsi: OpaquePointer, _ payload: UnsafeRawBufferPointer) -> Int32 {
         guard let socket = peers[wsi]?.socket else { return 0 }
+        guard payload.count != 1 else { return socket.peerClosedWrongly() ? 0 : -1 }
         let code =
             payload.count >= 2
             ? CloseCode(UInt16(payload[0]) << 8 | UInt16(payload[1])) : .noStatus
