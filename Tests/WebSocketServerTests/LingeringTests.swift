@@ -9,7 +9,8 @@ import Testing
         "POST /post HTTP/1.1\r\nHost: x\r\nContent-Length: \(bytes)\r\n\r\n"
     }
 
-    private static let chunked = "POST /post HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    private static let chunked =
+        "POST /post HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
 
     @Test(
         "a peer that writes all of a refused body before it reads has its answer",
@@ -44,7 +45,9 @@ import Testing
         }
     }
 
-    @Test("a peer that never ends is closed when its time is over, and a server that ends waits for nobody")
+    @Test(
+        "a peer that never ends is closed when its time is over, and a server that ends waits for none"
+    )
     func limitsTime() throws {
         var options = ServerOptions()
         options.maximumBodyBytes = 1 << 20
