@@ -9,7 +9,7 @@ import urllib.request
 
 import pytest
 
-from harness import PATIENCE, Gateway
+from harness import PATIENCE, Gateway, wait_until
 
 ERROR = b'{"error":{"message":"slow down","type":"requests","code":"rate_limit_exceeded"}}'
 
@@ -131,3 +131,18 @@ def test_a_status_that_is_none_is_not_passed_on(odd, upstream):
     error = error_of(odd, upstream, answer(777, b"{}"))
     assert error["upstream_status"] == 777
     assert refusal_of_the_dialect(odd)[0] == 502
+
+
+def test_nobody_waits_in_vain_for_an_upstream_that_is_away(start, upstream):
+    gateway = start(
+        Gateway, upstream.url, upstream__queue_timeout_ms=1000, upstream__retry_after_max_ms=1500)
+    error = error_of(gateway, upstream, answer(429, ERROR, retry_after="3600"))
+    assert (error["upstream_status"], error["retry_after_ms"]) == (429, 3_600_000)
+    asked = len(upstream.heads)
+    error = error_of(gateway, upstream, answer(200, b"{}"))
+    assert error["code"] == "upstream_unavailable" and error["retryable"]
+    assert 1000 < error["retry_after_ms"] <= 1500
+    assert len(upstream.heads) == asked
+    # And it is asked again when that is over, and no later.
+    wait_until(lambda: error_of(gateway, upstream, answer(200, ERROR))["code"] == "upstream_failed",
+               timeout=20)
