@@ -24,7 +24,7 @@ enum ErrorReference {
             "`complete.error`: no place at an upstream within `upstream.queue_timeout_ms`")
         text += row(
             "upstream_unavailable", "yes",
-            "`complete.error`: no upstream is usable, because their last requests have failed; `retry_after_ms` says when one is tried again"
+            "`complete.error`: no upstream is usable: their last requests have failed, or they ask for a pause longer than `upstream.queue_timeout_ms`; `retry_after_ms` says when one is tried again"
         )
         text += row(
             "upstream_response_lost", "yes",

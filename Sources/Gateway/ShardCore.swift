@@ -73,6 +73,7 @@ final class ShardCore: ServerHandler {
             configuration.dialect.bodyBytes, context.share(of: configuration.dialect.bodiesBytes))
         options.requestTimeoutSeconds = UInt32(
             clamping: Int(configuration.server.requestTimeout.milliseconds / 1000))
+        options.lingerBytes = configuration.server.lingerBytes
         options.keepAliveSeconds = UInt32(
             clamping: Int(configuration.server.keepAliveTimeout.milliseconds / 1000))
         options.bodyTimeout = configuration.server.bodyTimeout

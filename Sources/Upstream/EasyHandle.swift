@@ -180,6 +180,8 @@ final class EasyHandle {
     private func setHeaders(of request: UpstreamRequest) throws(UpstreamError) {
         // Empty: libcurl would wait a second for "100 Continue" before it sends a larger body.
         try headers.append("Expect:")
+        // Nothing said would allow every coding (RFC 9110, section 12.5.3).
+        try headers.append("accept-encoding: identity")
         switch request.expectation {
         case .eventStream: try headers.append("accept: text/event-stream")
         case .document, .streamOrDocument: try headers.append("accept: application/json")

@@ -52,6 +52,8 @@ package final class UpstreamTransfer {
     private var isHeld = false
     /// libcurl stopped sending for want of bytes.
     private var isStarved = false
+    /// The body is compressed or the like, which was not asked for.
+    private var isEncoded = false
 
     /// Held while starting and running.
     private(set) var easy: EasyHandle?
@@ -283,8 +285,9 @@ package final class UpstreamTransfer {
 
     private func httpFailure(_ head: UpstreamResponseHead) -> UpstreamFailure {
         server.mask.apply(to: &collectedBody)
+        // The status says enough where the words cannot be read.
         return .http(
-            head: head, body: collectedBody, endpoint: server.endpoint,
+            head: head, body: isEncoded ? [] : collectedBody, endpoint: server.endpoint,
             unixSeconds: Int64(time(nil)))
     }
 
@@ -345,7 +348,8 @@ package final class UpstreamTransfer {
         self.head = head
         // Names of codings know no case (RFC 9110, section 8.4.1).
         let encoding = head[.contentEncoding]?.lowercased() ?? ""
-        if encoding != "", encoding != "identity" {
+        isEncoded = encoding != "" && encoding != "identity"
+        if isEncoded, head.isSuccess {
             stop = .contentEncoding(String(encoding.prefix(32)))
             return false
         }

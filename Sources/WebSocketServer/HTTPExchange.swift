@@ -204,8 +204,8 @@ package final class HTTPExchange {
 
     /// Closes the connection when the peer takes nothing of what waits for it for as long as it may pause in a body.
     ///
-    /// For answers that only their reader keeps from ending: what others still write may wait for a peer for
-    /// reasons of its own.
+    /// For answers that only their reader holds up, until it has taken what waits: what others still write may wait for
+    /// a peer for reasons of its own.
     package func limitReading() {
         guard let wsi, reading == nil else { return }
         confirmedBytes = millrace_confirmed_bytes(lws_get_socket_fd(wsi))
@@ -342,6 +342,9 @@ package final class HTTPExchange {
         wantsWritable = false
         switch phase {
         case .writing, .waiting:
+            // It has taken all that waited.
+            reading?.cancel()
+            reading = nil
             observer?.exchangeIsClear(self)
             return true
         case .ended:

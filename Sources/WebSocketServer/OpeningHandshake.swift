@@ -14,6 +14,9 @@ enum OpeningHandshake {
                 405, "method_not_allowed", "a WebSocket begins with GET",
                 headers: [("allow", "GET")])
         }
+        guard request.takesChunks else {
+            return .error(400, "invalid_handshake", "a WebSocket begins with HTTP/1.1")
+        }
         guard words(headers["connection"]).contains(where: { $0.lowercased() == "upgrade" }) else {
             return .error(400, "invalid_handshake", "Connection must say Upgrade")
         }

@@ -20,6 +20,8 @@ package struct ServerOptions: Sendable {
     package var closeTimeout = Duration.seconds(3)
     /// Seconds that a request's head, a pause in its body, or a pause in the reading of a whole answer may take.
     package var requestTimeoutSeconds: UInt32 = 20
+    /// Bytes that a peer may still send after an answer that ends its connection; within `requestTimeoutSeconds`.
+    package var lingerBytes = 64 << 20
     /// Seconds that a connection is kept for another request.
     package var keepAliveSeconds: UInt32 = 75
     /// Request headers to copy besides the usual ones, in lower case.

@@ -172,8 +172,21 @@ package final class WebSocket {
         guard isLast else { return true }
         let message = assembly
         assembly = []
+        // The library does not look whether an empty frame ends a text inside a character.
+        guard isBinary || !piece.isEmpty || !Self.endsInsideCharacter(message) else {
+            close(.invalidPayload, "text is not UTF-8")
+            return true
+        }
         handler.webSocket(self, received: message.span, isBinary: isBinary)
         return wsi != nil
+    }
+
+    private static func endsInsideCharacter(_ text: [UInt8]) -> Bool {
+        for (following, byte) in text.reversed().prefix(3).enumerated() where byte & 0xC0 != 0x80 {
+            let length = byte < 0xC0 ? 1 : byte < 0xE0 ? 2 : byte < 0xF0 ? 3 : 4
+            return following + 1 < length
+        }
+        return false
     }
 
     private func refuseTooBig(_ reason: String) -> Bool {
@@ -203,9 +216,20 @@ package final class WebSocket {
     /// Returns false when ours is out already, so that nothing is left to say.
     func peerClosed(code: CloseCode) -> Bool {
         if case .closing(_, _, isSent: true) = state { return false }
+        // What waits for its turn only, and not for the peer, goes out before the close is answered.
+        if wantsWritable, isClear { handler.webSocketIsClear(self) }
+        guard wsi != nil else { return false }
         closeCode = code
         state = .closing(code, "", isSent: true)
         return true
+    }
+
+    /// The peer sent a close frame that is none (RFC 6455, section 5.5.1); the library would repeat it.
+    ///
+    /// Returns false: nothing is left to say after ours.
+    func peerClosedWrongly() -> Bool {
+        close(.protocolError, "a close frame has two bytes or more, or none")
+        return false
     }
 
     func gone() {

@@ -30,6 +30,8 @@ package final class WebSocketServer {
     private var unread: Set<OpaquePointer> = []
     private var lookout: LoopTimer?
     private var peers: [OpaquePointer: Peer] = [:]
+    /// Sockets that were answered, and whose peers may still be sending.
+    private var lingering: [ObjectIdentifier: LingeringSocket] = [:]
     /// Bytes of bodies that are being collected, or were not taken yet.
     private(set) var collectedBytes = 0
 
@@ -119,6 +121,8 @@ package final class WebSocketServer {
         stopListening()
         reaper?.cancel()
         lookout?.cancel()
+        for socket in lingering.values { socket.close() }
+        lingering.removeAll()
         vhost = nil
         // The library itself would give sockets that wait for a close frame their full time.
         for wsi in Array(peers.keys) where peers[wsi] != nil { kill(wsi) }
@@ -132,7 +136,7 @@ package final class WebSocketServer {
     }
 
     private func adopt(_ descriptor: Int32) {
-        guard let vhost, peers.count < options.maximumSockets else {
+        guard let vhost, peers.count + lingering.count < options.maximumSockets else {
             refuse(descriptor)
             return
         }
@@ -351,13 +355,30 @@ package final class WebSocketServer {
     /// Done at once and not at the next writable callback: the peer's
     /// next request may come before that, and the library would take it for more of this one's body.
     func completed(_ wsi: OpaquePointer, closes: Bool) {
-        guard !closes else { return kill(wsi) }
+        guard !closes else {
+            linger(wsi)
+            return kill(wsi)
+        }
         let peer = peers[wsi]
         peer?.exchange = nil
         peer?.wasAnswered = true
         unread.remove(wsi)
         if answering.remove(wsi) != nil { millrace_readable_from(lws_get_socket_fd(wsi), 1) }
         if lws_http_transaction_completed(wsi) != 0 { kill(wsi) }
+    }
+
+    /// More than these are closed at once; a descriptor each.
+    private static let maximumLingering = 256
+
+    /// Lets the peer read its answer, though it may not have sent all of its request.
+    private func linger(_ wsi: OpaquePointer) {
+        guard options.lingerBytes > 0, lingering.count < Self.maximumLingering,
+            let socket = LingeringSocket(
+                lws_get_socket_fd(wsi), loop: loop, bytes: options.lingerBytes,
+                time: .seconds(Int64(options.requestTimeoutSeconds)),
+                ended: { [unowned self] in lingering[ObjectIdentifier($0)] = nil })
+        else { return }
+        lingering[ObjectIdentifier(socket)] = socket
     }
 
     // MARK: Peers that do not wait
@@ -439,6 +460,7 @@ package final class WebSocketServer {
 
     private func peerClosed(_ wsi: OpaquePointer, _ payload: UnsafeRawBufferPointer) -> Int32 {
         guard let socket = peers[wsi]?.socket else { return 0 }
+        guard payload.count != 1 else { return socket.peerClosedWrongly() ? 0 : -1 }
         let code =
             payload.count >= 2
             ? CloseCode(UInt16(payload[0]) << 8 | UInt16(payload[1])) : .noStatus

@@ -75,15 +75,19 @@ struct RawClient: ~Copyable {
     /// Nothing more comes; what is still to be read can be.
     func endSending() { shutdown(descriptor, Int32(SHUT_WR)) }
 
-    func send(_ bytes: [UInt8]) {
+    func send(_ bytes: [UInt8]) { _ = sendsAll(bytes) }
+
+    /// False when the server has reset the connection, or takes nothing more.
+    func sendsAll(_ bytes: [UInt8]) -> Bool {
         var rest = bytes[...]
         while !rest.isEmpty {
             let count = rest.withUnsafeBytes {
                 Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
             }
-            guard count > 0 else { return }
+            guard count > 0 else { return false }
             rest = rest.dropFirst(count)
         }
+        return true
     }
 
     func send(_ text: String) { send(Array(text.utf8)) }

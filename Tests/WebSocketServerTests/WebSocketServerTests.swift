@@ -33,6 +33,42 @@ struct WebSocketServerTests {
         }
     }
 
+    @Test("closes a text that an empty frame ends inside a character", arguments: [1, 2, 3])
+    func looksAtTheEndOfTexts(bytes: Int) throws {
+        try withServer(handler: EchoHandler()) { port in
+            let client = RawClient(port: port)
+            _ = client.upgrade(path: "/echo")
+            let text = Array("a😀".utf8)
+            client.send(RawClient.frame(1, text, isFinal: false) + RawClient.frame(0, []))
+            #expect(client.read { $0.count >= 7 } == [0x81, 5] + text)
+            client.send(RawClient.frame(1, Array(text.prefix(1 + bytes)), isFinal: false))
+            client.send(RawClient.frame(0, []))
+            let close = client.read { $0.count >= 4 }
+            #expect(close.prefix(1) == [0x88] && close.dropFirst(2).prefix(2) == [0x03, 0xEF])
+        }
+    }
+
+    @Test("answers a close frame of one byte as the fault that it is")
+    func refusesHalfACode() throws {
+        try withServer(handler: EchoHandler()) { port in
+            let client = RawClient(port: port)
+            _ = client.upgrade(path: "/echo")
+            client.send(RawClient.frame(8, [3]))
+            let close = client.readToEnd()
+            #expect(close.prefix(1) == [0x88] && close.dropFirst(2).prefix(2) == [0x03, 0xEA])
+        }
+    }
+
+    @Test("sends what waits for its turn before it answers a close")
+    func sendsBeforeClosing() throws {
+        try withServer(handler: EchoHandler(isLate: true)) { port in
+            let client = RawClient(port: port)
+            _ = client.upgrade(path: "/echo")
+            client.send(RawClient.frame(1, Array("hello".utf8)) + RawClient.frame(8, [0x03, 0xE8]))
+            #expect(client.readToEnd() == [0x81, 5] + Array("hello".utf8) + [0x88, 2, 0x03, 0xE8])
+        }
+    }
+
     @Test("takes a message of the limit and closes with 1009 above it")
     func limitsMessages() throws {
         try withServer(handler: EchoHandler(limit: 100)) { port in
@@ -153,7 +189,14 @@ private final class EchoHandler: ServerHandler, WebSocketHandler, HTTPExchangeOb
     private(set) var leftEarly = 0
     private var kept: [HTTPExchange] = []
 
-    init(limit: Int = 1 << 20) { maximumMessageBytes = limit }
+    /// Messages go back when the socket says that it is clear.
+    private let isLate: Bool
+    private var late: [[UInt8]] = []
+
+    init(limit: Int = 1 << 20, isLate: Bool = false) {
+        maximumMessageBytes = limit
+        self.isLate = isLate
+    }
 
     func upgrade(_ request: HTTPRequest) -> UpgradeDecision {
         request.path == "/echo" ? .accept(self) : .refuse(.error(404, "not_found", "no such path"))
@@ -192,7 +235,15 @@ private final class EchoHandler: ServerHandler, WebSocketHandler, HTTPExchangeOb
     func exchangeIsClear(_ exchange: HTTPExchange) {}
     func exchangePeerClosed(_ exchange: HTTPExchange) { leftEarly += 1 }
     func webSocketOpened(_ socket: WebSocket) {}
-    func webSocketIsClear(_ socket: WebSocket) {}
+    func webSocketIsClear(_ socket: WebSocket) {
+        for message in late {
+            var frame = OutgoingFrame()
+            frame.bytes.append(contentsOf: message)
+            #expect(socket.send(&frame) == .sent)
+        }
+        late = []
+    }
+
     func webSocketClosed(_ socket: WebSocket) {}
 
     func webSocket(_ socket: WebSocket, received message: Span<UInt8>, isBinary: Bool) {
@@ -200,6 +251,10 @@ private final class EchoHandler: ServerHandler, WebSocketHandler, HTTPExchangeOb
         for index in message.indices { frame.bytes.append(message[index]) }
         if frame.bytes.dropFirst(OutgoingFrame.headroom).elementsEqual("close".utf8) {
             return socket.close(CloseCode(4400), "done")
+        }
+        guard !isLate else {
+            late.append(Array(frame.bytes.dropFirst(OutgoingFrame.headroom)))
+            return socket.askForWritable()
         }
         #expect(socket.send(&frame, isBinary: isBinary) == .sent)
     }

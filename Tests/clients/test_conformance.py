@@ -15,11 +15,6 @@ from harness import Gateway
 KNOWN = {
     "2.10": "several pings in one read get one pong (the library)",
     "2.11": "several pings in one read get one pong (the library)",
-} | {
-    # A ping between the fragments of a message: when one read brings both, the library's pong waits for the
-    # next writable turn, and the answer to the message, written directly, overtakes it.
-    case: "a pong may come after the answer to a message that ended in the same read"
-    for case in ("5.6", "5.7", "5.8", "5.19", "5.20")
 }
 
 

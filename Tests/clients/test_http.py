@@ -1,6 +1,7 @@
 """The plain requests of the gateway's port."""
 
 import asyncio
+import http.client
 import json
 import pathlib
 import socket
@@ -276,6 +277,22 @@ def test_an_answer_that_is_read_slowly_comes_whole(start_gateway, web):
             due = began + min(length, 1_500_000) / 500_000
             wait_until(lambda: time.monotonic() > due)
         assert length > 3_000_000
+
+
+@pytest.mark.parametrize("path,size,chunks,status", [
+    ("/v1/responses", 8 << 20, False, 413), ("/v1/responses", 1 << 20, True, 411),
+    ("/v1/files", 8 << 20, False, 415), ("/assets/app.js", 1 << 20, False, 405)])
+def test_who_writes_all_before_it_reads_has_its_answer(start_gateway, path, size, chunks, status):
+    """As Python's own client does: a reset would come before the answer is read."""
+    gateway = start_gateway(dialect__body_bytes=1 << 20)
+    for _ in range(5):
+        client = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=PATIENCE)
+        body = iter([b"x" * 65536] * (size // 65536)) if chunks else b"x" * size
+        client.request("POST", path, body, encode_chunked=chunks)
+        answer = client.getresponse()
+        assert answer.status == status and answer.getheader("connection") == "close"
+        assert json.loads(answer.read())["error"]
+        client.close()
 
 
 def test_a_connection_that_asks_nothing_more_is_closed(start_gateway):

@@ -377,13 +377,18 @@ def test_a_handshake_begins_with_get(gateway):
     assert refusal_of_handshake(gateway, "/v1/chat", fields, "POST") == (405, "method_not_allowed")
 
 
-def refusal_of_handshake(gateway, path, fields, method="GET"):
+def test_a_handshake_begins_with_http_1_1(gateway):
+    refusal = refusal_of_handshake(gateway, "/v1/chat", {}, version="1.0")
+    assert refusal == (400, "invalid_handshake")
+
+
+def refusal_of_handshake(gateway, path, fields, method="GET", version="1.1"):
     fields = {
         "Host": f"127.0.0.1:{gateway.port}", "Upgrade": "websocket", "Connection": "Upgrade",
         "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version": "13", **fields}
     lines = [f"{name}: {value}" for name, value in fields.items() if value is not None]
     with RawSocket(gateway, handshake=False) as raw:
-        raw.socket.sendall("\r\n".join([f"{method} {path} HTTP/1.1", *lines, "", ""]).encode())
+        raw.socket.sendall("\r\n".join([f"{method} {path} HTTP/{version}", *lines, "", ""]).encode())
         head = raw.read_head()
         assert head, "closed without an answer"
         body = json.loads(raw._take(int(head.lower().split(b"content-length:")[1].split()[0])))

@@ -7,6 +7,7 @@ import os
 import select
 import socket
 
+import openai
 import pytest
 
 from conftest import KEY, OTHER_KEY, Gateway
@@ -106,6 +107,23 @@ def test_methods(peer):
         assert (status, fields["allow"]) == (405, allowed)
         body = b"" if method == "HEAD" else peer.reader.read(int(fields["content-length"]))
         assert method == "HEAD" or json.loads(body)["error"]["code"] == "method_not_allowed"
+
+
+def test_other_urls_are_unknown(gateway):
+    """Those of the service that are not spoken here too, in its own words."""
+    with gateway.client() as client:
+        for ask in (
+            lambda: client.chat.completions.create(model="m", messages=[]),
+            lambda: client.embeddings.create(model="m", input="a"),
+            lambda: client.vector_stores.list(),
+        ):
+            with pytest.raises(openai.NotFoundError) as unknown:
+                ask()
+            assert unknown.value.code == "unknown_url"
+            assert unknown.value.type == "invalid_request_error"
+    with gateway.client(key="sk-nobody-0123456789abcdef") as stranger:
+        with pytest.raises(openai.AuthenticationError):
+            stranger.embeddings.create(model="m", input="a")
 
 
 def test_expect_continue(peer):

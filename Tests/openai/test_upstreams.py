@@ -291,6 +291,30 @@ def test_a_slow_reader_holds_upstream_back(scripted, start):
         assert sum(len(next(pieces)) for _ in range(100)) > 100_000
 
 
+def test_a_reader_that_stands_still_is_given_up(scripted, start):
+    """Upstream, held back, would wait for it for ever."""
+    upstream = scripted()
+    gateway = start(upstream, "server.request_timeout_s=1")
+    host, port = gateway.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port))) as still:
+        still.sendall(
+            (f"GET /v1/files/endless/content HTTP/1.1\r\nhost: a\r\n"
+             f"authorization: Bearer {KEY}\r\n\r\n").encode())
+        until(lambda: "/v1/files/endless/content" in upstream.broken)
+
+
+def test_a_reader_that_takes_its_time_is_not(scripted, start):
+    upstream = scripted()
+    gateway = start(upstream, "server.request_timeout_s=1")
+    with httpx.stream(
+        "GET", gateway.url + "/v1/files/endless/content", headers=AUTHORIZATION) as answer:
+        pieces = answer.iter_raw(65536)
+        for _ in range(40):  # Twice what a pause may take, and never as long a pause.
+            next(pieces)
+            time.sleep(0.05)
+        assert upstream.broken == []
+
+
 def test_created_comes_before_the_thinking(scripted, start):
     """A model that thinks for minutes: the id is there at once, to cancel and to resume by."""
     upstream = scripted()

@@ -71,8 +71,8 @@ package struct TextRule: Sendable {
 
     /// Headers whose second value would contradict the gateway's own.
     private static let ownHeaders: Set<String> = [
-        "authorization", "content-length", "content-type", "accept", "host", "transfer-encoding",
-        "connection", "expect",
+        "authorization", "content-length", "content-type", "accept", "accept-encoding", "host",
+        "transfer-encoding", "connection", "expect",
     ]
 
     private static func isUpstreamName(_ text: String) -> Bool {

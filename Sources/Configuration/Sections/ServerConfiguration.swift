@@ -16,6 +16,8 @@ package struct ServerConfiguration: Sendable {
     package let heartbeat: Duration
     /// What a request's head, or a pause in its body, may take.
     package let requestTimeout: Duration
+    /// What a client may still send after an answer that ends its connection; 0: nothing.
+    package let lingerBytes: Int
     /// How long a connection is kept for another request.
     package let keepAliveTimeout: Duration
     /// What the whole body of a request may take.
@@ -64,6 +66,11 @@ package struct ServerConfiguration: Sendable {
             "How long the head of an HTTP request, or a pause in its body, may take, and how long a "
                 + "client may take nothing of an answer that is whole. Then the connection is closed."
         )
+        lingerBytes = keys.bytes(
+            "linger_bytes", in: 0...(1 << 40), default: 64 << 20,
+            "What is read past of a request that was answered before its end, for at most "
+                + "server.request_timeout_s: a client that is still writing would see a reset in place of the "
+                + "answer. 0: nothing.")
         keepAliveTimeout = keys.duration(
             "keepalive_timeout_s", in: 1...3600, default: 75,
             "How long an HTTP connection waits for its next request. A proxy in front should close "

@@ -204,6 +204,8 @@ final class DialectPass: UpstreamTransferDelegate, HTTPBodyReceiver {
         transfer.cancel()
         timer?.cancel()
         release(.success)
+        // Who only writes until all is written reads the answer after that.
+        exchange.resumeBody()
         isEnding = true
         write()
     }
@@ -276,7 +278,7 @@ final class DialectPass: UpstreamTransferDelegate, HTTPBodyReceiver {
     private func write() {
         if !waiting.isEmpty {
             guard exchange.isClear else {
-                if isEnding { exchange.limitReading() }
+                exchange.limitReading()
                 return exchange.askForWritable()
             }
             shard.scratch.lend { frame in

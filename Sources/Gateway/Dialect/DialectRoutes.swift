@@ -8,12 +8,12 @@ import WebSocketServer
 struct DialectRoutes {
     let shard: ShardCore
 
-    /// The parts of a path below `/v1` when it is one of the dialect's.
+    /// The parts of a path below `/v1` when it is one of the dialect's: all but that of the native protocol.
     private func parts(of request: HTTPRequest) -> [String]? {
         let parts = request.path.split(separator: "/", omittingEmptySubsequences: false)
             .dropFirst().map(String.init)
         guard shard.context.configuration.dialect.isEnabled, parts.count >= 2, parts[0] == "v1",
-            ["responses", "models", "conversations", "files"].contains(parts[1])
+            request.path != "/v1/chat"
         else { return nil }
         return Array(parts.dropFirst())
     }

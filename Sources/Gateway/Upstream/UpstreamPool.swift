@@ -65,7 +65,9 @@ final class UpstreamPool: Sendable {
         state = Mutex(
             UpstreamPoolState(
                 members: members, breaker: CircuitBreaker.Settings(configuration.breaker),
-                queueLimit: configuration.upstream.queue))
+                queueLimit: configuration.upstream.queue,
+                queueTimeout: configuration.upstream.queueTimeout,
+                maximumPause: configuration.upstream.maximumRetryAfter))
     }
 
     // MARK: Places

@@ -5,6 +5,8 @@ import Telemetry
 /// A stream that cannot be trusted any further.
 struct StreamFailure: Error {
     let message: String
+    /// What upstream itself says in place of a response.
+    var told: GatewayCore.UpstreamError?
 }
 
 /// What a whole response object said about its end.
@@ -86,7 +88,12 @@ extension UpstreamRun {
         let bytes = document.span
         guard let root = try? JSONReader(maximumDepth: 128).read(bytes), root.kind == .object,
             let status = root.member("status", in: bytes), status.kind == .string
-        else { throw StreamFailure(message: "upstream answered with no response object") }
+        else {
+            // With a status of success proxies say what the API says with another one.
+            try? reducer.reduce(bytes) { _ in }
+            throw StreamFailure(
+                message: "upstream answered with no response object", told: reducer.toldError)
+        }
         defer { observeDeltas(now: now) }
         let hasError = root.member("error", in: bytes).map { $0.kind != .null } ?? false
         // Whoever reads events as they are needs the first one of them.

@@ -117,7 +117,7 @@ extension UpstreamRun: UpstreamTransferDelegate {
         do {
             end = try take(document: object, now: shard.loop.now)
         } catch {
-            return failed(invalid(error, isRetryable: false))
+            return failed(error.told.map(truncation) ?? invalid(error, isRetryable: false))
         }
         if let attempt, failsInside(attempt) { return }
         // Not before it has proved to be a response: an error page of a proxy says nothing about streams.

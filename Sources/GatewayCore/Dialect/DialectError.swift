@@ -38,8 +38,9 @@ package struct DialectError: Error, Equatable, Sendable {
             }
             return
         }
+        // What is no status of HTTP is not passed on as one (RFC 9110, section 15).
         self.init(
-            answer.status, error.upstreamCode, error.message,
+            answer.status < 600 ? answer.status : 502, error.upstreamCode, error.message,
             type: answer.status < 500 ? "invalid_request_error" : "server_error")
         for field in answer.fields { headers[field.name] = field.value }
         if JSONText.isErrorObject(answer.body) { body = answer.body }

@@ -304,6 +304,13 @@ package struct AttemptMachine: Sendable {
                     message:
                         "upstream and its queue are full (upstream.concurrency, upstream.queue)",
                     isRetryable: true))
+        case .paused(let retryAfter):
+            return fail(
+                ResponseError(
+                    code: "upstream_unavailable",
+                    message:
+                        "upstream has asked for a pause that is longer than a response waits (upstream.queue_timeout_ms)",
+                    isRetryable: true, retryAfter: retryAfter))
         case .open(let retryAfter):
             return fail(
                 ResponseError(

@@ -49,6 +49,8 @@ package struct UpstreamPoolState: Sendable {
         case exhausted
         /// Their breakers are open.
         case open(retryAfter: Duration?)
+        /// They have asked for a pause that is longer than anybody waits.
+        case paused(retryAfter: Duration)
         /// All are at their limit, and so is the queue.
         case queueFull
     }
@@ -84,6 +86,8 @@ package struct UpstreamPoolState: Sendable {
         fileprivate var answered = 0
         /// No attempt before: upstream asked for a pause, or its limit nears.
         package var pausedUntil = Instant(nanoseconds: .min)
+        /// As far as upstream itself asked for it.
+        fileprivate var awayUntil = Instant(nanoseconds: .min)
         /// What it makes of `stream: true`, by model, where that is not streams.
         fileprivate var streaming: [String: UpstreamStreaming] = [:]
     }
@@ -96,11 +100,20 @@ package struct UpstreamPoolState: Sendable {
     /// Slots that waiters got while somebody else asked.
     private var handovers: [Handover] = []
     private let queueLimit: Int
+    private let queueTimeout: Duration
+    private let maximumPause: Duration
 
     /// Begins with nothing in flight.
-    package init(members: [Member], breaker: CircuitBreaker.Settings, queueLimit: Int) {
+    ///
+    /// Nobody waits longer than `queueTimeout`, and no pause that upstream asks for is longer than `maximumPause`.
+    package init(
+        members: [Member], breaker: CircuitBreaker.Settings, queueLimit: Int,
+        queueTimeout: Duration = .seconds(30), maximumPause: Duration = .seconds(60)
+    ) {
         self.members = members.map { Status(member: $0, breaker: CircuitBreaker(breaker)) }
         self.queueLimit = queueLimit
+        self.queueTimeout = queueTimeout
+        self.maximumPause = maximumPause
     }
 
     /// Responses that wait for a slot.
@@ -131,6 +144,9 @@ package struct UpstreamPoolState: Sendable {
         }
         if let member = choose(permitted, now, random) { return .granted(grant(member, now)) }
         guard tried.isEmpty else { return .refused(.exhausted) }
+        if let away = permitted.map({ members[$0].awayUntil }).min(), away > now + queueTimeout {
+            return .refused(.paused(retryAfter: away - now))
+        }
         guard queue.count < queueLimit else { return .refused(.queueFull) }
         queue.append(Place(ticket: ticket, pinned: pinned))
         return .queued(pollAt: pollAt(permitted, now))
@@ -177,8 +193,9 @@ package struct UpstreamPoolState: Sendable {
         members[grant.member].inFlight -= 1
         members[grant.member].breaker.end(outcome, isProbe: grant.isProbe, now: now)
         if let retryAfter, retryAfter > .zero {
-            let until = now + min(retryAfter, .seconds(60))
+            let until = now + min(retryAfter, maximumPause)
             members[grant.member].pausedUntil = max(members[grant.member].pausedUntil, until)
+            members[grant.member].awayUntil = max(members[grant.member].awayUntil, until)
         }
         handOver(now: now, random: random)
     }

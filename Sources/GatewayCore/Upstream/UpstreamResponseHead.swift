@@ -216,21 +216,43 @@ package struct UpstreamHeadParser {
     }
 }
 
-/// Dates as HTTP writes them today (RFC 9110, section 5.6.7, IMF-fixdate); the two old forms are refused.
+/// Dates as HTTP writes them, and has written them (RFC 9110, section 5.6.7).
 enum HTTPDate {
     private static let months = [
         "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
     ]
 
-    /// "Sun, 06 Nov 1994 08:49:37 GMT" in seconds since 1970, or nil.
+    /// "Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT" or "Sun Nov  6 08:49:37 1994" in seconds
+    /// since 1970, or nil.
     static func unixSeconds(_ text: String) -> Int64? {
         let words = text.split(separator: " ")
-        guard words.count == 6, words[0].utf8.last == UInt8(ascii: ","), words[5] == "GMT",
-            let day = number(words[1], digits: 2), (1...31).contains(day),
-            let month = months.firstIndex(where: { $0 == words[2] }),
-            let year = number(words[3], digits: 4)
+        switch words.count {
+        case 6 where words[0].hasSuffix(",") && words[5] == "GMT":
+            return unixSeconds(
+                day: number(words[1], digits: 2), month: words[2],
+                year: number(words[3], digits: 4), clock: words[4])
+        case 4 where words[0].hasSuffix(",") && words[3] == "GMT":
+            let date = words[1].split(separator: "-", omittingEmptySubsequences: false)
+            guard date.count == 3, let year = number(date[2], digits: 2) else { return nil }
+            // Nobody wrote such dates before 1970.
+            return unixSeconds(
+                day: number(date[0], digits: 2), month: date[1],
+                year: year + (year < 70 ? 2000 : 1900), clock: words[2])
+        case 5:
+            return unixSeconds(
+                day: number(words[2], digits: words[2].utf8.count == 1 ? 1 : 2), month: words[1],
+                year: number(words[4], digits: 4), clock: words[3])
+        default: return nil
+        }
+    }
+
+    private static func unixSeconds(
+        day: Int?, month: Substring, year: Int?, clock: Substring
+    ) -> Int64? {
+        guard let day, (1...31).contains(day), let year,
+            let month = months.firstIndex(where: { $0 == month })
         else { return nil }
-        let clock = words[4].split(separator: ":", omittingEmptySubsequences: false)
+        let clock = clock.split(separator: ":", omittingEmptySubsequences: false)
         guard clock.count == 3, let hour = number(clock[0], digits: 2), hour < 24,
             let minute = number(clock[1], digits: 2), minute < 60,
             let second = number(clock[2], digits: 2), second <= 60

@@ -505,6 +505,27 @@ struct UpstreamPoolTests {
         #expect(pool.poll(Self.ticket(2), now: until, random: 0) == .granted(grant))
     }
 
+    @Test("a pause that is longer than anybody waits refuses others, and has a limit")
+    func longPause() {
+        var pool = UpstreamPoolState(
+            members: [.init(name: "u0", rank: 0, concurrency: 2)], breaker: .init(), queueLimit: 2,
+            queueTimeout: .seconds(5), maximumPause: .seconds(20))
+        let grant = UpstreamPoolState.Grant(member: 0, isProbe: false)
+        func ask(_ number: UInt64, at seconds: Int64) -> UpstreamPoolState.Admission {
+            pool.acquire(
+                Self.ticket(number), pinned: nil, tried: [], now: Self.now + .seconds(seconds),
+                random: 0)
+        }
+        #expect(ask(1, at: 0) == .granted(grant))
+        pool.release(
+            grant, .neutral, retryAfter: .seconds(3600), isAnswered: true, now: Self.now, random: 0)
+        #expect(ask(2, at: 0) == .refused(.paused(retryAfter: .seconds(20))))
+        #expect(ask(3, at: 14) == .refused(.paused(retryAfter: .seconds(6))))
+        #expect(ask(4, at: 15) == .queued(pollAt: Self.now + .seconds(20)))
+        #expect(pool.leave(Self.ticket(4)) == true)
+        #expect(ask(5, at: 20) == .granted(UpstreamPoolState.Grant(member: 0, isProbe: false)))
+    }
+
     @Test("after a pause those who have waited go first, in their order")
     func order() {
         var pool = Self.pool(ranks: [0], concurrency: 2, queue: 5)

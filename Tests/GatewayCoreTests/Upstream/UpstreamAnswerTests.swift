@@ -122,7 +122,8 @@ struct UpstreamAnswerTests {
                     "date": "Mon, 07 Nov 1994 08:48:38 GMT",
                 ], .zero
             ),
-            (["retry-after": "Sunday, 06-Nov-94 08:49:37 GMT"], nil),
+            (["retry-after": "Sunday, 06-Nov-94 08:49:37 GMT"], .seconds(37)),
+            (["retry-after": "Sun Nov  6 08:49:37 1994"], .seconds(37)),
         ] as [([String: String], Duration?)])
     func saysHowLong(fields: [String: String], expected: Duration?) {
         let head = UpstreamResponseHead(
@@ -140,6 +141,13 @@ struct UpstreamAnswerTests {
             ("Thu, 32 Jan 1970 00:00:00 GMT", nil),
             ("Thu, 01 Jan 1970 24:00:00 GMT", nil), ("Thu, 01 Foo 1970 00:00:00 GMT", nil),
             ("Thu, 01 Jan 1970 00:00 GMT", nil), ("", nil),
+            ("Sunday, 06-Nov-94 08:49:37 GMT", 784_111_777),
+            ("Thursday, 29-Feb-24 23:59:59 GMT", 1_709_251_199),
+            ("Sun Nov  6 08:49:37 1994", 784_111_777),
+            ("Thu Feb 29 23:59:59 2024", 1_709_251_199),
+            ("Sunday, 06-Nov-94 08:49:37", nil), ("Sunday, 06-Nov 08:49:37 GMT", nil),
+            ("Sunday, 06-Nov-1994 08:49:37 GMT", nil), ("Sun Nov 006 08:49:37 1994", nil),
+            ("Sun Nov 6 08:49:37 94", nil),
         ] as [(String, Int64?)])
     func readsDates(text: String, seconds: Int64?) {
         #expect(HTTPDate.unixSeconds(text) == seconds)
