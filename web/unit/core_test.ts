@@ -208,7 +208,7 @@ Deno.test("conversations: what was said comes back from Markdown as it was", () 
       },
     }),
   }));
-  const file = exportMarkdown({ id: "c1", title: "Mills", created: 1, updated: 2 }, turns);
+  const file = exportMarkdown({ title: "Mills" }, turns);
   for (const text of [file, file.replaceAll("\n", "\r\n")]) {
     const { conversation, session } = importConversation(text, "c2", 5);
     equal(conversation.title, "Mills");

@@ -4,7 +4,7 @@
 import type { ChatStreamClient } from "../src/core/client.ts";
 import { everyTurn } from "../src/core/branches.ts";
 import { lastAttempts } from "../src/core/message-id.ts";
-import type { StoredSession } from "../src/core/store.ts";
+import type { StoredSession } from "../src/core/stored-session.ts";
 import { isSettled, type Turn } from "../src/core/turn.ts";
 import { equal, ok } from "./assert.ts";
 import { FakeBrowser, type FakePage } from "./fake-browser.ts";

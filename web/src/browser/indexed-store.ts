@@ -2,7 +2,8 @@
 
 import { type TextPiece, textPieces } from "../core/text-pieces.ts";
 import { mergeSessions } from "../core/merge.ts";
-import { removedSession, type SessionStore, type StoredSession } from "../core/store.ts";
+import type { SessionStore } from "../core/store.ts";
+import { removedSession, type StoredSession } from "../core/stored-session.ts";
 import { unsaved } from "./unsaved.ts";
 
 const DATABASE = "millrace";

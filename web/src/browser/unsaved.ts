@@ -5,7 +5,7 @@
  * it over.
  */
 
-import type { StoredSession } from "../core/store.ts";
+import type { StoredSession } from "../core/stored-session.ts";
 
 const PREFIX = "millrace.unsaved.";
 

@@ -10,7 +10,8 @@ import { Outbox } from "./outbox.ts";
 import type { MessageInput, MessageOptions } from "./protocol.ts";
 import { SessionKeeper } from "./session-keeper.ts";
 import { SessionPlace } from "./session-place.ts";
-import { type Awaitable, MemoryStore, type SessionStore, type StoredSession } from "./store.ts";
+import { type Awaitable, MemoryStore, type SessionStore } from "./store.ts";
+import type { StoredSession } from "./stored-session.ts";
 import { Transcript } from "./transcript.ts";
 import { isRunning, isSettled, type Turn } from "./turn.ts";
 

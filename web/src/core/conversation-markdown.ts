@@ -6,7 +6,6 @@
  */
 
 import { type Source, sourcesOf } from "./citations.ts";
-import type { Conversation } from "./conversations.ts";
 import { lastAttempts } from "./message-id.ts";
 import { answerText, inputText, type Turn } from "./turn.ts";
 
@@ -14,8 +13,11 @@ const MARKER = /^<!-- (question|answer|sources) -->$/;
 const LIKE_MARKER = /^\\*<!-- (?:question|answer|sources) -->$/gm;
 const ESCAPED_MARKER = /^\\(\\*<!-- (?:question|answer|sources) -->)$/gm;
 
-export function exportMarkdown(conversation: Conversation, turns: readonly Turn[]): string {
-  const parts = [`# ${conversation.title}`];
+export function exportMarkdown(
+  { title }: { readonly title: string },
+  turns: readonly Turn[],
+): string {
+  const parts = [`# ${title}`];
   for (const turn of lastAttempts(turns)) {
     parts.push("<!-- question -->");
     const question = inputText(turn.input);

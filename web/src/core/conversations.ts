@@ -1,7 +1,8 @@
 /** What is known of a conversation without opening it, and where that is kept. */
 
 import type { MessageOptions } from "./protocol.ts";
-import type { Awaitable, StoredSession } from "./store.ts";
+import type { Awaitable } from "./store.ts";
+import type { StoredSession } from "./stored-session.ts";
 import { readMarkdown } from "./conversation-markdown.ts";
 import { inputText, type Turn } from "./turn.ts";
 

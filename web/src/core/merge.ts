@@ -1,7 +1,7 @@
 /** What pages that share a store have kept of one conversation, put together. */
 
 import { everyTurn, withoutTurn } from "./branches.ts";
-import type { StoredSession } from "./store.ts";
+import type { StoredSession } from "./stored-session.ts";
 import { type Delivery, interrupt, isSettled, type Turn } from "./turn.ts";
 
 /** So many discarded messages are remembered. */

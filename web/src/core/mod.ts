@@ -11,5 +11,6 @@ export { splitRetryId } from "./message-id.ts";
 export * from "./protocol.ts";
 export { sha256Hex } from "./sha256.ts";
 export * from "./store.ts";
+export * from "./stored-session.ts";
 export * from "./transcript.ts";
 export * from "./turn.ts";

@@ -1,7 +1,8 @@
 import { Alarm } from "./alarm.ts";
 import type { Environment } from "./environment.ts";
 import { isSameLife, type Life } from "./merge.ts";
-import type { Awaitable, SessionStore, StoredSession } from "./store.ts";
+import type { Awaitable, SessionStore } from "./store.ts";
+import type { StoredSession } from "./stored-session.ts";
 
 export interface SessionKeeperHost {
   readonly environment: Environment;

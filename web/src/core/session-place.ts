@@ -1,6 +1,6 @@
 import type { Resume } from "./link.ts";
 import type { ReadyFrame } from "./protocol.ts";
-import type { StoredSession } from "./store.ts";
+import type { StoredSession } from "./stored-session.ts";
 import { isSettled } from "./turn.ts";
 
 /**

@@ -1,32 +1,8 @@
 /** Where a session is kept between two lives of the page. Replaceable: pass your own `SessionStore`. */
 
 import { mergeSessions } from "./merge.ts";
+import { removedSession, type StoredSession } from "./stored-session.ts";
 import type { TextPiece } from "./text-pieces.ts";
-import type { Turn } from "./turn.ts";
-
-/**
- * All that is needed to go on: the proof, the position, and the transcript that stands at exactly that position.
- *
- * They are one record on purpose. A record that was saved too early costs a replay of the events since; it can never
- * show an event twice or leave one out.
- */
-export interface StoredSession {
-  readonly version: 1;
-  /** Counts fresh starts: a page that still shows an older life must not overwrite a newer one. */
-  readonly generation: number;
-  /** Counts how often it was removed: a page that still shows what it was before must not bring it back. */
-  readonly removals?: number;
-  readonly session?: string;
-  readonly epoch?: string;
-  readonly token?: string;
-  readonly seq: number;
-  readonly turns: Turn[];
-  /** Number of leading turns that the gateway's session does not know of. */
-  readonly unknown_turns: number;
-  /** Messages that were taken out of it, so that a page that still has them leaves them out too. */
-  readonly discarded?: readonly string[];
-  readonly saved: number;
-}
 
 export type Awaitable<T> = T | Promise<T>;
 
@@ -47,12 +23,6 @@ export interface SessionStore {
    * A store that can tell without reading whole sessions, pictures and all, should. Without it they are loaded.
    */
   texts?(keys: readonly string[]): Awaitable<ReadonlyMap<string, readonly TextPiece[]>>;
-}
-
-/** What stands in the place of a session that was removed. Whoever uses its key again starts from there. */
-export function removedSession(kept: StoredSession | undefined): StoredSession {
-  const removals = (kept?.removals ?? 0) + 1;
-  return { version: 1, generation: 0, removals, seq: 0, turns: [], unknown_turns: 0, saved: 0 };
 }
 
 /** Forgets with the page. For tests, servers, and pages that may keep nothing. */
