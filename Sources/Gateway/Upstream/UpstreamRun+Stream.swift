@@ -89,10 +89,8 @@ extension UpstreamRun {
         guard let root = try? JSONReader(maximumDepth: 128).read(bytes), root.kind == .object,
             let status = root.member("status", in: bytes), status.kind == .string
         else {
-            // With a status of success proxies say what the API says with another one.
-            try? reducer.reduce(bytes) { _ in }
             throw StreamFailure(
-                message: "upstream answered with no response object", told: reducer.toldError)
+                message: "upstream answered with no response object", told: errorTold(in: bytes))
         }
         defer { observeDeltas(now: now) }
         let hasError = root.member("error", in: bytes).map { $0.kind != .null } ?? false
@@ -125,6 +123,17 @@ extension UpstreamRun {
         }
         if let attempt, attempt.firstEventAt == nil { attempt.firstEventAt = now }
         return reducer.isFinished ? .finished : .running
+    }
+
+    /// The error that a body tells in place of a response: proxies say with a status of success what the API says
+    /// with another one.
+    ///
+    /// Nil where a response is only asked about: it goes on, whatever its upstream says of it just now.
+    private func errorTold(in body: Span<UInt8>) -> GatewayCore.UpstreamError? {
+        guard let mode = attempt?.mode, mode == .stream || mode == .document else { return nil }
+        var reader = ResponsesReducer(mask: mask)
+        try? reader.reduce(body) { _ in }
+        return reader.toldError
     }
 
     // MARK: To the session

@@ -15,6 +15,9 @@ struct ReattachTests {
         #"{"id":"resp_1","model":"m","status":"completed","output":[{"type":"message","id":"msg_1","role":"assistant","status":"completed","content":[{"type":"output_text","text":"Hello"}]}]}"#
             .utf8)
 
+    private static let error = Array(
+        #"{"error":{"message":"try again","type":"server_error","code":"server_error"}}"#.utf8)
+
     /// What a reconnection may meet and get over.
     private static let passing: [(name: String, answer: Answer)] = [
         ("408", .status(408)), ("409", .status(409)), ("429", .status(429)),
@@ -24,6 +27,8 @@ struct ReattachTests {
         ("no event", .ok([])), ("broken", .ok(Array("data: {\n\n".utf8))),
         ("only what is known", .ok(ScriptedUpstream.stream(events: 2))),
         ("a response that runs", .ok(running, type: "application/json")),
+        ("an error without a status", .ok(error, type: "application/json")),
+        ("a proxy's words", .ok(Array(#"{"error":"bad gateway"}"#.utf8), type: "application/json")),
         ("the response", .ok(completed, type: "application/json")),
     ]
 
