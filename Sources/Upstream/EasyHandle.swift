@@ -131,8 +131,10 @@ final class EasyHandle {
     /// Sets whom to trust, and nothing where nobody has to be: libcurl has the system's authorities twice in each
     /// handle, the second time for proxies behind TLS, and copies all of that into each connection.
     private func setAuthorities(of server: UpstreamServer) throws(UpstreamError) {
-        try setPointer(CURLOPT_PROXY_CAINFO, nil)
-        try setPointer(CURLOPT_PROXY_CAPATH, nil)
+        if !server.isProxySecure {
+            try setPointer(CURLOPT_PROXY_CAINFO, nil)
+            try setPointer(CURLOPT_PROXY_CAPATH, nil)
+        }
         if !server.isSecure {
             try setPointer(CURLOPT_CAINFO, nil)
             try setPointer(CURLOPT_CAPATH, nil)

@@ -43,6 +43,8 @@ package final class UpstreamServer: Sendable, CustomStringConvertible {
     package let endpoint: String
     /// Whether the connection is encrypted.
     package let isSecure: Bool
+    /// Whether the connection to its proxy is, whose certificate the system's authorities vouch for.
+    let isProxySecure: Bool
     /// Keeps the key out of what upstream says.
     package let mask: KeyMask
     let options: Options
@@ -59,6 +61,7 @@ package final class UpstreamServer: Sendable, CustomStringConvertible {
     package init(_ options: Options) throws(UpstreamError) {
         self.options = options
         mask = Self.mask(of: options.authentication)
+        isProxySecure = options.proxy?.hasPrefix("https://") ?? false
         let url = Substring(options.baseURL)
         guard !url.isEmpty, url.utf8.count <= 2_048,
             url.utf8.allSatisfy({ (0x21...0x7E).contains($0) })

@@ -17,7 +17,7 @@ package struct TextRule: Sendable {
     static let url = TextRule(
         "a URL: http:// or https://, a host, a path without query or fragment"
     ) { isURL($0, schemes: ["http://", "https://"]) }
-    static let proxy = TextRule("a proxy URL: http://HOST:PORT or socks5h://HOST:PORT") {
+    static let proxy = TextRule("a proxy URL: http://HOST:PORT, https:// or socks5h:// likewise") {
         isURL($0, schemes: ["http://", "https://", "socks5://", "socks5h://"])
     }
     static let hostPort = TextRule(HostPort.expectation) { HostPort(parsing: $0) != nil }
