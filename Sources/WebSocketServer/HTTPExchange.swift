@@ -250,15 +250,30 @@ package final class HTTPExchange {
     }
 
     /// Holds a streamed body back, so that the peer's window fills.
-    package func pauseBody() { flowBody(0) }
+    package func pauseBody() {
+        // A peer that is held back is not late.
+        forgetBodyTimeout()
+        flowBody(0)
+    }
 
-    /// Lets it come again.
-    package func resumeBody() { flowBody(1) }
+    /// Lets it come again, in time.
+    package func resumeBody() {
+        watchBody()
+        flowBody(1)
+    }
+
+    /// Lets come what nobody wants any more, at the peer's pace: a peer may stop sending once it is answered.
+    package func discardBody() {
+        forgetBodyTimeout()
+        flowBody(1)
+    }
+
+    private func forgetBodyTimeout() {
+        if let wsi { lws_set_timeout(wsi, NO_PENDING_TIMEOUT, 0) }
+    }
 
     private func flowBody(_ enable: Int32) {
         guard let wsi, streamedBodyBytes != nil else { return }
-        // A peer that is held back is not late.
-        if enable != 0 { watchBody() } else { lws_set_timeout(wsi, NO_PENDING_TIMEOUT, 0) }
         _ = lws_rx_flow_control(wsi, enable)
     }
 

@@ -37,6 +37,7 @@ final class LingeringSocket {
             close()
             return nil
         }
+        // While its answer was awaited the socket counted as readable from 64 KiB on only.
         millrace_readable_from(descriptor, 1)
         shutdown(descriptor, Int32(SHUT_WR))
         watcher?.watch(.readable)

@@ -121,11 +121,12 @@ package final class WebSocketServer {
         stopListening()
         reaper?.cancel()
         lookout?.cancel()
-        for socket in lingering.values { socket.close() }
-        lingering.removeAll()
         vhost = nil
         // The library itself would give sockets that wait for a close frame their full time.
         for wsi in Array(peers.keys) where peers[wsi] != nil { kill(wsi) }
+        // Behind the others: whoever hears of one's end may end another answer.
+        for socket in lingering.values { socket.close() }
+        lingering.removeAll()
         if let context { wakeUp.guardClosing { lws_context_destroy(context) } }
     }
 
@@ -367,7 +368,7 @@ package final class WebSocketServer {
         if lws_http_transaction_completed(wsi) != 0 { kill(wsi) }
     }
 
-    /// More than these are closed at once; a descriptor each.
+    /// Beyond these a socket is closed without waiting for its peer; a descriptor each.
     private static let maximumLingering = 256
 
     /// Lets the peer read its answer, though it may not have sent all of its request.

@@ -69,6 +69,18 @@ struct WebSocketServerTests {
         }
     }
 
+    @Test("writes one close frame where what waits for its turn closes, too")
+    func closesOnce() throws {
+        try withServer(handler: EchoHandler(isLate: true)) { port in
+            let client = RawClient(port: port)
+            _ = client.upgrade(path: "/echo")
+            client.send(RawClient.frame(1, Array("bye".utf8)) + RawClient.frame(8, [0x03, 0xE8]))
+            #expect(
+                client.readToEnd()
+                    == [0x81, 3] + Array("bye".utf8) + [0x88, 6, 0x11, 0x30] + Array("done".utf8))
+        }
+    }
+
     @Test("takes a message of the limit and closes with 1009 above it")
     func limitsMessages() throws {
         try withServer(handler: EchoHandler(limit: 100)) { port in
@@ -240,6 +252,7 @@ private final class EchoHandler: ServerHandler, WebSocketHandler, HTTPExchangeOb
             var frame = OutgoingFrame()
             frame.bytes.append(contentsOf: message)
             #expect(socket.send(&frame) == .sent)
+            if message.elementsEqual("bye".utf8) { socket.close(CloseCode(4400), "done") }
         }
         late = []
     }

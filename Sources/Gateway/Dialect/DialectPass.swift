@@ -62,6 +62,7 @@ final class DialectPass: UpstreamTransferDelegate, HTTPBodyReceiver {
             // goes back on its way, since nobody waits for it.
             _ = pool.leave(ticket)
             refuse(.upstreamFull)
+        case .refused(.paused(let pause)): refuse(.noUpstream(for: pause))
         case .refused: refuse(.noUpstream)
         }
     }
@@ -205,7 +206,7 @@ final class DialectPass: UpstreamTransferDelegate, HTTPBodyReceiver {
         timer?.cancel()
         release(.success)
         // Who only writes until all is written reads the answer after that.
-        exchange.resumeBody()
+        exchange.discardBody()
         isEnding = true
         write()
     }

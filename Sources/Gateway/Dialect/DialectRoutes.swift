@@ -166,6 +166,13 @@ extension DialectError {
     static let noUpstream = DialectError(
         503, "upstream_unavailable", "no upstream serves this request now",
         type: "service_unavailable_error", retryAfter: 5)
+    /// Upstream has asked for a pause, of which so much is left.
+    static func noUpstream(for pause: Duration) -> DialectError {
+        DialectError(
+            503, "upstream_unavailable", "upstream has asked for a pause",
+            type: "service_unavailable_error",
+            retryAfter: Int((pause.milliseconds + 999) / 1000))
+    }
     static let upstreamFull = DialectError(
         503, "server_is_overloaded", "no room at the upstream (upstream.concurrency)",
         type: "service_unavailable_error", retryAfter: 1)
