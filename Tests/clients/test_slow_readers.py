@@ -97,6 +97,27 @@ def read_all_from(raw, last):
     raise AssertionError("the connection ended too early")
 
 
+@pytest.mark.parametrize("shards", [1, 2])
+def test_a_reader_that_was_passed_over_is_not_forgotten(start_gateway, shards):
+    """Its events were compacted and a drain has begun while it read nothing: it gets all of it, and then leaves."""
+    gateway = start_gateway(shards=shards, replay__retention_s=0, drain__spread_ms=0, drain__timeout_ms=60000)
+    with gateway.connect() as client:
+        slow = stalled(gateway, resume={"token": client.token, "after": 0})
+        client.ask("m1", f"[sim:paced deltas=20000 rate=0 bytes={BYTES}]", timeout=60)
+        complete = client.events[-1]
+        frames = slow.read_objects()
+        assert next(frames)["recovered"]
+        gateway.terminate()
+        seen = list(frames)
+        [snapshot] = [frame for frame in seen if frame["type"] == "snapshot"]
+        assert snapshot["through"] == complete["seq"]
+        assert [response["response"] for response in snapshot["responses"]] == [complete["response"]]
+        assert "going_away" in [frame["type"] for frame in seen]
+        assert slow.close_code == 1012
+        slow.close()
+    assert gateway.wait() == 0
+
+
 def test_a_client_that_asks_without_reading_is_closed(start_gateway):
     gateway = start_gateway(
         limits__frames_per_s=100000, limits__frames_burst=100000)
