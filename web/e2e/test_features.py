@@ -421,6 +421,22 @@ def test_files_that_are_not_sent_yet_go_with_their_chat_in_every_tab(chat, chat_
     chat.eventually(lambda: drafts() == ["elsewhere.txt"])
 
 
+def test_what_could_not_be_stored_of_a_chat_goes_with_it(chat):
+    page = chat.page
+    chat.ask("Alder [sim:hello]")
+    kept = chat.stored()
+    name = "millrace.unsaved." + re.sub(r"^.*#/c/", "", page.url)
+    page.get_by_role("button", name="New chat").click()
+    expect(page.locator(".turn")).to_have_count(0)
+    left = lambda: page.evaluate("(name) => sessionStorage.getItem(name)", name)
+    chat.eventually(lambda: left() is None)
+    page.evaluate("([name, text]) => sessionStorage.setItem(name, text)", [name, json.dumps(kept)])
+    page.locator(".sidebar .more").click()
+    page.get_by_role("button", name="Delete").click()
+    page.get_by_role("button", name="Really delete?").click()
+    chat.eventually(lambda: left() is None)
+
+
 def test_a_file_that_is_too_large_is_refused_before_it_is_sent(chat):
     chat.pick_large("film.bin", 9 << 20)
     expect(chat.page.locator(".composer-problem")).to_contain_text("film.bin is too large")

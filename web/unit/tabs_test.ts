@@ -223,6 +223,40 @@ Deno.test("what is taken back before another page has claimed it is not sent, an
   }
 });
 
+Deno.test("what the gateway has not taken may be taken back at once, and holds nothing up", async () => {
+  const takes = [["discard", false], ["retry", false], ["discard", true], ["stop", true]] as const;
+  for (const [take, retryable] of takes) {
+    for (const delay_ms of [0, 30]) {
+      const context = `${take} retryable=${retryable} ${delay_ms} ms`;
+      const browser = new FakeBrowser(1, delay_ms), { client } = browser.open();
+      await browser.run(100);
+      const [socket] = browser.world.sockets, { onSend } = socket!;
+      socket!.onSend = (frame) => {
+        if (frame.type !== "message") return onSend?.(frame);
+        const refused = { type: "error", code: "overloaded", message: "Not now.", retryable };
+        browser.world.later(3, () => socket!.say({ ...refused, message_id: frame.id }));
+        socket!.onSend = onSend;
+      };
+      const turn = client.send("better not");
+      let isTaken = false;
+      client.subscribe((change) => {
+        if (isTaken || turn.problem === undefined || change.type !== "turn") return;
+        isTaken = true;
+        client[take](turn.id);
+      });
+      await browser.run(100);
+      ok(isTaken, context);
+      const next = client.send("instead");
+      await browser.run(8_000);
+      const again = take === "retry" ? [`${turn.id}:2`] : [];
+      equal(browser.asked, [...again, next.id], context);
+      const left = take === "stop" ? ["withdrawn"] : again.map(() => "verified");
+      equal(statuses(client), [...left, "verified"], context);
+      equal(client.turns.some(({ stopping }) => stopping), false, context);
+    }
+  }
+});
+
 async function loaded(browser: FakeBrowser) {
   let record: StoredSession | undefined;
   void Promise.resolve(browser.store.load("default")).then((kept) => record = kept);

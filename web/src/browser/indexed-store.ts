@@ -120,6 +120,7 @@ export class IndexedSessionStore implements SessionStore {
       request.onsuccess = () => objects.put(removedSession(request.result), key);
       texts.delete(key);
     }, TEXTS);
+    unsaved.remove(key);
   }
 
   async texts(keys: readonly string[]): Promise<ReadonlyMap<string, readonly TextPiece[]>> {

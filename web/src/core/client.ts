@@ -73,6 +73,11 @@ export class ChatStreamClient {
         this.#feed.turn(turn);
         this.#keeper.schedule();
       },
+      returned: (turn) => {
+        // First: where the store has it as sent, it could only be stopped.
+        this.#keeper.save();
+        this.#feed.turn(turn);
+      },
       due: () => this.#flush(),
     });
     this.#keeper = new SessionKeeper({

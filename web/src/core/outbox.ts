@@ -22,6 +22,8 @@ export interface OutboxHost {
   unknownTurns(): number;
   write(frame: ClientFrame | string): void;
   changed(turn: Turn): void;
+  /** It was sent, or counted as sent, and is not any more: whoever hears of it may take it back at once. */
+  returned(turn: Turn): void;
   /** There may be something to say: `flush`. */
   due(): void;
 }
@@ -176,9 +178,10 @@ export class Outbox {
     this.#requeues.set(turn.id, tries + 1);
     turn.delivery = "queued";
     turn.problem = { code: frame.code, message: frame.message, retryable: true };
-    this.#host.changed(turn);
-    if (this.#requeueAlarm.isSet) return;
-    this.#requeueAlarm.set(frame.retry_after_ms ?? 500 * 2 ** tries, () => this.#host.due());
+    if (!this.#requeueAlarm.isSet) {
+      this.#requeueAlarm.set(frame.retry_after_ms ?? 500 * 2 ** tries, () => this.#host.due());
+    }
+    this.#host.returned(turn);
   }
 
   /** The connection was closed for a message's size: the next one must not send it again. */
@@ -193,6 +196,6 @@ export class Outbox {
     turn.problem = { code, message, retryable };
     delete turn.stopping;
     this.#cancels.delete(turn.id);
-    this.#host.changed(turn);
+    this.#host.returned(turn);
   }
 }
