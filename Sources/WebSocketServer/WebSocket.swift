@@ -217,9 +217,11 @@ package final class WebSocket {
     func peerClosed(code: CloseCode) -> Bool {
         if case .closing(_, _, isSent: true) = state { return false }
         // What waits for its turn only, and not for the peer, goes out before the close is answered.
-        if wantsWritable, isClear { handler.webSocketIsClear(self) }
-        // Its owner may have closed the socket over that: one close frame is enough.
-        guard isOpen else { return false }
+        if wantsWritable, isClear {
+            handler.webSocketIsClear(self)
+            // Its owner may have closed the socket over that: one close frame is enough.
+            guard isOpen else { return false }
+        }
         closeCode = code
         state = .closing(code, "", isSent: true)
         return true
