@@ -1,8 +1,12 @@
-/// Reduces any event stream, whole and cut; checks what the reducer promises.
+/// Reduces any event stream, whole and cut, event by event and skimmed; checks what the reducer promises.
 @_cdecl("LLVMFuzzerTestOneInput")
 func fuzzReducer(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     let body = Array(UnsafeBufferPointer(start: start, count: count))
     let whole = reduce(body, chunk: max(body.count, 1))
+    precondition(
+        reduce(body, chunk: max(body.count, 1), skims: true) == whole,
+        "the result depends on what is skimmed")
+    precondition(reduce(body, chunk: 700, skims: true) == whole, "the result depends on the cuts")
     precondition(reduce(body, chunk: 1) == whole, "the result depends on the cuts")
     precondition(reduce(body, chunk: 13) == whole, "the result depends on the cuts")
     return 0
@@ -10,12 +14,14 @@ func fuzzReducer(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
 
 private struct Reduced: Equatable {
     var outputs: [ResponsesOutput] = []
+    /// What the deltas said: where it stood depends on how it came.
+    var texts: [[UInt8]] = []
     var failure: ResponsesFailure?
     var end: ResponsesStreamEnd?
     var counters = ResponsesCounters()
 }
 
-private func reduce(_ body: [UInt8], chunk: Int) -> Reduced {
+private func reduce(_ body: [UInt8], chunk: Int, skims: Bool = false) -> Reduced {
     var limits = ResponsesLimits()
     limits.maximumItems = 8
     limits.maximumOutputIndex = 20
@@ -36,9 +42,14 @@ private func reduce(_ body: [UInt8], chunk: Int) -> Reduced {
         case .response(let id, let model, _):
             check(id, data)
             check(model, data)
-        case .delta(_, _, _, let text):
+        case .delta(let index, let kind, let part, let text):
             check(text, data)
             precondition(!text.isEmpty, "empty delta")
+            var piece: [UInt8] = []
+            piece.append(data, text)
+            result.texts.append(piece)
+            return result.outputs.append(
+                .delta(index: index, kind: kind, part: part, text: 0..<text.count))
         case .toolDelta(_, let kind, _, let text):
             check(text, data)
             precondition(!text.isEmpty && !kind.isEmpty, "empty delta, or of no kind")
@@ -60,9 +71,23 @@ private func reduce(_ body: [UInt8], chunk: Int) -> Reduced {
     var index = 0
     while index < body.count {
         let end = min(body.count, index + chunk)
-        try? parser.feed(body.span.extracting(index..<end)) { data, _ in
+        try? parser.feed(body.span.extracting(index..<end)) { chunk, start in
+            guard skims else { return start }
+            var deltas = DeltaBatch()
+            var index = start
+            repeat {
+                index = reducer.skim(chunk, from: index, kind: .text, into: &deltas)
+                for piece in 0..<deltas.count {
+                    take(
+                        .delta(
+                            index: deltas.index, kind: .text, part: deltas.part,
+                            text: deltas[piece]), chunk)
+                }
+            } while deltas.isFull
+            return index
+        } emit: { data, _, lead in
             do throws(ResponsesFailure) {
-                try reducer.reduce(data) { take($0, data) }
+                try reducer.reduce(data, lead: lead) { take($0, data) }
                 return .proceed
             } catch {
                 result.failure = error

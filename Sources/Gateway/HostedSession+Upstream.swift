@@ -106,6 +106,15 @@ extension HostedSession {
         }
     }
 
+    /// Logs deltas that came in one chunk.
+    func upstream(
+        _ response: Int, _ deltas: DeltaBatch, of chunk: Span<UInt8>, now: Instant
+    ) {
+        hear { machine, actions in
+            machine.upstream(response, deltas, of: chunk, now: now, actions: &actions)
+        }
+    }
+
     /// Upstream has answered with a stream.
     func upstreamAnswered(_ response: Int, _ head: UpstreamResponseHead) {
         hear { machine, _ in machine.upstreamAnswered(response, head) }

@@ -54,10 +54,21 @@ struct Stream {
 
     mutating func feed(_ bytes: [UInt8], reduces: Bool = true, appends: Bool = true) {
         do {
-            try parser.feed(bytes.span) { data, _ in
+            try parser.feed(bytes.span) { chunk, start in
+                guard reduces else { return start }
+                var deltas = DeltaBatch()
+                var index = start
+                repeat {
+                    index = reducer.skim(chunk, from: index, kind: .text, into: &deltas)
+                    if appends {
+                        machine.upstream(0, deltas, of: chunk, now: now, actions: &actions)
+                    }
+                } while deltas.isFull
+                return index
+            } emit: { data, _, lead in
                 guard reduces else { return .proceed }
                 do throws(ResponsesFailure) {
-                    try reducer.reduce(data) { output in
+                    try reducer.reduce(data, lead: lead) { output in
                         guard appends else { return }
                         machine.upstream(0, output, data: data, now: now, actions: &actions)
                     }

@@ -26,10 +26,14 @@ extension UpstreamRun {
         var failure: ResponsesFailure?
         var isEvent = false
         do {
-            try attempt.parser.feed(bytes) { data, _ in
+            try attempt.parser.feed(bytes) { chunk, start in
+                let end = skim(chunk, from: start, now: now)
+                if end > start { isEvent = true }
+                return end
+            } emit: { data, _, lead in
                 let news: News
                 do throws(ResponsesFailure) {
-                    news = try take(data, of: attempt, now: now)
+                    news = try take(data, lead: lead, of: attempt, now: now)
                 } catch {
                     failure = error
                     return .stop
@@ -46,6 +50,22 @@ extension UpstreamRun {
         return isEvent
     }
 
+    /// Takes the deltas at `start` that are written as the last one was; returns the place behind them.
+    ///
+    /// Only where nobody wants the events themselves, nor their numbers, and of a kind that the attempt has shown.
+    private func skim(_ chunk: Span<UInt8>, from start: Int, now: Instant) -> Int {
+        guard let shownKind, !isBackground, !session.logsEvents else { return start }
+        var deltas = DeltaBatch()
+        var index = start
+        repeat {
+            index = reducer.skim(chunk, from: index, kind: shownKind, into: &deltas)
+            guard deltas.count > 0 else { break }
+            deltaCount += deltas.count
+            session.upstream(response, deltas, of: chunk, now: now)
+        } while deltas.isFull
+        return index
+    }
+
     /// What one event has brought.
     private enum News {
         case nothing
@@ -55,12 +75,12 @@ extension UpstreamRun {
     }
 
     private func take(
-        _ data: Span<UInt8>, of attempt: UpstreamAttempt, now: Instant
+        _ data: Span<UInt8>, lead: Span<UInt8>, of attempt: UpstreamAttempt, now: Instant
     ) throws(ResponsesFailure) -> News {
         let number = isBackground ? sequenceNumber(of: data) : nil
         if isBackground, position.isRepeated(number) { return .nothing }
         var news = News.nothing
-        try reducer.reduce(data) { output in
+        try reducer.reduce(data, lead: lead) { output in
             if case .delta(_, let kind, _, _) = output, kind == shownKind {
                 deltaCount += 1
                 session.upstream(response, output, data: data, now: now)

@@ -120,6 +120,15 @@ enum ByteScan {
         let right = right.extracting(rightStart..<(rightStart + count))
         guard count >= width else { return isSameShort(left, right) }
         var index = 0
+        // Four blocks share their checks.
+        while count - index >= 4 * width {
+            let one = left.extracting(index..<(index + 4 * width))
+            let other = right.extracting(index..<(index + 4 * width))
+            let near = difference(one, other, 0) | difference(one, other, width)
+            let far = difference(one, other, 2 * width) | difference(one, other, 3 * width)
+            guard isNothing(near | far) else { return false }
+            index += 4 * width
+        }
         while count - index >= width {
             guard isSameBlock(left, right, index) else { return false }
             index += width
@@ -132,11 +141,21 @@ enum ByteScan {
     private static func isSameBlock(
         _ left: Span<UInt8>, _ right: Span<UInt8>, _ index: Int
     ) -> Bool {
+        isNothing(difference(left, right, index))
+    }
+
+    /// The bits in which a block of two buffers differs.
+    @inline(__always)
+    private static func difference(
+        _ left: Span<UInt8>, _ right: Span<UInt8>, _ index: Int
+    ) -> SIMD2<UInt64> {
         let one: SIMD2<UInt64> = load(left, index)
         let other: SIMD2<UInt64> = load(right, index)
-        let difference = one ^ other
-        return difference[0] | difference[1] == 0
+        return one ^ other
     }
+
+    @inline(__always)
+    private static func isNothing(_ bits: SIMD2<UInt64>) -> Bool { bits[0] | bits[1] == 0 }
 
     @inline(__always)
     private static func isSameShort(_ left: Span<UInt8>, _ right: Span<UInt8>) -> Bool {

@@ -176,6 +176,23 @@ struct LogSegment {
         bytes.append(text, range)
     }
 
+    /// Appends pieces of `deltas` from `first` on, until there are no more or the run is full.
+    ///
+    /// Returns how many, and how many bytes of text they have.
+    mutating func append(
+        piecesOf deltas: DeltaBatch, from first: Int, in chunk: Span<UInt8>
+    ) -> (count: Int, byteCount: Int) {
+        let before = bytes.count
+        var piece = first
+        while piece < deltas.count,
+            bytes.count + deltas[piece].count <= ReplayLog.maximumRunBytes
+        {
+            append(piece: chunk, deltas[piece])
+            piece += 1
+        }
+        return (piece - first, bytes.count - before)
+    }
+
     private mutating func growText(_ byteCount: Int) {
         let needed = bytes.count + byteCount
         // No further than a run gets: what a full one has grown would be kept as long as its text.

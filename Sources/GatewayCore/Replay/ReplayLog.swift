@@ -139,6 +139,23 @@ package struct ReplayLog {
         totalBytes += range.count
     }
 
+    /// Appends pieces of `deltas` from `first` on to the last run, each as its own event, and returns how many.
+    ///
+    /// None where that run is another text's, and no more than it holds: the next one begins with `appendPiece`.
+    mutating func extendLastRun(
+        _ key: RunKey, by deltas: DeltaBatch, from first: Int, in chunk: Span<UInt8>
+    ) -> Int {
+        let last = segments.count - 1
+        guard last >= 0, isRun(last, of: key), end(ofRun: last) == lastSequence + 1 else {
+            return 0
+        }
+        let added = segments[last].append(piecesOf: deltas, from: first, in: chunk)
+        lastSequence += added.count
+        storedBytes += added.byteCount + added.count * LogSegment.bytesPerPiece
+        totalBytes += added.byteCount
+        return added.count
+    }
+
     /// What `header` appends, in an array that has no room for more.
     private static func runHeader(_ header: (inout [UInt8]) -> Void) -> [UInt8] {
         var bytes: [UInt8] = []

@@ -3,7 +3,7 @@
 extension ResponsesReducer {
     @inline(__always)
     mutating func delta(
-        _ event: ResponsesEvent, _ kind: DeltaKind, _ data: Span<UInt8>,
+        _ event: ResponsesEvent, _ kind: DeltaKind, _ data: Span<UInt8>, lead: Span<UInt8>,
         _ emit: (ResponsesOutput) -> Void
     ) throws(ResponsesFailure) {
         guard let text = event.delta?.contents else {
@@ -18,7 +18,7 @@ extension ResponsesReducer {
         if partIndex == nil { parts[part].isUnindexed = true }
         let target = DeltaTemplate.Target(
             index: items[item].index, kind: kind, part: parts[part].part, place: part)
-        template.keep(data, event, text: text, target: target)
+        template.keep(data, event, text: text, target: target, lead: lead)
         add(text, to: target, data, emit)
     }
 

@@ -56,10 +56,10 @@ package struct ResponsesReducer {
 
     /// Takes the data of one event; emits what it means, in order.
     ///
-    /// An error means that the stream cannot be trusted any further; outputs emitted before it, by
+    /// `lead` is how the event was written up to its data, where the event stream's parser knows, for `skim`. An error means that the stream cannot be trusted any further; outputs emitted before it, by
     /// the same call too, stand.
     package mutating func reduce(
-        _ data: Span<UInt8>, emit: (ResponsesOutput) -> Void
+        _ data: Span<UInt8>, lead: Span<UInt8> = Span(), emit: (ResponsesOutput) -> Void
     ) throws(ResponsesFailure) {
         if Self.isEmptyEvent(data) {
             counters.emptyEvents += 1
@@ -69,7 +69,10 @@ package struct ResponsesReducer {
             counters.eventsAfterEnd += 1
             return
         }
-        if let text = template.text(of: data) { return add(text, to: template.target, data, emit) }
+        if let text = template.text(of: data) {
+            template.learn(lead)
+            return add(text, to: template.target, data, emit)
+        }
         template.clear()
         var event = ResponsesEvent()
         let root: JSONValue
@@ -84,7 +87,7 @@ package struct ResponsesReducer {
         }
         let type = Self.recognise(data, name)
         if case .delta(let kind) = type {
-            try delta(event, kind, data, emit)
+            try delta(event, kind, data, lead: lead, emit)
         } else {
             try reduceRare(event, root, type, data, emit)
         }
@@ -106,7 +109,7 @@ package struct ResponsesReducer {
         _ data: Span<UInt8>, _ emit: (ResponsesOutput) -> Void
     ) throws(ResponsesFailure) {
         switch type {
-        case .delta(let kind): try delta(event, kind, data, emit)
+        case .delta(let kind): try delta(event, kind, data, lead: Span(), emit)
         case .textDone(let kind, let member):
             let text = root.member(member, in: data)?.contents
             try wholeText(event, kind, text, data, emit)

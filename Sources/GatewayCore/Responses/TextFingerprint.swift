@@ -39,15 +39,28 @@ struct TextFingerprint: Equatable, Sendable {
     /// Adds the raw contents of a JSON string at `range`.
     @inline(__always)
     mutating func feed(_ bytes: Span<UInt8>, _ range: Range<Int>) {
-        let bytes = bytes.extracting(range)
-        var index = 0
-        while index < bytes.count {
-            if bytes.count - index >= 8, addPlain(ByteScan.word(bytes, index)) {
+        var index = range.lowerBound
+        while range.upperBound - index >= 8 {
+            if addPlain(ByteScan.word(bytes, index)) {
                 index += 8
             } else {
-                step(bytes, &index, end: bytes.count)
+                step(bytes, &index, end: range.upperBound)
             }
         }
+        addRest(bytes, index..<range.upperBound)
+    }
+
+    /// Adds what is left at the end of a text, fewer than eight bytes.
+    @inline(__always)
+    private mutating func addRest(_ bytes: Span<UInt8>, _ range: Range<Int>) {
+        let count = range.count
+        if count > 0, range.upperBound >= 8 {
+            // The last eight bytes without those that are counted already: a unit of zero in front adds nothing.
+            let word = ByteScan.word(bytes, range.upperBound - 8) & (~0 << UInt64(64 - 8 * count))
+            if addPlain(word, count: count) { return }
+        }
+        var index = range.lowerBound
+        while index < range.upperBound { step(bytes, &index, end: range.upperBound) }
     }
 
     /// Where in `range` the text goes on that `self` began, if it did begin it.
@@ -106,42 +119,40 @@ struct TextFingerprint: Equatable, Sendable {
         }
     }
 
-    /// Adds eight bytes at once when all are plain ASCII; false when they are not.
+    /// Adds `count` bytes at once, the last ones of a word, when all are plain ASCII; false when they are not.
+    ///
+    /// Those before them are zero.
     ///
     /// A polynomial: its eight products do not wait for each other, as the steps of a chained hash would.
     @inline(__always)
-    private mutating func addPlain(_ word: UInt64) -> Bool {
+    private mutating func addPlain(_ word: UInt64, count: Int = 8) -> Bool {
         let escapes = ByteScan.matches(word, UInt8(ascii: "\\"))
         guard escapes | (word & ByteScan.highBits) == 0 else { return false }
-        units += 8
+        units += count
         let first =
-            (word & 0xFF) &* Self.powers.7 &+ (word >> 8 & 0xFF) &* Self.powers.6
-            &+ (word >> 16 & 0xFF) &* Self.powers.5 &+ (word >> 24 & 0xFF) &* Self.powers.4
+            (word & 0xFF) &* Self.powers[7] &+ (word >> 8 & 0xFF) &* Self.powers[6]
+            &+ (word >> 16 & 0xFF) &* Self.powers[5] &+ (word >> 24 & 0xFF) &* Self.powers[4]
         let second =
-            (word >> 32 & 0xFF) &* Self.powers.3 &+ (word >> 40 & 0xFF) &* Self.powers.2
-            &+ (word >> 48 & 0xFF) &* Self.powers.1 &+ (word >> 56)
-        hash = hash &* Self.powers.8 &+ first &+ second
+            (word >> 32 & 0xFF) &* Self.powers[3] &+ (word >> 40 & 0xFF) &* Self.powers[2]
+            &+ (word >> 48 & 0xFF) &* Self.powers[1] &+ (word >> 56)
+        hash = hash &* Self.powers[count] &+ first &+ second
         return true
     }
 
     @inline(__always)
     private mutating func add(_ unit: UInt16) {
         units += 1
-        hash = hash &* Self.powers.1 &+ UInt64(unit)
+        hash = hash &* Self.powers[1] &+ UInt64(unit)
     }
 
-    private typealias Powers = (
-        UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64
-    )
-
     /// The polynomial's base to the power of 0…8, modulo 2⁶⁴.
-    private static let powers: Powers = {
+    private static let powers: [9 of UInt64] = {
         let base: UInt64 = 0x9E37_79B9_7F4A_7C15
         let square = base &* base
         let fourth = square &* square
-        return (
+        return [
             1, base, square, square &* base, fourth, fourth &* base, fourth &* square,
-            fourth &* square &* base, fourth &* fourth
-        )
+            fourth &* square &* base, fourth &* fourth,
+        ]
     }()
 }

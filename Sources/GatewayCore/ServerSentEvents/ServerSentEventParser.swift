@@ -65,8 +65,6 @@ package struct ServerSentEventParser {
 
     /// How many comment lines came: a sign of life, but not of progress.
     package private(set) var commentCount = 0
-    /// How many events were lent.
-    package private(set) var eventCount = 0
     /// Whether the caller stopped it or a limit was exceeded.
     package private(set) var isStopped = false
 
@@ -82,7 +80,26 @@ package struct ServerSentEventParser {
     package mutating func feed(
         _ chunk: Span<UInt8>, emit: (_ data: Span<UInt8>, _ name: Span<UInt8>) -> Progress
     ) throws(Failure) {
+        try feed(chunk) { _, start in
+            start
+        } emit: { data, name, _ in
+            emit(data, name)
+        }
+    }
+
+    /// Consumes `chunk` for a reader that knows events by their bytes, and need not have them taken apart.
+    ///
+    /// Where an event begins, `skim` is lent the chunk and the place. It may take whole events that are written as one
+    /// that was lent before, line by line, and returns the place behind them; the place itself when it takes none.
+    /// `lead` is how an event was written up to its data, blank of the field included; empty where the event did not
+    /// come whole in the chunk as one such line, one `data:` line and a blank one, ended by LF.
+    package mutating func feed(
+        _ chunk: Span<UInt8>, skim: (_ chunk: Span<UInt8>, _ start: Int) -> Int,
+        emit: (_ data: Span<UInt8>, _ name: Span<UInt8>, _ lead: Span<UInt8>) -> Progress
+    ) throws(Failure) {
         if isStopped { return }
+        // No line of the chunk is too long then, whoever finds its end.
+        let mayBeSkimmed = chunk.count <= min(limits.maximumLineBytes, limits.maximumEventBytes)
         var index = 0
         if markBytes < 3 { try skipMark(chunk, &index) }
         while index < chunk.count, !isStopped {
@@ -93,15 +110,19 @@ package struct ServerSentEventParser {
                     continue
                 }
             }
-            if case .nowhere = data, case .nowhere = name, line.isEmpty,
-                let event = wholeEvent(chunk, index)
-            {
-                index = event.end
-                eventCount += 1
-                if case .stop = emit(chunk.extracting(event.data), chunk.extracting(event.name)) {
-                    isStopped = true
+            if case .nowhere = data, case .nowhere = name, line.isEmpty {
+                if mayBeSkimmed { index = skim(chunk, index) }
+                if let event = wholeEvent(chunk, index) {
+                    let lead = chunk.extracting(index..<event.data.lowerBound)
+                    index = event.end
+                    if case .stop = emit(
+                        chunk.extracting(event.data), chunk.extracting(event.name), lead)
+                    {
+                        isStopped = true
+                    }
+                    continue
                 }
-                continue
+                if index == chunk.count { break }
             }
             guard let end = ByteScan.lineEnd(chunk, from: index) else {
                 try keepLine(chunk, index..<chunk.count)
@@ -291,29 +312,29 @@ package struct ServerSentEventParser {
 
     @inline(__always)
     private mutating func dispatch(
-        _ chunk: Span<UInt8>, _ emit: (Span<UInt8>, Span<UInt8>) -> Progress
+        _ chunk: Span<UInt8>, _ emit: (Span<UInt8>, Span<UInt8>, Span<UInt8>) -> Progress
     ) {
         let progress: Progress
+        let nothing = chunk.extracting(0..<0)
         switch (data, name) {
         case (.nowhere, _):
             name = .nowhere
             return
         case (.inChunk(let range), .inChunk(let title)):
-            progress = emit(chunk.extracting(range), chunk.extracting(title))
+            progress = emit(chunk.extracting(range), chunk.extracting(title), nothing)
         case (.inChunk(let range), .kept):
-            progress = emit(chunk.extracting(range), keptName.span)
+            progress = emit(chunk.extracting(range), keptName.span, nothing)
         case (.inChunk(let range), .nowhere):
-            progress = emit(chunk.extracting(range), chunk.extracting(0..<0))
+            progress = emit(chunk.extracting(range), nothing, nothing)
         case (.kept, .inChunk(let title)):
-            progress = emit(keptData.span, chunk.extracting(title))
+            progress = emit(keptData.span, chunk.extracting(title), nothing)
         case (.kept, .kept):
-            progress = emit(keptData.span, keptName.span)
+            progress = emit(keptData.span, keptName.span, nothing)
         case (.kept, .nowhere):
-            progress = emit(keptData.span, chunk.extracting(0..<0))
+            progress = emit(keptData.span, nothing, nothing)
         }
         data = .nowhere
         name = .nowhere
-        eventCount += 1
         switch progress {
         case .proceed: break
         case .stop: isStopped = true

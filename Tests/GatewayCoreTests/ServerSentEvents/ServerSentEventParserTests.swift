@@ -32,7 +32,6 @@ struct ServerSentEventParserTests {
             }
         }
         parsed.comments = parser.commentCount
-        #expect(parser.eventCount == parsed.events.count)
         return parsed
     }
 
@@ -85,6 +84,66 @@ struct ServerSentEventParserTests {
         let body = Array(": OPENROUTER PROCESSING\n\n:\ndata: a\n:x\n\n".utf8)
         #expect(Self.parse(body, .whole).comments == 3)
         #expect(Self.parse(body, .every(1)).comments == 3)
+    }
+
+    /// What a reader gets that skims each `data: s` event, and where it was offered one.
+    private static func skim(_ body: String, _ chunking: Chunking, line: Int = 1 << 20) -> (
+        taken: [String], offered: [Int]
+    ) {
+        let bytes = Array(body.utf8)
+        let known = Array("data: s\n\n".utf8)
+        var parser = ServerSentEventParser(
+            limits: .init(maximumLineBytes: line, maximumEventBytes: 1 << 20))
+        var taken: [String] = []
+        var offered: [Int] = []
+        for range in chunking.ranges(bytes.count) {
+            try? parser.feed(bytes.span.extracting(range)) { chunk, start in
+                offered.append(range.lowerBound + start)
+                var index = start
+                while ByteScan.isSame(known.span, 0, chunk, index, count: known.count) {
+                    taken.append("skimmed")
+                    index += known.count
+                }
+                return index
+            } emit: { data, _, lead in
+                var text: [UInt8] = []
+                text.append(lead)
+                text.append(literal: "|")
+                text.append(data)
+                taken.append(String(decoding: text, as: UTF8.self))
+                return .proceed
+            }
+        }
+        return (taken, offered)
+    }
+
+    @Test(
+        "events are offered whole to who knows them by their bytes, where they begin and nowhere else"
+    )
+    func skims() {
+        let body = "data: s\n\ndata: s\n\nevent: e\ndata: a\n\ndata: s\n\n"
+        let whole = Self.skim(body, .whole)
+        #expect(whole.taken == ["skimmed", "skimmed", "event: e\ndata: |a", "skimmed"])
+        #expect(whole.offered == [0, 36])
+        // An event that is cut is nobody's but the parser's, and comes without a lead.
+        let cut = Self.skim(body, .at(12))
+        #expect(cut.taken == ["skimmed", "|s", "event: e\ndata: |a", "skimmed"])
+        #expect(cut.offered == [0, 18, 36])
+        for place in 0...body.utf8.count {
+            #expect(Self.skim(body, .at(place)).taken.count == 4, "cut at \(place)")
+        }
+        #expect(Self.skim(body, .every(1)).taken.allSatisfy { $0.hasPrefix("|") })
+        // Written in another way it has no lead that could be relied on.
+        #expect(Self.skim("data: a\r\n\r\n", .whole).taken == ["|a"])
+        #expect(Self.skim("data: a\ndata: b\n\n", .whole).taken == ["|a\nb"])
+        #expect(Self.skim("event: e\ndata: s\n\n", .whole).offered == [0])
+    }
+
+    @Test("nothing is offered of a chunk that may hold a line too long", arguments: [-1, 0, 1])
+    func skimLimit(over: Int) {
+        let body = "data: s\n\ndata: s\n\n"
+        let taken = Self.skim(body, .whole, line: body.utf8.count - over).taken
+        #expect(taken == (over <= 0 ? ["skimmed", "skimmed"] : ["data: |s", "data: |s"]))
     }
 
     @Test(

@@ -160,12 +160,31 @@ struct SessionScript {
     }
 
     mutating func says(_ number: Int, _ texts: String..., index: Int = 0) {
-        for text in texts {
-            upstream(
-                number,
-                #""type":"response.output_text.delta","output_index":\#(index),"content_index":0,"delta":"\#(text)""#
-            )
+        for text in texts { upstream(number, Self.delta(text, index: index)) }
+    }
+
+    /// The same in one chunk: the session gets it in batches.
+    mutating func saysAtOnce(_ number: Int, _ texts: [String], index: Int = 0) {
+        var chunk: [UInt8] = []
+        var batches: [DeltaBatch] = []
+        for (position, text) in texts.enumerated() {
+            // The reducer has to know of it, for what an item repeats.
+            let data = Array("{\(Self.delta(text, index: index))}".utf8)
+            try? reducers[number, default: ResponsesReducer()].reduce(data.span) { _ in }
+            if position % DeltaBatch.capacity == 0 {
+                batches.append(DeltaBatch())
+                batches[batches.count - 1].begin(index: index, kind: .text, part: 0)
+            }
+            batches[batches.count - 1].append(chunk.count..<(chunk.count + text.utf8.count))
+            chunk.append(literal: text)
         }
+        for deltas in batches {
+            perform { $0.upstream(number, deltas, of: chunk.span, now: $1, actions: &$2) }
+        }
+    }
+
+    private static func delta(_ text: String, index: Int) -> String {
+        #""type":"response.output_text.delta","output_index":\#(index),"content_index":0,"delta":"\#(text)""#
     }
 
     /// A finished message item.

@@ -153,15 +153,16 @@ struct SimulatedSession {
             machine.upstreamConnected(number, now: now, actions: &actions)
             return commit(actions)
         }
-        var outputs: [(ResponsesOutput, [UInt8])] = []
-        let progress = transfer.proceed(now: now, &random) { output, data in
-            var copy: [UInt8] = []
-            copy.append(data)
-            outputs.append((output, copy))
-        }
+        var news: [SimulatedTransfer.News] = []
+        let progress = transfer.proceed(now: now, &random) { news.append($0) }
         transfers[number] = transfer
-        for (output, data) in outputs {
-            machine.upstream(number, output, data: data.span, now: now, actions: &actions)
+        for piece in news {
+            switch piece {
+            case .output(let output, let data):
+                machine.upstream(number, output, data: data.span, now: now, actions: &actions)
+            case .deltas(let deltas, let chunk):
+                machine.upstream(number, deltas, of: chunk.span, now: now, actions: &actions)
+            }
         }
         switch progress {
         case .nothing, .some: break

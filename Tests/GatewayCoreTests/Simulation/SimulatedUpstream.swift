@@ -117,13 +117,25 @@ struct SimulatedTransfer {
         nextChunkAt = now
     }
 
+    /// What some bytes brought, with what its places point into.
+    enum News {
+        case output(ResponsesOutput, [UInt8])
+        case deltas(DeltaBatch, [UInt8])
+    }
+
+    private func copy(_ bytes: Span<UInt8>) -> [UInt8] {
+        var copy: [UInt8] = []
+        copy.append(bytes)
+        return copy
+    }
+
     /// What one turn came to.
     enum Progress { case nothing, some, ended, broken }
 
     /// Lets some bytes arrive.
     mutating func proceed(
         now: Instant, _ random: inout SeededGenerator,
-        emit: (ResponsesOutput, Span<UInt8>) -> Void
+        emit: (News) -> Void
     ) -> Progress {
         guard !isPaused, now >= nextChunkAt else { return .nothing }
         if sent == answer.body.count {
@@ -136,15 +148,23 @@ struct SimulatedTransfer {
         sent = end
         var isEvent = false
         var isBroken = false
+        let copy = copy
         // Local copies: the closure must not touch what `feed` changes.
         var parser = self.parser
         var reducer = self.reducer
         do {
-            try parser.feed(answer.body.span.extracting(chunk)) { data, _ in
-                do throws(ResponsesFailure) {
-                    try reducer.reduce(data) { output in
+            try parser.feed(answer.body.span.extracting(chunk)) { chunk, start in
+                reducer.skim(
+                    chunk, from: start,
+                    batches: { deltas in
                         isEvent = true
-                        emit(output, data)
+                        emit(.deltas(deltas, copy(chunk)))
+                    })
+            } emit: { data, _, lead in
+                do throws(ResponsesFailure) {
+                    try reducer.reduce(data, lead: lead) { output in
+                        isEvent = true
+                        emit(.output(output, copy(data)))
                     }
                 } catch {
                     isBroken = true

@@ -97,10 +97,41 @@ struct StreamResult: Equatable {
     var joinedText: [UInt8] { texts.keys.sorted().flatMap { texts[$0] ?? [] } }
 }
 
-/// Runs parser and reducer over `body`, as the streaming worker does.
+extension DeltaBatch {
+    /// What the reducer would have emitted for each piece.
+    func forEach(_ body: (ResponsesOutput) -> Void) {
+        for piece in 0..<count {
+            body(.delta(index: index, kind: kind, part: part, text: self[piece]))
+        }
+    }
+}
+
+extension ResponsesReducer {
+    /// Skims as long as something can be, of any kind; `take` is given each batch.
+    mutating func skim(
+        _ chunk: Span<UInt8>, from start: Int, batches take: (DeltaBatch) -> Void
+    ) -> Int {
+        var deltas = DeltaBatch()
+        var index = start
+        repeat {
+            index = skim(chunk, from: index, kind: template.target.kind, into: &deltas)
+            if deltas.count > 0 { take(deltas) }
+        } while deltas.isFull
+        return index
+    }
+
+    /// The same, delta by delta.
+    mutating func skim(
+        _ chunk: Span<UInt8>, from start: Int, _ take: (ResponsesOutput) -> Void
+    ) -> Int {
+        skim(chunk, from: start, batches: { $0.forEach(take) })
+    }
+}
+
+/// Runs parser and reducer over `body`, as the streaming worker does; without `skims` each event is taken by itself.
 func run(
     _ body: [UInt8], _ chunking: Chunking = .whole, limits: ResponsesLimits = ResponsesLimits(),
-    keepLines: Bool = true
+    keepLines: Bool = true, skims: Bool = true
 ) -> StreamResult {
     var parser = ServerSentEventParser(
         limits: .init(maximumLineBytes: 16 << 20, maximumEventBytes: 16 << 20))
@@ -120,9 +151,11 @@ func run(
     }
     for range in chunking.ranges(body.count) {
         do {
-            try parser.feed(body.span.extracting(range)) { data, _ in
+            try parser.feed(body.span.extracting(range)) { chunk, start in
+                skims ? reducer.skim(chunk, from: start) { take($0, chunk) } : start
+            } emit: { data, _, lead in
                 do throws(ResponsesFailure) {
-                    try reducer.reduce(data) { take($0, data) }
+                    try reducer.reduce(data, lead: lead) { take($0, data) }
                     return .proceed
                 } catch {
                     result.error = error.description
