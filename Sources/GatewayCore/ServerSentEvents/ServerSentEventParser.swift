@@ -112,7 +112,7 @@ package struct ServerSentEventParser {
             }
             if case .nowhere = data, case .nowhere = name, line.isEmpty {
                 if mayBeSkimmed { index = skim(chunk, index) }
-                if let event = wholeEvent(chunk, index) {
+                if let event = Self.wholeEvent(chunk, index, limits) {
                     let lead = chunk.extracting(index..<event.data.lowerBound)
                     index = event.end
                     if case .stop = emit(
@@ -176,13 +176,12 @@ package struct ServerSentEventParser {
     /// That is an `event:` line or none, one `data:` line, a blank line, ended by LF, within the limits.
     /// Nearly every event is like that, and needs no state. Of anything else it says nothing.
     @inline(__always)
-    private func wholeEvent(
-        _ chunk: Span<UInt8>, _ index: Int
+    private static func wholeEvent(
+        _ chunk: Span<UInt8>, _ index: Int, _ limits: Limits
     ) -> (name: Range<Int>, data: Range<Int>, end: Int)? {
         var start = index
         var name = start..<start
-        if chunk.count - start >= 8, ByteScan.word(chunk, start) & Self.sixBytes == Self.eventField
-        {
+        if chunk.count - start >= 8, ByteScan.word(chunk, start) & sixBytes == eventField {
             guard let end = ByteScan.lineEnd(chunk, from: start), chunk[end] == UInt8(ascii: "\n"),
                 end - start <= limits.maximumLineBytes
             else { return nil }
@@ -193,7 +192,7 @@ package struct ServerSentEventParser {
             start = end + 1
         }
         guard chunk.count - start >= 8,
-            ByteScan.word(chunk, start) & Self.sixBytes == Self.dataField,
+            ByteScan.word(chunk, start) & sixBytes == dataField,
             let end = ByteScan.lineEnd(chunk, from: start + 6), end + 1 < chunk.count,
             chunk[end] == UInt8(ascii: "\n"), chunk[end + 1] == UInt8(ascii: "\n"),
             end - start <= limits.maximumLineBytes, end - start - 6 <= limits.maximumEventBytes
