@@ -10,8 +10,8 @@ package struct UpstreamOptions: Sendable {
     ///
     /// libcurl reads again while bytes wait, so a small one costs little: decision 0051. It takes no less than 1 KiB.
     package var receiveBufferBytes = 1_024
-    /// The same for a server whose last answer brought more than that at a time: decision 0058.
-    package var fastReceiveBufferBytes = 4 * 1_024
+    /// The same for a server whose last answer brought more than that at a time: decisions 0058, 0070.
+    package var fastReceiveBufferBytes = 16 * 1_024
     /// The same where transfers may share an HTTP/2 connection, one of them paused.
     package var sharedReceiveBufferBytes = 16 * 1_024
     /// All header lines of one exchange, interim responses included.
