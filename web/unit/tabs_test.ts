@@ -257,6 +257,45 @@ Deno.test("what the gateway has not taken may be taken back at once, and holds n
   }
 });
 
+/** Two pages without a network that both show a message which was taken back. */
+async function twoPagesAndOneTakenBack() {
+  const browser = new FakeBrowser(), first = browser.open();
+  await browser.run(100);
+  first.isOnline = false;
+  const turn = first.client.send("better not");
+  first.client.stop(turn.id);
+  const second = browser.open(false);
+  for (const { client } of browser.pages) equal(statuses(client), ["withdrawn"]);
+  return { browser, first: first.client, second: second.client, turn };
+}
+
+Deno.test("what is tried again after another page has discarded its attempt is asked", async () => {
+  const { browser, first, second, turn } = await twoPagesAndOneTakenBack();
+  first.discard(first.retry(turn.id)!.id);
+  await browser.run(100);
+  const again = second.retry(turn.id)!;
+  await browser.run(100);
+  equal(ids(second), [again.id]);
+  for (const page of browser.pages) page.isOnline = true;
+  await browser.run(8_000);
+  equal(browser.asked, [again.id]);
+  for (const { client } of browser.pages) equal(statuses(client), ["verified"]);
+});
+
+Deno.test("an attempt that one page discards goes with those that others have made before", async () => {
+  const { browser, first, second, turn } = await twoPagesAndOneTakenBack();
+  const again = first.retry(turn.id)!;
+  await browser.run(100);
+  second.retry(turn.id);
+  await browser.run(100);
+  first.discard(again.id);
+  await browser.run(100);
+  for (const page of browser.pages) page.isOnline = true;
+  await browser.run(8_000);
+  equal(browser.asked, []);
+  for (const { client } of browser.pages) equal(ids(client), []);
+});
+
 async function loaded(browser: FakeBrowser) {
   let record: StoredSession | undefined;
   void Promise.resolve(browser.store.load("default")).then((kept) => record = kept);

@@ -1,5 +1,6 @@
 /** What a session is kept as between two lives of the page. */
 
+import type { Discard } from "./discards.ts";
 import type { Turn } from "./turn.ts";
 
 /**
@@ -21,8 +22,7 @@ export interface StoredSession {
   readonly turns: Turn[];
   /** Number of leading turns that the gateway's session does not know of. */
   readonly unknown_turns: number;
-  /** Messages that were taken out of it, so that a page that still has them leaves them out too. */
-  readonly discarded?: readonly string[];
+  readonly discarded?: readonly Discard[];
   readonly saved: number;
 }
 
