@@ -5,20 +5,20 @@ import { areDiscardsIn, isDiscarded, joinDiscards } from "./discards.ts";
 import type { StoredSession } from "./stored-session.ts";
 import { type Delivery, interrupt, isSettled, type Turn } from "./turn.ts";
 
+/** Between `sent` and what follows there is room for refusals. */
 const PROGRESS: Record<Delivery, number> = {
   queued: 0,
   sent: 1,
-  unconfirmed: 2,
-  refused: 2,
-  withdrawn: 2,
-  accepted: 3,
+  unconfirmed: 1_000,
+  refused: 1_000,
+  withdrawn: 1_000,
+  accepted: 2_000,
 };
 
-/** How far a message has come; with an answer it is furthest. */
-function progress({ answer, delivery, problem }: Turn): number {
-  if (answer !== undefined) return PROGRESS.accepted + 1;
-  // What waits with a problem was sent and not taken.
-  return delivery === "queued" && problem !== undefined ? PROGRESS.sent : PROGRESS[delivery];
+/** How far a message has come; with an answer it is furthest. What the gateway refused for now starts anew, ahead. */
+function progress(turn: Turn): number {
+  if (turn.answer !== undefined) return PROGRESS.accepted + 1;
+  return PROGRESS[turn.delivery] + (isUnsent(turn) ? 2 * (turn.refusals ?? 0) : 0);
 }
 
 /** Nobody has it yet but the pages. */
