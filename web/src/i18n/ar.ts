@@ -126,6 +126,7 @@ export const ar: Catalogue = {
   "code.copy": "نسخ الشيفرة",
   "json.items": "عنصر واحد|عنصران|{count} عناصر|{count} عنصرًا|{count} عنصر",
   "json.label": "إجابة منظمة",
+  "json.more": "{count} أخرى",
   "usage.in": "{count} داخل",
   "usage.out": "{count} خارج",
   "usage.cached": "{count} من الذاكرة",

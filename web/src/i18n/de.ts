@@ -128,6 +128,7 @@ export const de: Catalogue = {
   "code.copy": "Code kopieren",
   "json.items": "{count} Eintrag|{count} Einträge",
   "json.label": "Strukturierte Antwort",
+  "json.more": "{count} weitere",
   "usage.in": "{count} ein",
   "usage.out": "{count} aus",
   "usage.cached": "{count} aus dem Cache",

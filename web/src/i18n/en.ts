@@ -125,6 +125,7 @@ export const en = {
   "code.copy": "Copy code",
   "json.items": "{count} item|{count} items",
   "json.label": "Structured answer",
+  "json.more": "{count} more",
   "usage.in": "{count} in",
   "usage.out": "{count} out",
   "usage.cached": "{count} cached",
