@@ -540,6 +540,38 @@ def test_a_tab_that_slept_while_its_chat_was_deleted_does_not_bring_it_back(chat
     assert not any("Alder" in json.dumps(each) for each in [*chat.sessions(), *chat.conversations()])
 
 
+def test_of_what_is_deleted_the_latest_is_remembered(chat):
+    """So that a tab which slept does not bring it back; but not for ever, whoever deletes much."""
+    chat.ask("Alder [sim:hello]")
+    chat.stored()
+    session = chat.page.url.rpartition("/")[2]
+    chat.page.evaluate("""() => new Promise((resolve, reject) => {
+        const open = indexedDB.open('millrace');
+        open.onsuccess = () => {
+            const transaction = open.result.transaction('sessions', 'readwrite');
+            const mark = { version: 1, generation: 0, removals: 1, seq: 0, turns: [], unknown_turns: 0 };
+            for (let n = 0; n < 300; n++) {
+                transaction.objectStore('sessions').put({ ...mark, saved: 1_000 + (n * 7) % 300 }, `gone${n}`);
+            }
+            transaction.oncomplete = () => { open.result.close(); resolve(); };
+            transaction.onabort = () => reject(transaction.error);
+        };
+    })""")
+    chat.page.get_by_role("button", name="New chat").click()
+    chat.ask("Birch [sim:hello]")
+    chat.stored()
+    row = chat.page.locator(".sidebar li", has_text="Alder")
+    row.locator(".more").click()
+    row.get_by_role("button", name="Delete").click()
+    row.get_by_role("button", name="Really delete?").click()
+    chat.eventually(lambda: len(chat.sessions()) < 300)
+    sessions = chat.sessions()
+    marks = sorted(each["saved"] for each in sessions if each.get("removals"))
+    assert len(marks) == 100 and marks[:-1] == list(range(1_201, 1_300)), session
+    assert marks[-1] > 1_300
+    assert [each["turns"][0]["input"] for each in sessions if each["turns"]] == ["Birch [sim:hello]"]
+
+
 def test_export_and_import(chat, tmp_path):
     page = chat.page
     chat.ask("Keep this [sim:markdown rate=0]")

@@ -80,6 +80,28 @@ export async function transact<T>(
   });
 }
 
+/** So many removals are remembered, for tabs that slept meanwhile and still have what was removed. */
+const MAXIMUM_REMOVALS = 100;
+
+/** What has no texts was removed; that tells without reading all that was not. */
+function forgetOldestRemovals(objects: IDBObjectStore, texts: IDBObjectStore): void {
+  const keys = objects.getAllKeys(), withTexts = texts.getAllKeys();
+  withTexts.onsuccess = () => {
+    const left = new Set(withTexts.result.map(String)), found: [saved: number, IDBValidKey][] = [];
+    for (const key of keys.result.filter((key) => !left.has(String(key)))) {
+      const request = objects.get(key);
+      request.onsuccess = () => {
+        const { saved, removals, turns } = request.result as StoredSession;
+        if (removals === undefined || turns.length > 0) return;
+        found.push([saved, key]);
+        if (found.length <= MAXIMUM_REMOVALS) return;
+        found.sort(([one], [other]) => other - one);
+        objects.delete(found.pop()![1]);
+      };
+    }
+  };
+}
+
 export class IndexedSessionStore implements SessionStore {
   async load(key: string): Promise<StoredSession | undefined> {
     const left = unsaved.read(key);
@@ -117,8 +139,9 @@ export class IndexedSessionStore implements SessionStore {
   async remove(key: string): Promise<void> {
     await transact<void>(SESSIONS, "readwrite", (objects, _, texts) => {
       const request = objects.get(key);
-      request.onsuccess = () => objects.put(removedSession(request.result), key);
+      request.onsuccess = () => objects.put(removedSession(request.result, Date.now()), key);
       texts.delete(key);
+      forgetOldestRemovals(objects, texts);
     }, TEXTS);
     unsaved.remove(key);
   }

@@ -26,8 +26,12 @@ export interface StoredSession {
   readonly saved: number;
 }
 
-/** What stands in the place of a session that was removed. Whoever uses its key again starts from there. */
-export function removedSession(kept: StoredSession | undefined): StoredSession {
+/**
+ * What stands in the place of a session that was removed. Whoever uses its key again starts from there.
+ *
+ * With the time in `saved`, a store may forget the oldest of these.
+ */
+export function removedSession(kept: StoredSession | undefined, saved = 0): StoredSession {
   const removals = (kept?.removals ?? 0) + 1;
-  return { version: 1, generation: 0, removals, seq: 0, turns: [], unknown_turns: 0, saved: 0 };
+  return { version: 1, generation: 0, removals, seq: 0, turns: [], unknown_turns: 0, saved };
 }
