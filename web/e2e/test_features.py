@@ -329,6 +329,18 @@ def test_copy_message_and_code(chat):
     assert clipboard().startswith("## About")
 
 
+def test_copying_works_without_the_clipboards_interface_and_leaves_the_focus(chat):
+    """On plain HTTP there is none."""
+    chat.ask("[sim:markdown rate=0]")
+    chat.page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
+    button = chat.answer().locator(".answer-foot button").first
+    with chat.seeing(".answer:last-child .answer-foot button", "Copied"):
+        button.press("Enter")
+    expect(button).to_be_focused()
+    chat.field.press("ControlOrMeta+v")
+    expect(chat.field).to_have_value(re.compile("^## About"))
+
+
 def test_attachments_by_picker_paste_and_drop(chat):
     page = chat.page
     page.locator("[data-testid=picker]").set_input_files(
@@ -914,6 +926,40 @@ def test_enter_belongs_to_the_input_method_in_every_field(fake, chat_of):
     editor = page.locator(".turn").get_by_role("textbox", name="Edit")
     compose(editor)
     expect(editor).to_be_focused()
+
+
+def test_escape_belongs_to_the_input_method_while_it_composes(fake, chat_of):
+    chat = chat_of(fake)
+    page = chat.page
+    chat.ask("Alder [sim:hello]")
+    escape = lambda field: [field.evaluate("""(field, how) => field.dispatchEvent(
+        new KeyboardEvent('keydown', { key: 'Escape', bubbles: true, cancelable: true, ...how }))""", how)
+        for how in ({"isComposing": True}, {"keyCode": 229})]
+    page.locator(".sidebar .more").click()
+    page.get_by_role("button", name="Rename").click()
+    field = page.get_by_role("textbox", name="Rename")
+    escape(field)
+    expect(field).to_be_focused()
+    field.press("Escape")
+    page.get_by_role("searchbox").fill("ald")
+    escape(page.get_by_role("searchbox"))
+    expect(page.get_by_role("searchbox")).to_have_value("ald")
+    page.get_by_role("searchbox").fill("")
+    page.locator(".turn").hover()
+    page.locator(".turn").get_by_role("button", name="Edit").click()
+    editor = page.locator(".turn").get_by_role("textbox", name="Edit")
+    escape(editor)
+    expect(editor).to_be_focused()
+    editor.press("Escape")
+    expect(editor).to_have_count(0)
+    # Whoever takes back a word goes on waiting for the answer.
+    cancels = fake.control()["cancels"]
+    chat.ask("[sim:long deltas=3000 rate=100]", wait=False)
+    chat.text_grows()
+    escape(chat.field)
+    chat.field.press("Escape")
+    chat.settled()
+    assert fake.control()["cancels"] == cancels + 1
 
 
 def test_a_browser_that_throws_away_what_it_keeps_stores_what_comes_then(fake, chat_of):

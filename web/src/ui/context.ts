@@ -111,13 +111,14 @@ export async function copyText(text: string): Promise<boolean> {
     return true;
   } catch {
     // On plain HTTP there is no clipboard interface; the old command still works there.
-    const area = document.createElement("textarea");
+    const area = document.createElement("textarea"), focused = document.activeElement;
     area.value = text;
     area.className = "visually-hidden";
     document.body.append(area);
     area.select();
     const done = document.execCommand("copy");
     area.remove();
+    (focused as HTMLElement | null)?.focus({ preventScroll: true });
     return done;
   }
 }
