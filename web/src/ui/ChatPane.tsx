@@ -21,6 +21,7 @@ import { Composer } from "./Composer.tsx";
 import { ConnectionBar, StatusPill } from "./ConnectionBar.tsx";
 import { useUi } from "./context.ts";
 import { icon, wheel } from "./Icon.tsx";
+import { isEscape } from "./keys.ts";
 import { SettingsDialog } from "./SettingsDialog.tsx";
 import { Toasts } from "./Toasts.tsx";
 import { TurnItem } from "./TurnItem.tsx";
@@ -192,7 +193,7 @@ export const ChatPane = defineComponent<ChatPaneProps>((props) => {
   };
   const onEscape = (event: KeyboardEvent) => {
     if (
-      event.key !== "Escape" || event.defaultPrevented || document.querySelector("dialog[open]")
+      !isEscape(event) || event.defaultPrevented || document.querySelector("dialog[open]")
     ) return;
     if (chat.busy.value) {
       chat.stop();

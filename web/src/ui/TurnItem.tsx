@@ -15,8 +15,8 @@ import type { ChatStream, TurnView } from "../vue/useChatStream.ts";
 import { AnswerView } from "./AnswerView.tsx";
 import { messageInput } from "./attachments.ts";
 import { useUi } from "./context.ts";
-import { isEnter } from "./enter.ts";
 import { icon } from "./Icon.tsx";
+import { isEnter, isEscape } from "./keys.ts";
 import { textDirection } from "./text-direction.ts";
 import { useCopy } from "./useCopy.ts";
 
@@ -111,7 +111,7 @@ export const TurnItem = defineComponent<
           rows={Math.min(10, (editing.value ?? "").split("\n").length + 1)}
           onInput={(event: Event) => editing.value = (event.target as HTMLTextAreaElement).value}
           onKeydown={(event: KeyboardEvent) => {
-            if (event.key === "Escape") {
+            if (isEscape(event)) {
               event.stopPropagation();
               cancelEdit();
             } else if (isEnter(event)) {

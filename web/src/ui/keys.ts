@@ -1,4 +1,13 @@
-/** Whether a key ends what is written. While an input method composes a word, Enter belongs to it. */
-export function isEnter({ key, shiftKey, isComposing, keyCode }: KeyboardEvent): boolean {
-  return key === "Enter" && !shiftKey && !isComposing && keyCode !== 229; // 229: as Safari reports that.
+/** Keys that mean something here. While an input method composes a word, they are its own. */
+
+export function isEnter(event: KeyboardEvent): boolean {
+  return event.key === "Enter" && !event.shiftKey && !isComposing(event);
+}
+
+export function isEscape(event: KeyboardEvent): boolean {
+  return event.key === "Escape" && !isComposing(event);
+}
+
+function isComposing(event: KeyboardEvent): boolean {
+  return event.isComposing || event.keyCode === 229; // 229: as Safari reports that.
 }
