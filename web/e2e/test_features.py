@@ -1175,6 +1175,19 @@ def test_a_wrong_checksum_is_shown(fake, chat_of):
         fake.control(do="set", name="sha", value="null")
 
 
+def test_a_message_that_the_gateway_takes_later_says_so(fake, chat_of):
+    chat = chat_of(fake)
+    refused = {"code": "rate_limited", "message": "slowly", "retryable": True, "retry_after_ms": 1_000}
+    fake.control(do="set", name="refuse_message", value=json.dumps(refused))
+    turn = chat.ask("Again? [sim:hello]", wait=False)
+    # Nothing runs that it could wait for.
+    expect(turn.locator(".delivery")).to_contain_text("The gateway takes no message right now. It will be sent in a moment.")
+    expect(turn.locator(".delivery span")).to_have_attribute("title", "slowly")
+    fake.control(do="set", name="refuse_message", value="null")
+    chat.settled()
+    expect(turn.locator(".delivery")).to_have_count(0)
+
+
 def test_a_refused_message_can_be_sent_again(fake, chat_of):
     refusal = {"code": "option_not_allowed", "message": "The option is not allowed.", "retryable": False}
     fake.control(do="set", name="refuse_message", value=json.dumps(refusal))

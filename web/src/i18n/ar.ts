@@ -57,6 +57,7 @@ export const ar: Catalogue = {
   "turn.next": "النسخة التالية",
   "turn.version": "{at} من {count}",
   "turn.waitingOffline": "ستُرسل عند عودة الاتصال",
+  "turn.waitingBusy": "لا تقبل البوابة رسائل الآن. ستُرسل بعد لحظات.",
   "turn.withdrawn": "لم تُرسل",
   "turn.sending": "جارٍ الإرسال…",
   "turn.unconfirmed": "انقطع الاتصال قبل أن تؤكد البوابة هذه الرسالة.",

@@ -56,6 +56,7 @@ export const en = {
   "turn.next": "Next version",
   "turn.version": "{at} of {count}",
   "turn.waitingOffline": "Will be sent when the connection is back",
+  "turn.waitingBusy": "The gateway takes no message right now. It will be sent in a moment.",
   "turn.withdrawn": "Not sent",
   "turn.sending": "Sending…",
   "turn.unconfirmed": "The connection broke before the gateway confirmed this message.",

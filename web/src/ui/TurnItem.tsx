@@ -179,15 +179,18 @@ export const TurnItem = defineComponent<
       );
       const { delivery, problem } = view.turn;
       const isReady = chat.connection.value.phase === "ready";
+      const isNext = chat.client.turns.every(isThisOrSettled);
       switch (delivery) {
         case "queued":
           // The first message of a session waits for the store alone, for moments.
-          if (isReady && problem === undefined && chat.client.turns.every(isThisOrSettled)) {
-            return null;
-          }
+          if (isReady && problem === undefined && isNext) return null;
           return (
             <p class="delivery">
-              {ui.t(isReady ? "composer.queue" : "turn.waitingOffline")}
+              <span title={problem?.message}>
+                {ui.t(
+                  !isReady ? "turn.waitingOffline" : isNext ? "turn.waitingBusy" : "composer.queue",
+                )}
+              </span>
               {step("turn.cancel", () => chat.stop(view.id))}
             </p>
           );
