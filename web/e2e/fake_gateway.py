@@ -399,7 +399,7 @@ class Gateway:
                 case "rtl":
                     await text(0, "text", "## طاحونة الماء\n\nالطاحونة تحوّل *الماء الجاري* إلى **عمل**.\n\n- العجلة\n- القناة Race\n")
                 case "say":  # What stands behind the marker, as it is.
-                    await text(0, "text", source.partition("]")[2].strip())
+                    await text(0, "text", source.partition("]")[2].strip(), int(settings.get("step", 4)))
                 case "echo":
                     await text(0, "text", json.dumps(frame["input"], ensure_ascii=False))
                 case _:
