@@ -1156,6 +1156,14 @@ def test_a_warning_stays_until_it_is_closed_or_the_next_message_and_a_notice_goe
     expect(warning).to_have_count(0)
 
 
+@pytest.mark.parametrize("kept", ["null", "7", '{"locale":"tlh","theme":"neon"}'])
+def test_preferences_that_another_version_has_kept_do_no_harm(fake, chat_of, kept):
+    chat = chat_of(fake, open=False)
+    chat.page.add_init_script(f"localStorage.setItem('millrace.preferences', {json.dumps(kept)})")
+    chat.open().ready()
+    assert chat.page.evaluate("[document.documentElement.lang, document.documentElement.dataset.theme]") == ["en", "system"]
+
+
 def test_that_nothing_is_saved_stays_true_with_the_next_message(fake, chat_of, context_of):
     chat = chat_of(fake, context_of(keeps_nothing=True))
     for _ in range(2):
