@@ -1164,6 +1164,15 @@ def test_preferences_that_another_version_has_kept_do_no_harm(fake, chat_of, kep
     assert chat.page.evaluate("[document.documentElement.lang, document.documentElement.dataset.theme]") == ["en", "system"]
 
 
+def test_a_browser_without_a_channel_between_tabs_has_one_tab(fake, chat_of):
+    chat = chat_of(fake, open=False)
+    chat.page.add_init_script(
+        "window.BroadcastChannel = class { constructor() { throw new DOMException('no', 'SecurityError'); } }")
+    chat.open().ready()
+    chat.ask("Alder [sim:hello]")
+    expect(chat.page.locator(".sidebar li")).to_have_count(1)
+
+
 def test_that_nothing_is_saved_stays_true_with_the_next_message(fake, chat_of, context_of):
     chat = chat_of(fake, context_of(keeps_nothing=True))
     for _ in range(2):
