@@ -1173,6 +1173,15 @@ def test_a_browser_without_a_channel_between_tabs_has_one_tab(fake, chat_of):
     expect(chat.page.locator(".sidebar li")).to_have_count(1)
 
 
+def test_a_database_that_does_not_open_holds_nothing_up_for_long(fake, chat_of):
+    """As Safari's and a full or broken disk's now and then: it answers nothing at all."""
+    chat = chat_of(fake, open=False)
+    chat.page.add_init_script("IDBFactory.prototype.open = () => ({})")
+    chat.open()
+    chat.ask("Alder [sim:hello]")
+    expect(chat.page.locator(".toast")).to_contain_text("could not save the chat")
+
+
 def test_that_nothing_is_saved_stays_true_with_the_next_message(fake, chat_of, context_of):
     chat = chat_of(fake, context_of(keeps_nothing=True))
     for _ in range(2):

@@ -15,13 +15,21 @@ export const CONVERSATIONS = "conversations";
 /** What a page keeps of messages that were not sent yet. */
 export const DRAFTS = "drafts";
 
+/** Some browsers leave the question unanswered now and then; then they store nothing. */
+const OPENS_MS = 5_000;
+
 let opened: Promise<IDBDatabase> | undefined;
 
 /** Opens the database of this origin, once. */
 export function openDatabase(): Promise<IDBDatabase> {
   opened ??= new Promise<IDBDatabase>((resolve, reject) => {
     const request = indexedDB.open(DATABASE, VERSION);
+    const late = setTimeout(
+      () => reject(new DOMException("The database does not open.", "TimeoutError")),
+      OPENS_MS,
+    );
     request.onupgradeneeded = ({ oldVersion }) => {
+      clearTimeout(late);
       const database = request.result;
       if (oldVersion < 1) {
         database.createObjectStore(SESSIONS);
@@ -34,6 +42,7 @@ export function openDatabase(): Promise<IDBDatabase> {
       if (oldVersion < 3) database.createObjectStore(DRAFTS);
     };
     request.onsuccess = () => {
+      clearTimeout(late);
       // A page of a later version waits until this one lets go; and a browser may close it, with what it keeps.
       request.result.onversionchange = request.result.onclose = () => {
         request.result.close();
@@ -41,7 +50,10 @@ export function openDatabase(): Promise<IDBDatabase> {
       };
       resolve(request.result);
     };
-    request.onerror = () => reject(request.error);
+    request.onerror = () => {
+      clearTimeout(late);
+      reject(request.error);
+    };
   });
   opened.catch(() => opened = undefined);
   return opened;
