@@ -62,7 +62,7 @@ const JsonView = defineComponent<{ node: JsonNode; name: string; depth: number }
         <JsonView key={place} node={child} name={key} depth={props.depth + 1} />
       )),
       left <= 0 ? null : (
-        <button type="button" class="quiet" key="more" onClick={showMore}>
+        <button type="button" class="link" key="more" onClick={showMore}>
           {ui.t("json.more", { count: left })}
         </button>
       ),
