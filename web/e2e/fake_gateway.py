@@ -373,6 +373,11 @@ class Gateway:
                     await asyncio.sleep(0.3)
                     say("tool", index=0, kind="image_generation", status="completed", call_id="ig")
                     say("item", index=0, item={"type": "image_generation_call", "result": png(128), "status": "completed"})
+                case "json":  # So many objects, in a fence or bare; `indent=0`: all in one line.
+                    objects = [{"id": n, "name": f"wheel {n}", "turns": n % 2 == 0} for n in range(int(settings["objects"]))]
+                    code = json.dumps(objects, indent=int(settings.get("indent", 2)) or None)
+                    code = code if "bare" in settings else f"```json\n{code}\n```\n"
+                    await text(0, "text", code, int(settings.get("step", 4)))
                 case "structured":
                     await text(0, "text", json.dumps({
                         "title": "Water mill", "parts": [{"name": "wheel", "wood": True}, {"name": "race", "wood": False}],
@@ -394,7 +399,7 @@ class Gateway:
                 case "rtl":
                     await text(0, "text", "## طاحونة الماء\n\nالطاحونة تحوّل *الماء الجاري* إلى **عمل**.\n\n- العجلة\n- القناة Race\n")
                 case "say":  # What stands behind the marker, as it is.
-                    await text(0, "text", source.partition("]")[2].strip())
+                    await text(0, "text", source.partition("]")[2].strip(), int(settings.get("step", 4)))
                 case "echo":
                     await text(0, "text", json.dumps(frame["input"], ensure_ascii=False))
                 case _:

@@ -329,6 +329,18 @@ def test_copy_message_and_code(chat):
     assert clipboard().startswith("## About")
 
 
+def test_copying_works_without_the_clipboards_interface_and_leaves_the_focus(chat):
+    """On plain HTTP there is none."""
+    chat.ask("[sim:markdown rate=0]")
+    chat.page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
+    button = chat.answer().locator(".answer-foot button").first
+    with chat.seeing(".answer:last-child .answer-foot button", "Copied"):
+        button.press("Enter")
+    expect(button).to_be_focused()
+    chat.field.press("ControlOrMeta+v")
+    expect(chat.field).to_have_value(re.compile("^## About"))
+
+
 def test_attachments_by_picker_paste_and_drop(chat):
     page = chat.page
     page.locator("[data-testid=picker]").set_input_files(
@@ -538,6 +550,38 @@ def test_a_tab_that_slept_while_its_chat_was_deleted_does_not_bring_it_back(chat
     expect(other.page.locator(".turn")).to_have_count(0)
     expect(other.page.locator(".sidebar li")).to_have_count(0)
     assert not any("Alder" in json.dumps(each) for each in [*chat.sessions(), *chat.conversations()])
+
+
+def test_of_what_is_deleted_the_latest_is_remembered(chat):
+    """So that a tab which slept does not bring it back; but not for ever, whoever deletes much."""
+    chat.ask("Alder [sim:hello]")
+    chat.stored()
+    session = chat.page.url.rpartition("/")[2]
+    chat.page.evaluate("""() => new Promise((resolve, reject) => {
+        const open = indexedDB.open('millrace');
+        open.onsuccess = () => {
+            const transaction = open.result.transaction('sessions', 'readwrite');
+            const mark = { version: 1, generation: 0, removals: 1, seq: 0, turns: [], unknown_turns: 0 };
+            for (let n = 0; n < 300; n++) {
+                transaction.objectStore('sessions').put({ ...mark, saved: 1_000 + (n * 7) % 300 }, `gone${n}`);
+            }
+            transaction.oncomplete = () => { open.result.close(); resolve(); };
+            transaction.onabort = () => reject(transaction.error);
+        };
+    })""")
+    chat.page.get_by_role("button", name="New chat").click()
+    chat.ask("Birch [sim:hello]")
+    chat.stored()
+    row = chat.page.locator(".sidebar li", has_text="Alder")
+    row.locator(".more").click()
+    row.get_by_role("button", name="Delete").click()
+    row.get_by_role("button", name="Really delete?").click()
+    chat.eventually(lambda: len(chat.sessions()) < 300)
+    sessions = chat.sessions()
+    marks = sorted(each["saved"] for each in sessions if each.get("removals"))
+    assert len(marks) == 100 and marks[:-1] == list(range(1_201, 1_300)), session
+    assert marks[-1] > 1_300
+    assert [each["turns"][0]["input"] for each in sessions if each["turns"]] == ["Birch [sim:hello]"]
 
 
 def test_export_and_import(chat, tmp_path):
@@ -884,6 +928,40 @@ def test_enter_belongs_to_the_input_method_in_every_field(fake, chat_of):
     expect(editor).to_be_focused()
 
 
+def test_escape_belongs_to_the_input_method_while_it_composes(fake, chat_of):
+    chat = chat_of(fake)
+    page = chat.page
+    chat.ask("Alder [sim:hello]")
+    escape = lambda field: [field.evaluate("""(field, how) => field.dispatchEvent(
+        new KeyboardEvent('keydown', { key: 'Escape', bubbles: true, cancelable: true, ...how }))""", how)
+        for how in ({"isComposing": True}, {"keyCode": 229})]
+    page.locator(".sidebar .more").click()
+    page.get_by_role("button", name="Rename").click()
+    field = page.get_by_role("textbox", name="Rename")
+    escape(field)
+    expect(field).to_be_focused()
+    field.press("Escape")
+    page.get_by_role("searchbox").fill("ald")
+    escape(page.get_by_role("searchbox"))
+    expect(page.get_by_role("searchbox")).to_have_value("ald")
+    page.get_by_role("searchbox").fill("")
+    page.locator(".turn").hover()
+    page.locator(".turn").get_by_role("button", name="Edit").click()
+    editor = page.locator(".turn").get_by_role("textbox", name="Edit")
+    escape(editor)
+    expect(editor).to_be_focused()
+    editor.press("Escape")
+    expect(editor).to_have_count(0)
+    # Whoever takes back a word goes on waiting for the answer.
+    cancels = fake.control()["cancels"]
+    chat.ask("[sim:long deltas=3000 rate=100]", wait=False)
+    chat.text_grows()
+    escape(chat.field)
+    chat.field.press("Escape")
+    chat.settled()
+    assert fake.control()["cancels"] == cancels + 1
+
+
 def test_a_browser_that_throws_away_what_it_keeps_stores_what_comes_then(fake, chat_of):
     chat = chat_of(fake)
     page = chat.page
@@ -1078,6 +1156,32 @@ def test_a_warning_stays_until_it_is_closed_or_the_next_message_and_a_notice_goe
     expect(warning).to_have_count(0)
 
 
+@pytest.mark.parametrize("kept", ["null", "7", '{"locale":"tlh","theme":"neon"}'])
+def test_preferences_that_another_version_has_kept_do_no_harm(fake, chat_of, kept):
+    chat = chat_of(fake, open=False)
+    chat.page.add_init_script(f"localStorage.setItem('millrace.preferences', {json.dumps(kept)})")
+    chat.open().ready()
+    assert chat.page.evaluate("[document.documentElement.lang, document.documentElement.dataset.theme]") == ["en", "system"]
+
+
+def test_a_browser_without_a_channel_between_tabs_has_one_tab(fake, chat_of):
+    chat = chat_of(fake, open=False)
+    chat.page.add_init_script(
+        "window.BroadcastChannel = class { constructor() { throw new DOMException('no', 'SecurityError'); } }")
+    chat.open().ready()
+    chat.ask("Alder [sim:hello]")
+    expect(chat.page.locator(".sidebar li")).to_have_count(1)
+
+
+def test_a_database_that_does_not_open_holds_nothing_up_for_long(fake, chat_of):
+    """As Safari's and a full or broken disk's now and then: it answers nothing at all."""
+    chat = chat_of(fake, open=False)
+    chat.page.add_init_script("IDBFactory.prototype.open = () => ({})")
+    chat.open()
+    chat.ask("Alder [sim:hello]")
+    expect(chat.page.locator(".toast")).to_contain_text("could not save the chat")
+
+
 def test_that_nothing_is_saved_stays_true_with_the_next_message(fake, chat_of, context_of):
     chat = chat_of(fake, context_of(keeps_nothing=True))
     for _ in range(2):
@@ -1095,6 +1199,19 @@ def test_a_wrong_checksum_is_shown(fake, chat_of):
         expect(chat.answer().get_by_role("alert")).to_contain_text("does not match")
     finally:
         fake.control(do="set", name="sha", value="null")
+
+
+def test_a_message_that_the_gateway_takes_later_says_so(fake, chat_of):
+    chat = chat_of(fake)
+    refused = {"code": "rate_limited", "message": "slowly", "retryable": True, "retry_after_ms": 1_000}
+    fake.control(do="set", name="refuse_message", value=json.dumps(refused))
+    turn = chat.ask("Again? [sim:hello]", wait=False)
+    # Nothing runs that it could wait for.
+    expect(turn.locator(".delivery")).to_contain_text("The gateway takes no message right now. It will be sent in a moment.")
+    expect(turn.locator(".delivery span")).to_have_attribute("title", "slowly")
+    fake.control(do="set", name="refuse_message", value="null")
+    chat.settled()
+    expect(turn.locator(".delivery")).to_have_count(0)
 
 
 def test_a_refused_message_can_be_sent_again(fake, chat_of):

@@ -1,4 +1,4 @@
-"""One smoke in Firefox, by WebDriver BiDi over a plain WebSocket: it needs no driver. Skipped where there is no Firefox."""
+"""Smokes in Firefox, by WebDriver BiDi over a plain WebSocket: it needs no driver. Skipped where there is no Firefox."""
 
 import contextlib
 import json
@@ -84,5 +84,21 @@ def test_firefox_streams_survives_a_cut_and_stops(server, tmp_path):
         firefox.wait("(document.querySelectorAll('.answer')[1]?.innerText.length ?? 0) > 200")
         firefox.type("\ue00c")
         firefox.wait("document.querySelector('.turn[data-status=cancelled]') !== null")
+    finally:
+        firefox.close()
+
+
+@pytest.mark.skipif(FIREFOX is None, reason="no Firefox is installed")
+def test_firefox_that_lets_no_page_store_anything_still_chats(server, tmp_path):
+    server.reset()
+    (tmp_path / "user.js").write_text('user_pref("network.cookie.cookieBehavior", 2);\n')
+    firefox = Firefox(tmp_path)
+    try:
+        firefox.open(server.base)
+        firefox.wait("document.querySelector('[data-phase=ready]') !== null")
+        firefox.evaluate("document.getElementById('composer').focus()")
+        firefox.type("Hello [sim:hello]\ue007")
+        firefox.wait("document.querySelector('.turn[data-status=completed] .verified') !== null")
+        firefox.wait("document.querySelector('.toast')?.textContent.includes('could not save')")
     finally:
         firefox.close()

@@ -145,6 +145,34 @@ def test_two_hundred_messages_open_fast(chat):
     assert worked < 2
 
 
+@pytest.mark.parametrize("form", ["", "bare=1"], ids=["code", "tree"])
+def test_three_thousand_objects_that_come_at_once_do_not_stop_the_page(fake, chat_of, form):
+    """200 kB of JSON; so it is when an answer is replayed, or a chat is opened again."""
+    chat = chat_of(fake)
+    page = chat.page
+    ended = "document.querySelector('.turn[data-status=completed] .answer-foot') !== null"
+    chat.field.fill(f"[sim:json objects=3000 step=64 rate=0 {form}]")
+    # No locator looks at the page meanwhile: it would work on the page's own thread.
+    with Tasks(page) as tasks:
+        page.keyboard.press("Enter")
+        chat.eventually(lambda: page.evaluate(ended))
+    text = chat.assert_exact()
+    with Tasks(page) as again:
+        page.reload()
+        chat.eventually(lambda: page.evaluate(ended))
+    print(json.dumps({"form": form or "code", "bytes": len(text), "longest task ms": round(tasks.longest * 1_000),
+                      "after a reload": round(again.longest * 1_000)}))
+    if form == "":
+        chat.eventually(lambda: page.evaluate("document.querySelectorAll('.code .line').length") == 15_002)
+    else:
+        more = chat.answer().get_by_role("button", name="2,950 more")
+        more.press("Enter")
+        expect(chat.answer().locator(".json-root > .json-node")).to_have_count(200)
+        expect(chat.answer().get_by_role("button", name="2,800 more")).to_be_focused()
+    # Before they were drawn in parts: 500 and 3,400.
+    assert max(tasks.longest, again.longest) * 1_000 < 300
+
+
 @pytest.mark.skipif(not REAL, reason="the stand-in has no metrics")
 def test_a_replay_is_drawn_once(chat, server):
     page = chat.page

@@ -1,4 +1,5 @@
 /// <reference lib="deno.ns" />
+import { applyItem } from "../src/core/output-item.ts";
 import { CitationMarks, sourcesOf } from "../src/core/citations.ts";
 import type { UpstreamObject } from "../src/core/protocol.ts";
 import type { Answer, OutputItem } from "../src/core/turn.ts";
@@ -214,4 +215,14 @@ Deno.test("citations: an annotation may come before its text, and belongs to its
   item.parts[0]!.text += "ter flows";
   equal(first.read(answer, item, item.parts[0]!), [{ at: 8, number: 1 }]);
   equal(second.read(answer, item, item.parts[1]!), [{ at: 2, number: 2 }]);
+});
+
+Deno.test("citations: what is no object in a finished item says nothing, and counts as a part", () => {
+  const item: OutputItem = { index: 0, parts: [] };
+  const annotations = [null, { type: "url_citation", url: "http://a.example/", end_index: 2 }];
+  const content = [null, { type: "output_text", text: "so", annotations }, "odd"];
+  applyItem(item, { index: 0, item: { type: "message", content, summary: [null] } }, 1);
+  equal(item.parts.map(({ part, text }) => [part, text]), [[1, "so"]]);
+  const answer = { id: "r", status: "completed", items: [item], integrity: "unchecked" } as const;
+  equal(sourcesOf({ ...answer, items: [item] }).map(({ host }) => host), ["a.example"]);
 });

@@ -184,6 +184,52 @@ Deno.test("conversations: titles, and a round trip through a file", () => {
   ok(refused);
 });
 
+Deno.test("conversations: a file whose turns are none is refused as a whole", () => {
+  const answer = { id: "r", status: "completed", items: [] };
+  const said = { index: 0, parts: [{ kind: "text", part: 0, text: "so" }] };
+  const read = (...turns: unknown[]) => {
+    const file = { format: "millrace.conversation", version: 1, turns };
+    return importConversation(JSON.stringify(file), "c", 5).session.turns;
+  };
+  const input = [{ role: "user", content: "q" }];
+  const good = { id: "m", input, delivery: "accepted", created: 1 };
+  equal(
+    read({ ...good, delivery: "somehow", stopping: true, answer: { ...answer, items: [said] } }),
+    [{ ...good, answer: { ...answer, items: [said], integrity: "unchecked" } }],
+  );
+  const bad: object[] = [
+    { id: 1 },
+    { input: 5 },
+    { input: [null] },
+    { created: "yesterday" },
+    { options: [] },
+    { answer: "so" },
+    { answer: { ...answer, id: 1 } },
+    { answer: { ...answer, status: undefined } },
+    { answer: { ...answer, items: {} } },
+    { answer: { ...answer, items: [null] } },
+    { answer: { ...answer, items: [{ ...said, index: "0" }] } },
+    { answer: { ...answer, items: [{ index: 0 }] } },
+    { answer: { ...answer, items: [{ index: 0, parts: [{ kind: "text", part: 0 }] }] } },
+    { answer: { ...answer, items: [{ ...said, annotations: [null] }] } },
+    { answer: { ...answer, items: [{ ...said, tool: { kind: "mcp", status: "completed" } }] } },
+    { answer: { ...answer, seams: [null] } },
+    { answer: { ...answer, complete: "so" } },
+    { alternatives: 5 },
+    { alternatives: [[]] },
+    { alternatives: [[{ ...good, input: 5 }]] },
+  ];
+  for (const part of bad) {
+    let refused: unknown;
+    try {
+      read(good, { ...good, id: "n", ...part });
+    } catch (error) {
+      refused = error;
+    }
+    ok(refused instanceof TypeError, JSON.stringify(part));
+  }
+});
+
 Deno.test("conversations: what was said comes back from Markdown as it was", () => {
   const said: [string, string | undefined][] = [
     ["How does\n\na mill work?", "> By water.\n\nThat is all.\n"],

@@ -315,6 +315,13 @@ Deno.test("code is coloured line by line, the same however it is cut", () => {
   whole.read(code);
   const slow = new HighlightStream("swift");
   for (let length = 1; length <= code.length; length++) slow.read(code.slice(0, length));
+  const dosed = new HighlightStream("swift");
+  for (let most = 1; most < whole.lines.length; most++) {
+    equal(dosed.read(code, most), undefined);
+    equal(dosed.lines.length, most);
+  }
+  equal(dosed.read(code, whole.lines.length), []);
+  equal(dosed.lines, whole.lines);
   equal(slow.lines, whole.lines);
   equal(
     whole.lines.map((line) => line.map((token) => token.text).join("")).join("\n") + "\n",

@@ -257,6 +257,81 @@ Deno.test("what the gateway has not taken may be taken back at once, and holds n
   }
 });
 
+/** Two pages without a network that both show a message which was taken back. */
+async function twoPagesAndOneTakenBack() {
+  const browser = new FakeBrowser(), first = browser.open();
+  await browser.run(100);
+  first.isOnline = false;
+  const turn = first.client.send("better not");
+  first.client.stop(turn.id);
+  const second = browser.open(false);
+  for (const { client } of browser.pages) equal(statuses(client), ["withdrawn"]);
+  return { browser, first: first.client, second: second.client, turn };
+}
+
+Deno.test("what is tried again after another page has discarded its attempt is asked", async () => {
+  const { browser, first, second, turn } = await twoPagesAndOneTakenBack();
+  first.discard(first.retry(turn.id)!.id);
+  await browser.run(100);
+  const again = second.retry(turn.id)!;
+  await browser.run(100);
+  equal(ids(second), [again.id]);
+  for (const page of browser.pages) page.isOnline = true;
+  await browser.run(8_000);
+  equal(browser.asked, [again.id]);
+  for (const { client } of browser.pages) equal(statuses(client), ["verified"]);
+});
+
+Deno.test("an attempt that one page discards goes with those that others have made before", async () => {
+  const { browser, first, second, turn } = await twoPagesAndOneTakenBack();
+  const again = first.retry(turn.id)!;
+  await browser.run(100);
+  second.retry(turn.id);
+  await browser.run(100);
+  first.discard(again.id);
+  await browser.run(100);
+  for (const page of browser.pages) page.isOnline = true;
+  await browser.run(8_000);
+  equal(browser.asked, []);
+  for (const { client } of browser.pages) equal(ids(client), []);
+});
+
+Deno.test("what the gateway has not taken yet does not count as sent where another page is further on", async () => {
+  for (const take of ["stop", "discard"] as const) {
+    const { browser, first, second } = await twoPages();
+    const [socket] = browser.world.sockets, { onSend } = socket!;
+    let isRefusing = true;
+    socket!.onSend = (frame) => {
+      if (frame.type !== "message" || !isRefusing) return onSend?.(frame);
+      const refused = { type: "error", code: "overloaded", message: "Not now.", retryable: true };
+      // By then this page has not heard what the other one has.
+      browser.world.later(200, () => {
+        socket!.say({ ...refused, retry_after_ms: 3_000, message_id: frame.id });
+      });
+    };
+    socket!.sayText = ((say) => (text: string) => {
+      if (!isRefusing || text.includes("Not now.")) say.call(socket, text);
+    })(socket!.sayText);
+    const turn = first.client.send("better not");
+    const asked = second.client.send("meanwhile");
+    await browser.until(() => turn.problem !== undefined);
+    equal([turn.delivery, browser.timesAsked(asked.id)], ["queued", 1]);
+    await browser.run(100);
+    const kept = (await loaded(browser))?.turns.find(({ id }) => id === turn.id);
+    equal([kept?.delivery, kept?.problem?.code], ["queued", "overloaded"]);
+    first.client[take](turn.id);
+    await browser.run(100);
+    isRefusing = false;
+    socket!.drop();
+    await browser.run(8_000);
+    equal(browser.timesAsked(turn.id), 0);
+    for (const { client } of browser.pages) {
+      equal(client.turns.some(({ stopping }) => stopping), false, take);
+      equal(client.turns.map(({ delivery }) => delivery).includes("sent"), false, take);
+    }
+  }
+});
+
 async function loaded(browser: FakeBrowser) {
   let record: StoredSession | undefined;
   void Promise.resolve(browser.store.load("default")).then((kept) => record = kept);

@@ -9,13 +9,14 @@ import { equal } from "./assert.ts";
 const turn = (id: string, delivery: Delivery): Turn => ({ id, delivery, input: id, created: 0 });
 
 function session(turns: Turn[], discarded: string[] = []): StoredSession {
-  return { version: 1, generation: 0, seq: 3, unknown_turns: 0, turns, discarded, saved: 0 };
+  const gone = discarded.map((id) => ({ id, at: 1 }));
+  return { version: 1, generation: 0, seq: 3, unknown_turns: 0, turns, discarded: gone, saved: 0 };
 }
 
 /** What stands there, as long as nothing says that it is saved. */
 function left(key: string) {
   const { turns, discarded } = unsaved.read(key) ?? {};
-  return [turns?.map(({ id, delivery }) => `${id} ${delivery}`), discarded];
+  return [turns?.map(({ id, delivery }) => `${id} ${delivery}`), discarded?.map(({ id }) => id)];
 }
 
 Deno.test("unsaved: what was saved is not written again, and what was not is, until it is", () => {
@@ -38,7 +39,7 @@ Deno.test("unsaved: what was saved is not written again, and what was not is, un
   unsaved.write("once", {
     ...whole,
     turns: [...whole.turns, turn("d", "sent")],
-    discarded: ["c", "e"],
+    discarded: [{ id: "c", at: 1 }, { id: "e", at: 1 }],
   });
   equal(left("once"), [["d sent"], ["e"]]);
 });

@@ -15,13 +15,21 @@ export const CONVERSATIONS = "conversations";
 /** What a page keeps of messages that were not sent yet. */
 export const DRAFTS = "drafts";
 
+/** Some browsers leave the question unanswered now and then; then they store nothing. */
+const OPENS_MS = 5_000;
+
 let opened: Promise<IDBDatabase> | undefined;
 
 /** Opens the database of this origin, once. */
 export function openDatabase(): Promise<IDBDatabase> {
   opened ??= new Promise<IDBDatabase>((resolve, reject) => {
     const request = indexedDB.open(DATABASE, VERSION);
+    const late = setTimeout(
+      () => reject(new DOMException("The database does not open.", "TimeoutError")),
+      OPENS_MS,
+    );
     request.onupgradeneeded = ({ oldVersion }) => {
+      clearTimeout(late);
       const database = request.result;
       if (oldVersion < 1) {
         database.createObjectStore(SESSIONS);
@@ -34,6 +42,7 @@ export function openDatabase(): Promise<IDBDatabase> {
       if (oldVersion < 3) database.createObjectStore(DRAFTS);
     };
     request.onsuccess = () => {
+      clearTimeout(late);
       // A page of a later version waits until this one lets go; and a browser may close it, with what it keeps.
       request.result.onversionchange = request.result.onclose = () => {
         request.result.close();
@@ -41,7 +50,10 @@ export function openDatabase(): Promise<IDBDatabase> {
       };
       resolve(request.result);
     };
-    request.onerror = () => reject(request.error);
+    request.onerror = () => {
+      clearTimeout(late);
+      reject(request.error);
+    };
   });
   opened.catch(() => opened = undefined);
   return opened;
@@ -78,6 +90,28 @@ export async function transact<T>(
       transaction.objectStore(besides),
     );
   });
+}
+
+/** So many removals are remembered, for tabs that slept meanwhile and still have what was removed. */
+const MAXIMUM_REMOVALS = 100;
+
+/** What has no texts was removed; that tells without reading all that was not. */
+function forgetOldestRemovals(objects: IDBObjectStore, texts: IDBObjectStore): void {
+  const keys = objects.getAllKeys(), withTexts = texts.getAllKeys();
+  withTexts.onsuccess = () => {
+    const left = new Set(withTexts.result.map(String)), found: [saved: number, IDBValidKey][] = [];
+    for (const key of keys.result.filter((key) => !left.has(String(key)))) {
+      const request = objects.get(key);
+      request.onsuccess = () => {
+        const { saved, removals, turns } = request.result as StoredSession;
+        if (removals === undefined || turns.length > 0) return;
+        found.push([saved, key]);
+        if (found.length <= MAXIMUM_REMOVALS) return;
+        found.sort(([one], [other]) => other - one);
+        objects.delete(found.pop()![1]);
+      };
+    }
+  };
 }
 
 export class IndexedSessionStore implements SessionStore {
@@ -117,8 +151,9 @@ export class IndexedSessionStore implements SessionStore {
   async remove(key: string): Promise<void> {
     await transact<void>(SESSIONS, "readwrite", (objects, _, texts) => {
       const request = objects.get(key);
-      request.onsuccess = () => objects.put(removedSession(request.result), key);
+      request.onsuccess = () => objects.put(removedSession(request.result, Date.now()), key);
       texts.delete(key);
+      forgetOldestRemovals(objects, texts);
     }, TEXTS);
     unsaved.remove(key);
   }

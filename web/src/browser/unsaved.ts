@@ -5,15 +5,17 @@
  * it over. The page waits for that at every save, so what has ended and was saved is not written again.
  */
 
+import type { Discard } from "../core/discards.ts";
 import type { StoredSession } from "../core/stored-session.ts";
 import { isSettled, type Turn } from "../core/turn.ts";
 
 const PREFIX = "millrace.unsaved.";
 
-/** Of each session what its last save has brought to its end: settled messages, and the ids of discarded ones. */
+/** Of each session what its last save has brought to its end: settled messages, and discarded ones. */
 const ended = new Map<string, ReadonlySet<string>>();
 
 const end = ({ id, delivery }: Turn) => `${delivery} ${id}`;
+const gone = ({ id, at }: Discard) => `${at} ${id}`;
 
 /** What the tab's storage answers, which may be refused, or full: then all is as safe as the database is quick. */
 function attempt<T>(work: () => T): T | undefined {
@@ -36,7 +38,8 @@ export const unsaved = {
     const isNew = (end: string) => !known?.has(end);
     const asked = record.turns.filter(({ answer }) => answer === undefined);
     const all = record.discarded ?? [];
-    const turns = asked.filter((turn) => isNew(end(turn))), discarded = all.filter(isNew);
+    const turns = asked.filter((turn) => isNew(end(turn)));
+    const discarded = all.filter((discard) => isNew(gone(discard)));
     const text = attempt(() => {
       if (turns.length + discarded.length > 0) {
         // Without the answers it stands at no position of the log.
@@ -47,7 +50,7 @@ export const unsaved = {
       return sessionStorage.getItem(name);
     });
     return () => {
-      ended.set(key, new Set([...all, ...asked.filter(isSettled).map(end)]));
+      ended.set(key, new Set([...all.map(gone), ...asked.filter(isSettled).map(end)]));
       attempt(() => sessionStorage.getItem(name) === text && sessionStorage.removeItem(name));
     };
   },

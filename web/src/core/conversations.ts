@@ -3,6 +3,7 @@
 import type { MessageOptions } from "./protocol.ts";
 import type { Awaitable } from "./store.ts";
 import type { StoredSession } from "./stored-session.ts";
+import { importedTurn } from "./imported-turn.ts";
 import { readMarkdown } from "./conversation-markdown.ts";
 import { inputText, type Turn } from "./turn.ts";
 
@@ -76,7 +77,7 @@ export function importConversation(
   now: number,
 ): { readonly conversation: Conversation; readonly session: StoredSession } {
   const { title, turns } = text.trimStart().startsWith("{")
-    ? readJson(text)
+    ? readJson(text, now)
     : readMarkdown(text, now);
   return {
     conversation: {
@@ -90,28 +91,11 @@ export function importConversation(
   };
 }
 
-function readJson(text: string): { title: string | undefined; turns: Turn[] } {
+function readJson(text: string, now: number): { title: string | undefined; turns: Turn[] } {
   const file = JSON.parse(text) as Partial<ExportedConversation>;
   if (file.format !== "millrace.conversation" || !Array.isArray(file.turns)) {
     throw new TypeError("not an exported conversation");
   }
-  const turns = (file.turns as Turn[]).filter((turn) => typeof turn?.id === "string")
-    .map((turn) => settle(structuredClone(turn)));
+  const turns = file.turns.map((turn) => importedTurn(turn, now));
   return { title: file.conversation?.title, turns };
-}
-
-/** An imported turn can never go on: what was running is taken as interrupted. */
-function settle(turn: Turn): Turn {
-  delete turn.stopping;
-  const answer = turn.answer;
-  if (answer === undefined) {
-    if (turn.delivery !== "refused") turn.delivery = "withdrawn";
-  } else {
-    answer.items = Array.isArray(answer.items) ? answer.items : [];
-    delete answer.activity;
-    if (answer.status === "queued" || answer.status === "in_progress") {
-      answer.status = "interrupted";
-    }
-  }
-  return turn;
 }

@@ -1,26 +1,24 @@
 /** What pages that share a store have kept of one conversation, put together. */
 
 import { everyTurn, withoutTurn } from "./branches.ts";
+import { areDiscardsIn, isDiscarded, joinDiscards } from "./discards.ts";
 import type { StoredSession } from "./stored-session.ts";
 import { type Delivery, interrupt, isSettled, type Turn } from "./turn.ts";
 
-/** So many discarded messages are remembered. */
-export const MAXIMUM_DISCARDED = 100;
-
+/** Between `sent` and what follows there is room for refusals. */
 const PROGRESS: Record<Delivery, number> = {
   queued: 0,
   sent: 1,
-  unconfirmed: 2,
-  refused: 2,
-  withdrawn: 2,
-  accepted: 3,
+  unconfirmed: 1_000,
+  refused: 1_000,
+  withdrawn: 1_000,
+  accepted: 2_000,
 };
 
-/** How far a message has come; with an answer it is furthest. */
-function progress({ answer, delivery, problem }: Turn): number {
-  if (answer !== undefined) return PROGRESS.accepted + 1;
-  // What waits with a problem was sent and not taken.
-  return delivery === "queued" && problem !== undefined ? PROGRESS.sent : PROGRESS[delivery];
+/** How far a message has come; with an answer it is furthest. What the gateway refused for now starts anew, ahead. */
+function progress(turn: Turn): number {
+  if (turn.answer !== undefined) return PROGRESS.accepted + 1;
+  return PROGRESS[turn.delivery] + (isUnsent(turn) ? 2 * (turn.refusals ?? 0) : 0);
 }
 
 /** Nobody has it yet but the pages. */
@@ -59,7 +57,7 @@ function givesWay(record: StoredSession, kept: StoredSession): boolean {
  *
  * One of the two is the base: its session, its position, its turns in their order. The other adds the turns that the
  * base does not hold, since nobody has read them in its log, and those that it has come further with. What was
- * discarded stays away, unless it was asked all the same. Of what was removed nothing stays.
+ * discarded stays away, unless it was asked all the same, or later. Of what was removed nothing stays.
  */
 export function mergeSessions(
   kept: StoredSession | undefined,
@@ -68,8 +66,9 @@ export function mergeSessions(
   if (kept === undefined || isRemoved(kept, record)) return record;
   if (isRemoved(record, kept)) return kept;
   const [base, other] = inOrder(kept, record);
-  const discarded = new Set([...other.discarded ?? [], ...base.discarded ?? []]);
-  const isLeft = (turn: Turn) => !discarded.has(turn.id) || progress(turn) >= PROGRESS.accepted;
+  const discarded = joinDiscards(other.discarded, base.discarded);
+  const isLeft = (turn: Turn) =>
+    progress(turn) >= PROGRESS.accepted || !isDiscarded(turn, discarded);
   const others = only(isSameLife(kept, record) ? other.turns : interrupted(other.turns), isLeft);
   const further = new Map([...everyTurn(others)].map((turn) => [turn.id, turn]));
   const left = only(base.turns, isLeft);
@@ -77,7 +76,7 @@ export function mergeSessions(
   const isTold = base.seq > 0 || turns.some(({ delivery }) => delivery === "sent");
   const again = isTold ? 0 : Math.max(0, left.length - base.turns.length);
   const unknown_turns = add(others, turns, base.unknown_turns + again, isTold);
-  const isWhole = discarded.size === (base.discarded?.length ?? 0) &&
+  const isWhole = areDiscardsIn(discarded, base.discarded) &&
     turns.length === base.turns.length &&
     turns.every((turn, place) => turn === base.turns[place]);
   if (isWhole) return base;
@@ -85,7 +84,7 @@ export function mergeSessions(
     ...base,
     turns,
     unknown_turns,
-    discarded: [...discarded].slice(-MAXIMUM_DISCARDED),
+    discarded,
   };
 }
 
@@ -103,9 +102,10 @@ function only(turns: readonly Turn[], isLeft: (turn: Turn) => boolean): readonly
  */
 function inOrder(kept: StoredSession, record: StoredSession): [StoredSession, StoredSession] {
   const isBase = !givesWay(record, kept);
-  const back = new Set(record.discarded);
-  for (const { id, delivery } of record.turns) if (delivery === "withdrawn") back.add(id);
-  const isLate = ({ id, delivery }: Turn) => delivery === "sent" && back.has(id);
+  const withdrawn = new Set<string>();
+  for (const { id, delivery } of record.turns) if (delivery === "withdrawn") withdrawn.add(id);
+  const isLate = (turn: Turn) =>
+    turn.delivery === "sent" && (withdrawn.has(turn.id) || isDiscarded(turn, record.discarded));
   // A page that has started afresh since knows of no session in which it was sent.
   if (kept.turns.some(isLate) && (!isBase || isSameLife(kept, record))) {
     const late = kept.turns.filter(isLate).map(({ id }) => id);
@@ -114,7 +114,7 @@ function inOrder(kept: StoredSession, record: StoredSession): [StoredSession, St
     record = {
       ...record,
       turns: record.turns.filter(({ id }) => !late.includes(id)),
-      discarded: record.discarded?.filter((id) => !late.includes(id)) ?? [],
+      discarded: record.discarded?.filter(({ id }) => !late.includes(id)) ?? [],
     };
   }
   return isBase ? [record, kept] : [kept, record];

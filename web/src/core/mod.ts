@@ -4,6 +4,7 @@ export * from "./backoff.ts";
 export { type CitationMark, CitationMarks, type Source, sourcesOf } from "./citations.ts";
 export * from "./client.ts";
 export * from "./connection-state.ts";
+export type { Discard } from "./discards.ts";
 export * from "./environment.ts";
 export { historyItems } from "./history.ts";
 export { mergeSessions } from "./merge.ts";

@@ -34,13 +34,12 @@ export interface Flushed {
   readonly hasClaimed: boolean;
 }
 
-const MAXIMUM_REQUEUES = 6;
+const MAXIMUM_REFUSALS = 6;
 
 /** What is still to be said to the gateway: cancels, and messages in their order, each until it is confirmed. */
 export class Outbox {
   readonly #host: OutboxHost;
   readonly #requeueAlarm: Alarm;
-  readonly #requeues = new Map<string, number>();
   readonly #cancels = new Set<string>();
   /** On which connection each unconfirmed message, and each cancel, was written last. */
   readonly #sentOn = new Map<string, number>();
@@ -171,15 +170,15 @@ export class Outbox {
 
   /** An `error` that names a message: tried again later where that may help, else refused. */
   onError(turn: Turn, frame: ErrorFrame): void {
-    const tries = this.#requeues.get(turn.id) ?? 0;
-    if (frame.retryable !== true || tries >= MAXIMUM_REQUEUES || turn.stopping) {
+    const { refusals = 0 } = turn;
+    if (frame.retryable !== true || refusals >= MAXIMUM_REFUSALS || turn.stopping) {
       return this.refuse(turn, frame.code, frame.message, frame.retryable ?? false);
     }
-    this.#requeues.set(turn.id, tries + 1);
     turn.delivery = "queued";
+    turn.refusals = refusals + 1;
     turn.problem = { code: frame.code, message: frame.message, retryable: true };
     if (!this.#requeueAlarm.isSet) {
-      this.#requeueAlarm.set(frame.retry_after_ms ?? 500 * 2 ** tries, () => this.#host.due());
+      this.#requeueAlarm.set(frame.retry_after_ms ?? 500 * 2 ** refusals, () => this.#host.due());
     }
     this.#host.returned(turn);
   }

@@ -58,7 +58,8 @@ function fillFromItem(item: OutputItem, finished: UpstreamObject, late: boolean)
     if (item.parts.some((each) => each.kind === kind && each.part === part)) return;
     item.parts.push(late ? { kind, part, text, late } : { kind, part, text });
   };
-  const list = (value: unknown): UpstreamObject[] => Array.isArray(value) ? value : [];
+  // What is no object there says nothing.
+  const list = (value: unknown): UpstreamObject[] => Array.isArray(value) ? value.map(Object) : [];
   list(finished.content).forEach((content, part) => {
     if (content.type === "output_text") {
       add("text", part, content.text);

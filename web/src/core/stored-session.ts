@@ -1,5 +1,6 @@
 /** What a session is kept as between two lives of the page. */
 
+import type { Discard } from "./discards.ts";
 import type { Turn } from "./turn.ts";
 
 /**
@@ -21,13 +22,16 @@ export interface StoredSession {
   readonly turns: Turn[];
   /** Number of leading turns that the gateway's session does not know of. */
   readonly unknown_turns: number;
-  /** Messages that were taken out of it, so that a page that still has them leaves them out too. */
-  readonly discarded?: readonly string[];
+  readonly discarded?: readonly Discard[];
   readonly saved: number;
 }
 
-/** What stands in the place of a session that was removed. Whoever uses its key again starts from there. */
-export function removedSession(kept: StoredSession | undefined): StoredSession {
+/**
+ * What stands in the place of a session that was removed. Whoever uses its key again starts from there.
+ *
+ * With the time in `saved`, a store may forget the oldest of these.
+ */
+export function removedSession(kept: StoredSession | undefined, saved = 0): StoredSession {
   const removals = (kept?.removals ?? 0) + 1;
-  return { version: 1, generation: 0, removals, seq: 0, turns: [], unknown_turns: 0, saved: 0 };
+  return { version: 1, generation: 0, removals, seq: 0, turns: [], unknown_turns: 0, saved };
 }

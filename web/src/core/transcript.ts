@@ -1,6 +1,6 @@
+import { type Discard, joinDiscards } from "./discards.ts";
 import { finish } from "./finish.ts";
 import { turnsOfHistory } from "./history.ts";
-import { MAXIMUM_DISCARDED } from "./merge.ts";
 import { applyItem, applyTool, applyUpstream } from "./output-item.ts";
 import type {
   DeltaEvent,
@@ -25,7 +25,7 @@ import {
 export class Transcript {
   turns: Turn[];
   /** Messages that were taken out: no other page brings them back. */
-  discarded: readonly string[] = [];
+  discarded: readonly Discard[] = [];
   /** Counts changes of the order that leave the number of turns as it was. */
   orderRevision = 0;
   readonly #byResponse = new Map<string, Turn>();
@@ -62,7 +62,8 @@ export class Transcript {
 
   /** Takes a turn out for good; `turns` are left. */
   discard(turn: Turn, turns: Turn[]): void {
-    this.discarded = [...this.discarded, turn.id].slice(-MAXIMUM_DISCARDED);
+    const at = Math.max(this.#date(), turn.created); // A clock may be set back.
+    this.discarded = joinDiscards(this.discarded, [{ id: turn.id, at }]);
     this.replace(turns);
   }
 

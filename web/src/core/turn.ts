@@ -39,6 +39,8 @@ export interface Turn {
   options?: MessageOptions;
   delivery: Delivery;
   problem?: ResponseError;
+  /** How often the gateway did not take it and said that it may later. */
+  refusals?: number;
   /** Milliseconds since 1970, by this machine's clock. */
   created: number;
   /** The user asked for an end and it has not come yet. */

@@ -57,6 +57,7 @@ export const de: Catalogue = {
   "turn.next": "Nächste Fassung",
   "turn.version": "{at} von {count}",
   "turn.waitingOffline": "Wird gesendet, sobald die Verbindung wieder steht",
+  "turn.waitingBusy": "Das Gateway nimmt gerade nichts an. Die Nachricht wird gleich gesendet.",
   "turn.withdrawn": "Nicht gesendet",
   "turn.sending": "Wird gesendet …",
   "turn.unconfirmed": "Die Verbindung riss ab, bevor das Gateway diese Nachricht bestätigt hat.",
@@ -73,9 +74,9 @@ export const de: Catalogue = {
   "problem.conversation_too_large":
     "Dieser Chat ist für das Gateway zu lang geworden. Beginne einen neuen.",
   "problem.too_many_responses":
-    "Zu viele Antworten laufen. Versuche es erneut, wenn eine beendet ist.",
-  "problem.overloaded": "Das Gateway hat gerade keinen Platz. Versuche es gleich noch einmal.",
-  "problem.rate_limited": "Das war dem Gateway zu schnell. Versuche es gleich noch einmal.",
+    "Zu viele Antworten laufen. Versuchen Sie es erneut, wenn eine beendet ist.",
+  "problem.overloaded": "Das Gateway hat gerade keinen Platz. Versuchen Sie es gleich noch einmal.",
+  "problem.rate_limited": "Das war dem Gateway zu schnell. Versuchen Sie es gleich noch einmal.",
   "state.thinking": "Warten auf das Modell",
   "state.queued": "Wartet auf einen freien Platz beim Modell",
   "state.connecting": "Verbindung zum Modell wird aufgebaut",
@@ -128,6 +129,7 @@ export const de: Catalogue = {
   "code.copy": "Code kopieren",
   "json.items": "{count} Eintrag|{count} Einträge",
   "json.label": "Strukturierte Antwort",
+  "json.more": "{count} weitere",
   "usage.in": "{count} ein",
   "usage.out": "{count} aus",
   "usage.cached": "{count} aus dem Cache",

@@ -31,18 +31,27 @@ const pluralOrder: Record<Locale, readonly Intl.LDMLPluralRule[]> = {
   ar: ["one", "two", "few", "many", "other"],
 };
 
+/** Making these costs more than a thousand uses. */
+const formats = new Map<Locale, [Intl.PluralRules, Intl.NumberFormat]>();
+
+function formatsOf(locale: Locale): [Intl.PluralRules, Intl.NumberFormat] {
+  const made = formats.get(locale) ??
+    [new Intl.PluralRules(locale), new Intl.NumberFormat(locale)];
+  formats.set(locale, made);
+  return made;
+}
+
 export function translate(locale: Locale, key: MessageKey, parameters: Parameters = {}): string {
+  const [plurals, numbers] = formatsOf(locale);
   let message = catalogues[locale][key] ?? en[key] ?? key;
   if (message.includes("|") && typeof parameters.count === "number") {
     const forms = message.split("|");
-    const rule = new Intl.PluralRules(locale).select(parameters.count);
+    const rule = plurals.select(parameters.count);
     message = forms[pluralOrder[locale].indexOf(rule)] ?? forms.at(-1)!;
   }
   return message.replace(/\{(\w+)\}/g, (_, name: string) => {
     const value = parameters[name];
-    return typeof value === "number"
-      ? new Intl.NumberFormat(locale).format(value)
-      : value ?? `{${name}}`;
+    return typeof value === "number" ? numbers.format(value) : value ?? `{${name}}`;
   });
 }
 

@@ -358,20 +358,21 @@ export class HighlightStream {
     return this.#lines;
   }
 
-  /** Takes in `text`, which starts with what it was at the last call; returns the line that is not complete. */
-  read(text: string): Token[] {
+  /**
+   * Takes in `text`, which starts with what it was at the last call, until there are `most` complete lines.
+   *
+   * Returns the line that is not complete; nothing where more complete ones follow.
+   */
+  read(text: string, most = Infinity): Token[] | undefined {
     for (;;) {
       const end = text.indexOf("\n", this.#offset);
-      if (end === -1) break;
-      const { tokens, state } = highlightLine(
-        text.slice(this.#offset, end),
-        this.#language,
-        this.#state,
-      );
+      const line = text.slice(this.#offset, end === -1 ? undefined : end);
+      if (end !== -1 && this.#lines.length >= most) return undefined;
+      const { tokens, state } = highlightLine(line, this.#language, this.#state);
+      if (end === -1) return tokens;
       this.#lines.push(tokens);
       this.#state = state;
       this.#offset = end + 1;
     }
-    return highlightLine(text.slice(this.#offset), this.#language, this.#state).tokens;
   }
 }

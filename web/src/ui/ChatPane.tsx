@@ -13,6 +13,7 @@ import type { Notice } from "../core/connection-state.ts";
 import { lastAttempts } from "../core/message-id.ts";
 import { type Conversation, titleOf } from "../core/conversations.ts";
 import type { MessageInput, MessageOptions } from "../core/protocol.ts";
+import { openChannel } from "../browser/channel.ts";
 import { IndexedSessionStore } from "../browser/indexed-store.ts";
 import { type ChatStream, type TurnView, useChatStream } from "../vue/useChatStream.ts";
 import { useStickToBottom } from "../vue/useStickToBottom.ts";
@@ -21,6 +22,7 @@ import { Composer } from "./Composer.tsx";
 import { ConnectionBar, StatusPill } from "./ConnectionBar.tsx";
 import { useUi } from "./context.ts";
 import { icon, wheel } from "./Icon.tsx";
+import { isEscape } from "./keys.ts";
 import { SettingsDialog } from "./SettingsDialog.tsx";
 import { Toasts } from "./Toasts.tsx";
 import { TurnItem } from "./TurnItem.tsx";
@@ -57,7 +59,7 @@ export const ChatPane = defineComponent<ChatPaneProps>((props) => {
   const stick = useStickToBottom();
   const settingsOpen = shallowRef(false);
   const focus = shallowRef(0);
-  const tell = new BroadcastChannel(`millrace.session.${props.id}`);
+  const tell = openChannel(`millrace.session.${props.id}`);
 
   // What is said of this chat goes with it.
   onBeforeUnmount(() => ui.hush());
@@ -94,10 +96,10 @@ export const ChatPane = defineComponent<ChatPaneProps>((props) => {
     auth: () => accessKey.read(),
     onNotice,
   });
-  tell.onmessage = () => void chat.client.reload();
+  tell?.addEventListener("message", () => void chat.client.reload());
   // A fresh session (an edit, another answer, a lost one) is news for the other tabs once the store has it.
   chat.client.subscribe(({ type }) => {
-    if (type === "stored") tell.postMessage("fresh");
+    if (type === "stored") tell?.postMessage("fresh");
     if (type === "removed") props.onRemoved(props.id);
   });
   watch(() => props.conversation === undefined, (isRemoved) => {
@@ -105,7 +107,7 @@ export const ChatPane = defineComponent<ChatPaneProps>((props) => {
     chat.stop(); // Nobody reads on.
     props.onRemoved(props.id);
   });
-  onBeforeUnmount(() => tell.close());
+  onBeforeUnmount(() => tell?.close());
   watch(() => props.conversation?.title, (title) => {
     document.title = title ? `${title} – Millrace` : "Millrace";
   }, { immediate: true });
@@ -192,7 +194,7 @@ export const ChatPane = defineComponent<ChatPaneProps>((props) => {
   };
   const onEscape = (event: KeyboardEvent) => {
     if (
-      event.key !== "Escape" || event.defaultPrevented || document.querySelector("dialog[open]")
+      !isEscape(event) || event.defaultPrevented || document.querySelector("dialog[open]")
     ) return;
     if (chat.busy.value) {
       chat.stop();

@@ -1,12 +1,15 @@
 import { defineComponent, h, onBeforeUnmount, shallowRef, type VNodeChild } from "vue";
 import type { Block } from "../markdown/block.ts";
 import { HighlightStream, type Token } from "../markdown/highlight.ts";
+import { AnimationFrameScheduler } from "../vue/scheduler.ts";
 import { useUi } from "./context.ts";
 import { icon } from "./Icon.tsx";
 import { useCopy } from "./useCopy.ts";
 
 /** Lines are put into groups that are complete once and never drawn again. */
 const GROUP_LINES = 40;
+/** So many more are read and drawn with one frame: a long text that comes at once comes into view over several. */
+const LINES_AT_ONCE = 400;
 
 /** A code block: its lines are coloured as they come, and complete groups of lines stay as they are. */
 export const CodeBlock = defineComponent<{ block: Block; marks: () => VNodeChild }>((props) => {
@@ -17,12 +20,14 @@ export const CodeBlock = defineComponent<{ block: Block; marks: () => VNodeChild
   let highlight = new HighlightStream(block.language);
   let length = 0;
   const groups: (readonly Token[])[][] = [];
+  const frames = new AnimationFrameScheduler();
   // The block around it never changes; only the lines do.
   const listener = () => {
     revision.value++;
   };
   block.listener = listener;
   onBeforeUnmount(() => {
+    frames.cancel();
     if (block.listener === listener) block.listener = undefined;
   });
 
@@ -34,7 +39,8 @@ export const CodeBlock = defineComponent<{ block: Block; marks: () => VNodeChild
       groups.length = 0;
     }
     length = block.text.length;
-    const last = highlight.read(block.text);
+    const last = highlight.read(block.text, groups.length * GROUP_LINES + LINES_AT_ONCE);
+    if (last === undefined) frames.request(listener);
     const lines = highlight.lines;
     while (lines.length - groups.length * GROUP_LINES >= GROUP_LINES) {
       groups.push(lines.slice(groups.length * GROUP_LINES, (groups.length + 1) * GROUP_LINES));
@@ -57,7 +63,7 @@ export const CodeBlock = defineComponent<{ block: Block; marks: () => VNodeChild
         <pre tabindex="0"><code>
           {groups.map((group, place) => <CodeLines key={place} lines={group} />)}
           {tail.map((line, place) => codeLine(line, groups.length * GROUP_LINES + place))}
-          {last.length > 0 ? codeLine(last, lines.length) : null}
+          {last?.length ? codeLine(last, lines.length) : null}
         </code></pre>
         {props.marks()}
       </figure>

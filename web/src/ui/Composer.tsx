@@ -13,7 +13,7 @@ import {
 import { attachmentDrafts } from "./attachment-drafts.ts";
 import { useUi } from "./context.ts";
 import { drafts } from "./drafts.ts";
-import { isEnter } from "./enter.ts";
+import { isEnter } from "./keys.ts";
 import { icon } from "./Icon.tsx";
 import { textDirection } from "./text-direction.ts";
 

@@ -3,6 +3,9 @@ import { type JsonNode, JsonStream } from "../core/partial-json.ts";
 import type { TurnView } from "../vue/useChatStream.ts";
 import { useUi } from "./context.ts";
 
+/** So many children of a node are drawn before the reader asks for more, and then four times as many. */
+const FIRST_CHILDREN = 50;
+
 /** JSON as a tree that fills in while it streams. `read` gives the text so far; it only ever grows. */
 export const JsonTree = defineComponent<{ view: TurnView; read: () => string; done: boolean }>(
   (props) => {
@@ -51,17 +54,34 @@ const JsonView = defineComponent<{ node: JsonNode; name: string; depth: number }
     if (node.listener === listener) node.listener = undefined;
   });
   const name = () => props.name === "" ? null : <span class="json-key">{props.name}</span>;
-  const children = () =>
-    node.children.map(({ key, node: child }, place) => (
-      <JsonView key={place} node={child} name={key} depth={props.depth + 1} />
-    ));
+  const shown = shallowRef(FIRST_CHILDREN);
+  const children = (): VNodeChild[] => {
+    const left = node.children.length - shown.value;
+    return [
+      ...node.children.slice(0, shown.value).map(({ key, node: child }, place) => (
+        <JsonView key={place} node={child} name={key} depth={props.depth + 1} />
+      )),
+      left <= 0 ? null : (
+        <button type="button" class="link" key="more" onClick={showMore}>
+          {ui.t("json.more", { count: left })}
+        </button>
+      ),
+    ];
+  };
+  const showMore = ({ currentTarget }: Event) => {
+    shown.value *= 4;
+    // The button may go, and the focus is not to be lost with it.
+    if (node.children.length <= shown.value) {
+      (currentTarget as HTMLElement).parentElement!.focus({ preventScroll: true });
+    }
+  };
   return (): VNodeChild => {
     void revision.value;
     const state = node.complete ? "" : " growing";
     const isList = node.kind === "object" || node.kind === "array";
     if (isList && props.depth === 0 && node.children.length > 0) {
       // The whole needs no name and no count of its own.
-      return <div class={`json-root${state}`}>{children()}</div>;
+      return <div class={`json-root${state}`} tabindex="-1">{children()}</div>;
     }
     if (isList && node.children.length === 0 && !node.complete) {
       // Nothing is in it yet, and nobody knows how much will be.
@@ -79,7 +99,7 @@ const JsonView = defineComponent<{ node: JsonNode; name: string; depth: number }
             {name()}
             <span class="json-count">{ui.t("json.items", { count: node.children.length })}</span>
           </summary>
-          <div class="json-children">
+          <div class="json-children" tabindex="-1">
             {children()}
           </div>
         </details>

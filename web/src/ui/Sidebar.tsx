@@ -16,8 +16,8 @@ import type { Conversations } from "../vue/useConversations.ts";
 import { attachmentDrafts } from "./attachment-drafts.ts";
 import { useUi } from "./context.ts";
 import { drafts } from "./drafts.ts";
-import { isEnter } from "./enter.ts";
 import { icon } from "./Icon.tsx";
+import { isEnter, isEscape } from "./keys.ts";
 import { Toasts } from "./Toasts.tsx";
 
 interface SidebarProps {
@@ -154,7 +154,7 @@ export const Sidebar = defineComponent<SidebarProps>((props) => {
               if (isEnter(event)) {
                 event.preventDefault(); // Else the key goes on to press what gets the focus.
                 finishRename(each.id, (event.target as HTMLInputElement).value);
-              } else if (event.key === "Escape") {
+              } else if (isEscape(event)) {
                 event.preventDefault();
                 renaming.value = "";
                 void focusOn(each.id);
@@ -170,7 +170,7 @@ export const Sidebar = defineComponent<SidebarProps>((props) => {
         data-conversation={each.id}
         class={each.id === props.current ? "current" : ""}
         onKeydown={(event: KeyboardEvent) => {
-          if (event.key !== "Escape" || menu.value !== each.id) return;
+          if (!isEscape(event) || menu.value !== each.id) return;
           event.preventDefault();
           event.stopPropagation();
           menu.value = "";
@@ -230,7 +230,7 @@ export const Sidebar = defineComponent<SidebarProps>((props) => {
     <aside
       ref={aside}
       onKeydown={(event: KeyboardEvent) => {
-        if (event.key !== "Escape" || !props.open || event.defaultPrevented) return;
+        if (!isEscape(event) || !props.open || event.defaultPrevented) return;
         event.stopPropagation();
         props.onClose();
       }}
@@ -270,7 +270,7 @@ export const Sidebar = defineComponent<SidebarProps>((props) => {
             conversations.query.value = (event.target as HTMLInputElement).value}
           onKeydown={(event: KeyboardEvent) => {
             // The first Escape empties the field; the next one closes the list.
-            if (event.key !== "Escape" || conversations.query.value === "") return;
+            if (!isEscape(event) || conversations.query.value === "") return;
             event.preventDefault();
             event.stopPropagation();
             conversations.query.value = "";

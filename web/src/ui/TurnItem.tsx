@@ -15,8 +15,8 @@ import type { ChatStream, TurnView } from "../vue/useChatStream.ts";
 import { AnswerView } from "./AnswerView.tsx";
 import { messageInput } from "./attachments.ts";
 import { useUi } from "./context.ts";
-import { isEnter } from "./enter.ts";
 import { icon } from "./Icon.tsx";
+import { isEnter, isEscape } from "./keys.ts";
 import { textDirection } from "./text-direction.ts";
 import { useCopy } from "./useCopy.ts";
 
@@ -111,7 +111,7 @@ export const TurnItem = defineComponent<
           rows={Math.min(10, (editing.value ?? "").split("\n").length + 1)}
           onInput={(event: Event) => editing.value = (event.target as HTMLTextAreaElement).value}
           onKeydown={(event: KeyboardEvent) => {
-            if (event.key === "Escape") {
+            if (isEscape(event)) {
               event.stopPropagation();
               cancelEdit();
             } else if (isEnter(event)) {
@@ -179,15 +179,18 @@ export const TurnItem = defineComponent<
       );
       const { delivery, problem } = view.turn;
       const isReady = chat.connection.value.phase === "ready";
+      const isNext = chat.client.turns.every(isThisOrSettled);
       switch (delivery) {
         case "queued":
           // The first message of a session waits for the store alone, for moments.
-          if (isReady && problem === undefined && chat.client.turns.every(isThisOrSettled)) {
-            return null;
-          }
+          if (isReady && problem === undefined && isNext) return null;
           return (
             <p class="delivery">
-              {ui.t(isReady ? "composer.queue" : "turn.waitingOffline")}
+              <span title={problem?.message}>
+                {ui.t(
+                  !isReady ? "turn.waitingOffline" : isNext ? "turn.waitingBusy" : "composer.queue",
+                )}
+              </span>
               {step("turn.cancel", () => chat.stop(view.id))}
             </p>
           );

@@ -5,6 +5,7 @@ import { BrowserEnvironment } from "../browser/environment.ts";
 import type { Environment } from "../core/environment.ts";
 import type { MessageKey } from "../i18n/en.ts";
 import {
+  catalogues,
   chooseLocale,
   direction,
   type Locale,
@@ -23,9 +24,14 @@ export interface Toast {
 
 const PREFERENCES = "millrace.preferences";
 
+/** What was chosen, as far as there is such a thing: another version of the page may have written it. */
 function readPreferences(): { locale?: Locale; theme?: Theme } {
   try {
-    return JSON.parse(localStorage.getItem(PREFERENCES) ?? "{}");
+    const { locale, theme } = JSON.parse(localStorage.getItem(PREFERENCES) ?? "{}");
+    return {
+      ...(Object.hasOwn(catalogues, locale) ? { locale } : {}),
+      ...(theme === "light" || theme === "dark" ? { theme } : {}),
+    };
   } catch {
     return {};
   }
@@ -111,13 +117,14 @@ export async function copyText(text: string): Promise<boolean> {
     return true;
   } catch {
     // On plain HTTP there is no clipboard interface; the old command still works there.
-    const area = document.createElement("textarea");
+    const area = document.createElement("textarea"), focused = document.activeElement;
     area.value = text;
     area.className = "visually-hidden";
     document.body.append(area);
     area.select();
     const done = document.execCommand("copy");
     area.remove();
+    (focused as HTMLElement | null)?.focus({ preventScroll: true });
     return done;
   }
 }

@@ -9,6 +9,7 @@ import {
   shallowRef,
   watch,
 } from "vue";
+import { openChannel } from "../browser/channel.ts";
 import { BrowserEnvironment } from "../browser/environment.ts";
 import {
   type Conversation,
@@ -69,7 +70,7 @@ export function useConversations(options: UseConversationsOptions = {}): Convers
   // On a server an open channel would keep the process from ending, and there are no tabs.
   const channel = channelName === null || typeof document === "undefined"
     ? undefined
-    : new BroadcastChannel(channelName);
+    : openChannel(channelName);
   /** Counts what this page has changed. */
   let changes = 0;
   /** What the store would not take lasts as long as the page. */
