@@ -30,7 +30,8 @@ final class ShardCore: ServerHandler {
     /// A busy answer's bytes that go on together at most; watermarks are looked at no later either.
     let handOnBytes: Int
     /// Where all that this shard's sockets write is built.
-    let scratch = ScratchFrame()
+    let scratch = Scratch<OutgoingFrame>()
+    let scratchMessages = Scratch<OutgoingMessages>()
     /// Readers of this shard's sessions whose connections are on other shards.
     private var remoteReaders = 0
     /// Once the shard takes no new work.

@@ -80,6 +80,26 @@ package final class WebSocket {
         return .sent
     }
 
+    /// Sends all of `messages` in one write, unless earlier bytes still wait.
+    ///
+    /// They are frames already, which go out as they are: the library does so with what it takes for HTTP.
+    package func send(_ messages: inout OutgoingMessages) -> SendOutcome {
+        guard let wsi, isOpen else { return .closed }
+        guard lws_partial_buffered(wsi) == 0 else {
+            askForWritable()
+            return .busy
+        }
+        let written = messages.withFrames { buffer -> Int32 in
+            guard let base = buffer.baseAddress else { return 0 }
+            return lws_write(wsi, base, buffer.count, LWS_WRITE_HTTP)
+        }
+        guard written >= 0 else {
+            server.writeFailed(wsi)
+            return .closed
+        }
+        return .sent
+    }
+
     /// Asks to be told when the socket is clear.
     package func askForWritable() {
         guard let wsi, !wantsWritable else { return }

@@ -212,10 +212,19 @@ final class DialectConnection: WebSocketHandler, SessionClient {
 
     var isReadyForLog: Bool { outbox.isEmpty && socket?.isClear == true }
 
+    /// Sends events, one a line: each is a message of its own, and all leave in one write.
     func sendLog(_ frame: inout OutgoingFrame) {
-        guard !frame.isEmpty, socket?.send(&frame) == .sent else { return }
-        shard.metrics.framesSent.increment()
-        shard.metrics.sentBytes.increment(by: frame.count)
+        guard !frame.isEmpty else { return }
+        shard.scratchMessages.lend { messages in
+            messages.append(linesOf: frame)
+            write(&messages)
+        }
+    }
+
+    private func write(_ messages: inout OutgoingMessages) {
+        guard socket?.send(&messages) == .sent else { return }
+        shard.metrics.framesSent.increment(by: messages.count)
+        shard.metrics.sentBytes.increment(by: messages.payloadCount)
     }
 
     func askForWritable() { socket?.askForWritable() }
@@ -241,6 +250,7 @@ final class DialectConnection: WebSocketHandler, SessionClient {
 
     /// Writes what waits; false when the socket will not take more.
     private func flushOutbox() -> Bool {
+        let frameBytes = shard.context.configuration.delivery.frameBytes
         var sent = 0
         defer { attachment.acknowledge(outbox.removeFirst(sent), of: id, from: shard) }
         while sent < outbox.count {
@@ -249,11 +259,13 @@ final class DialectConnection: WebSocketHandler, SessionClient {
                 socket.askForWritable()
                 return false
             }
-            shard.scratch.lend { scratch in
-                scratch.bytes.append(contentsOf: outbox[sent])
-                sendLog(&scratch)
+            shard.scratchMessages.lend { messages in
+                repeat {
+                    messages.append(outbox[sent].span)
+                    sent += 1
+                } while sent < outbox.count && messages.payloadCount < frameBytes
+                write(&messages)
             }
-            sent += 1
         }
         return true
     }

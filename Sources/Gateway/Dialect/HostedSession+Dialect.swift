@@ -6,7 +6,7 @@ import WebSocketServer
 extension HostedSession {
     // MARK: Readers
 
-    /// A WebSocket gets one event a frame; elsewhere they travel together, and are split there.
+    /// A WebSocket gets one event a frame, and as many in a write as `delivery.frame_bytes` hold.
     func offerLines(to reader: SessionReader) {
         guard !reader.isBlocked else { return }
         let first = reader.cursor
@@ -14,6 +14,7 @@ extension HostedSession {
             reader.cursor = machine.log.compactedThrough
             sendAlone(machine.compactedFrame(), to: reader)
         }
+        let limit = shard.context.configuration.delivery.frameBytes
         switch reader.destination {
         case .here(let connection):
             while reader.cursor < machine.log.lastSequence, connection.isReadyForLog {
@@ -21,7 +22,7 @@ extension HostedSession {
                 shard.scratch.lend { frame in
                     reader.cursor = ask {
                         $0.log.renderEvents(
-                            after: cursor, into: &frame.bytes, maximumBytes: 0, framing: .lines)
+                            after: cursor, into: &frame.bytes, maximumBytes: limit, framing: .lines)
                     }
                     connection.sendLog(&frame)
                 }
@@ -33,8 +34,7 @@ extension HostedSession {
             {
                 var frame: [UInt8] = []
                 reader.cursor = machine.log.renderEvents(
-                    after: reader.cursor, into: &frame,
-                    maximumBytes: shard.context.configuration.delivery.frameBytes, framing: .lines)
+                    after: reader.cursor, into: &frame, maximumBytes: limit, framing: .lines)
                 reader.unacknowledgedBytes += frame.count
                 shard.send(.deliver(reader.connection, frame: frame), to: other)
             }

@@ -1,0 +1,93 @@
+import Testing
+
+@testable import WebSocketServer
+
+/// Asked for it, sends many messages in each write, as long as the socket is clear, and closes behind the last.
+private final class Bulk: ServerHandler, WebSocketHandler {
+    static let total = 4_000
+    let maximumMessageBytes = 1024
+    private var next = 0
+
+    static func message(_ number: Int) -> [UInt8] {
+        // Lengths of one, three and nine bytes are among them.
+        let count = number == 7 ? 70_000 : number % 300
+        return Array("\(number):".utf8) + Array(repeating: UInt8(ascii: "x"), count: count)
+    }
+
+    func upgrade(_ request: HTTPRequest) -> UpgradeDecision { .accept(self) }
+    func respond(to exchange: HTTPExchange) { exchange.respond(HTTPResponse(status: 404)) }
+    func webSocketOpened(_ socket: WebSocket) {}
+
+    func webSocketIsClear(_ socket: WebSocket) {
+        while socket.isClear, next < Self.total {
+            var messages = OutgoingMessages()
+            for number in next..<min(next + 100, Self.total) {
+                messages.append(Self.message(number).span)
+            }
+            guard socket.send(&messages) == .sent else { return }
+            next += messages.count
+        }
+        if next == Self.total, socket.isClear { return socket.close(.normal, "") }
+        socket.askForWritable()
+    }
+
+    func webSocket(_ socket: WebSocket, received message: Span<UInt8>, isBinary: Bool) {
+        webSocketIsClear(socket)
+    }
+
+    func webSocketClosed(_ socket: WebSocket) {}
+}
+
+@Suite("messages that leave together")
+struct OutgoingMessagesTests {
+    private static func frame(_ payload: [UInt8]) -> [UInt8] {
+        let length = payload.count
+        let header: [UInt8] =
+            switch length {
+            case ...125: [UInt8(length)]
+            case ...0xFFFF: [126, UInt8(length >> 8), UInt8(length & 0xFF)]
+            default:
+                [127, 0, 0, 0, 0, 0] + [16, 8, 0].map { UInt8(truncatingIfNeeded: length >> $0) }
+            }
+        return [0x81] + header + payload
+    }
+
+    @Test("each is a frame with the shortest length", arguments: [0, 1, 125, 126, 0xFFFF, 0x10000])
+    func frames(bytes: Int) {
+        let payload = [UInt8](repeating: UInt8(ascii: "a"), count: bytes)
+        var messages = OutgoingMessages()
+        messages.append(payload.span)
+        messages.append(Array("b".utf8).span)
+        #expect(messages.bytes == Self.frame(payload) + [0x81, 1, UInt8(ascii: "b")])
+        #expect(messages.count == 2)
+        #expect(messages.payloadCount == bytes + 1)
+        messages.removeAll()
+        #expect(messages.isEmpty && messages.bytes.isEmpty && messages.payloadCount == 0)
+    }
+
+    @Test("each line of a frame is one", arguments: ["a", "a\nbc", "a\n\nc"])
+    func lines(text: String) {
+        var frame = OutgoingFrame()
+        frame.bytes.append(contentsOf: text.utf8)
+        var messages = OutgoingMessages()
+        messages.append(linesOf: frame)
+        let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+        #expect(messages.bytes == lines.flatMap { Self.frame(Array($0.utf8)) })
+        #expect(messages.count == lines.count)
+    }
+
+    @Test("all arrive in order at a peer that takes little at a time")
+    func slowly() throws {
+        try withServer(handler: Bulk()) { port in
+            let client = RawClient(port: port, receiveBufferBytes: 4_096)
+            let head = client.upgrade(path: "/")
+            #expect(head.hasPrefix("HTTP/1.1 101"))
+            client.send(RawClient.frame(0x1, Array("go".utf8)))
+            let expected = (0..<Bulk.total).flatMap { Self.frame(Bulk.message($0)) }
+            let close: [UInt8] = [0x88, 2, 0x03, 0xE8]
+            let got = client.read { $0.count >= expected.count + close.count }
+            let isWhole = got == expected + close
+            #expect(isWhole, "\(got.count) bytes of \(expected.count + close.count)")
+        }
+    }
+}
