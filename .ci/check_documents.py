@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Checks the documents: every relative link leads somewhere, and no file names a path of somebody's machine."""
+"""Checks the documents: every relative link leads somewhere, no file names a path of somebody's machine, and the table
+of log lines in docs/operations.md is that of the code."""
 
 import pathlib
 import re
@@ -10,6 +11,9 @@ LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)")
 CODE = re.compile(r"`[^`]*`")
 # Folders of a developer's machine; written so that this line does not match itself.
 MACHINE_PATH = re.compile(r"/(?:work|farm|root|home/[a-z]+)/|[.]library(?![A-Za-z])")
+# A line of the log where it is written, and its row in the table.
+LOGGED = re.compile(r'(?:\blogger\.(debug|info|warn|error)\(|LogFormat\.json\.line\(\s*\.(debug|info|warn|error),)\s*"([^"]*)"')
+LOG_ROW = re.compile(r"^\| (`[^|]*`) \| (debug|info|warn|error) \|", re.MULTILINE)
 BINARY = {".png", ".svg", ".ico", ".woff", ".woff2", ".jpg", ".gif"}
 
 
@@ -40,12 +44,32 @@ def anchors(text):
     return found
 
 
+def log_lines(code):
+    """Pairs of body and level that Swift text logs."""
+    return {(body, one or other) for one, other, body in LOGGED.findall(code)}
+
+
+def log_rows(page):
+    """Pairs of body and level that docs/operations.md lists; a row may have several bodies."""
+    return {(body, level) for bodies, level in LOG_ROW.findall(page) for body in re.findall(r"`([^`]+)`", bodies)}
+
+
+def wrong_log_rows(root):
+    """What the table of log lines lacks, and what it has too much."""
+    code = "\n".join(file.read_text() for file in sorted((root / "Sources").rglob("*.swift")))
+    logged, listed = log_lines(code), log_rows((root / "docs/operations.md").read_text())
+    for body, level in sorted(logged - listed):
+        yield f"docs/operations.md: lists no log line `{body}` ({level})"
+    for body, level in sorted(listed - logged):
+        yield f"docs/operations.md: nothing logs `{body}` ({level})"
+
+
 def main():
     root = pathlib.Path(__file__).resolve().parent.parent
     files = subprocess.run(
         ["git", "ls-files", "-co", "--exclude-standard"], cwd=root, capture_output=True, text=True, check=True
     ).stdout.splitlines()
-    bad, pages = [], 0
+    bad, pages = list(wrong_log_rows(root)), 0
     for name in files:
         file = root / name
         if file.suffix in BINARY or not file.is_file():
@@ -73,7 +97,7 @@ def main():
         print(line, file=sys.stderr)
     if bad:
         return 1
-    print(f"documents: links of {pages} pages in order, no machine paths")
+    print(f"documents: links of {pages} pages and log lines in order, no machine paths")
     return 0
 
 

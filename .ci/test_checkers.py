@@ -105,6 +105,14 @@ class DocumentsTest(unittest.TestCase):
         self.assertEqual(list(check_documents.links(text)), [(1, "b.md#c"), (5, "i.md")])
 
 
+    def test_log_lines_are_read_from_code_and_table(self):
+        code = 'logger.warn("a", [:])\nx.logger.info(\n    "b c",\n)\nLogFormat.json.line(\n  .error, "d", [:])\n'
+        self.assertEqual(
+            check_documents.log_lines(code), {("a", "warn"), ("b c", "info"), ("d", "error")})
+        table = "| body | level |\n| `a`, `e` | warn | when |\n| `x` | gauge | |\n"
+        self.assertEqual(check_documents.log_rows(table), {("a", "warn"), ("e", "warn")})
+
+
 class SecondLookTest(unittest.TestCase):
     FIRST = {"suite a": "passed", "suite b": "timed out", "suite c": "skipped"}
 
