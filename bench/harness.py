@@ -211,6 +211,15 @@ def publish(options, text, began, records, medians):
     return 0 if all(records.values()) else 1
 
 
+def fill(document, name, text):
+    """Writes `text` into a document of the repository, between its marks `<!-- NAME:begin -->` and `<!-- NAME:end -->`."""
+    path = ROOT / document
+    begin, end = f"<!-- {name}:begin -->\n", f"<!-- {name}:end -->"
+    before, marked = path.read_text().split(begin, 1)
+    path.write_text(before + begin + text.rstrip("\n") + "\n" + end + marked.split(end, 1)[1])
+    print(f"written: the table of {document}", file=sys.stderr)
+
+
 def median_of(rounds):
     """One record of medians from the records of several rounds."""
     keys = {key: None for record in rounds for key in record}
