@@ -41,7 +41,7 @@ WORK = {"paced": (200, 200, 50, 8), "flat": (64, 2000, 0, 5)}
 def over_websockets(server, streams, deltas, rate, seconds):
     metrics = Load(server, {
         "sessions": streams, "ramp_s": 2 if rate else 1, "warmup_s": 4 if rate else 1,
-        "duration_s": seconds, "drain_s": 60, "messages.spread_ms": 4000 if rate else 0,
+        "duration_s": seconds, "drain_s": 240, "messages.spread_ms": 4000 if rate else 0,
         "request.timestamps": "true" if rate else "false", "limits.response_timeout_s": 300,
         "request.input": f"deltas={deltas} rate={rate} bytes=20",
         "request.expect_deltas": deltas}).metrics()
