@@ -46,6 +46,7 @@ package struct FrameFields {
     package private(set) var resumeToken = Slice()
     package private(set) var textSHA256 = Slice()
     package private(set) var error = Slice()
+    package private(set) var item = Slice()
 
     /// Reads `line`; `nil` when it is no JSON object.
     package init?(scanning line: Span<UInt8>) {
@@ -72,7 +73,9 @@ package struct FrameFields {
             }
         case .string(let slice): assign(slice, to: key, line)
         case .boolean(let flag): if JSONMembers.equal(line, key, "recovered") { recovered = flag }
-        case .nested(let slice): if JSONMembers.equal(line, key, "error") { error = slice }
+        case .nested(let slice):
+            if JSONMembers.equal(line, key, "error") { error = slice }
+            if JSONMembers.equal(line, key, "item") { item = slice }
         }
     }
 

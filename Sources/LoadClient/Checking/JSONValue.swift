@@ -34,6 +34,13 @@ package indirect enum JSONValue: Equatable, Sendable {
     package var integer: Int? { number.flatMap { Int(exactly: $0) } }
     package var array: [JSONValue] { if case .array(let value) = self { value } else { [] } }
 
+    /// The texts of an output item, if this is one.
+    var outputTexts: [String] {
+        (self["content"]?.array ?? []).compactMap { content in
+            content["type"]?.string == "output_text" ? content["text"]?.string : nil
+        }
+    }
+
     /// Parses a whole document; `nil` when it is not JSON.
     ///
     /// Undecoded strings keep their escapes as written, half surrogate pairs included.
