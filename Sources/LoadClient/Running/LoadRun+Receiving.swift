@@ -13,7 +13,7 @@ extension LoadRun {
         switch connection.phase {
         case .connecting: connected(connection)
         case .securing: secure(connection)
-        case .upgrading, .awaitingReady, .open, .closing:
+        case .upgrading, .awaitingReady, .open:
             if ready.contains(.write) { flush(connection) }
             if ready.contains(.read) { read(connection, limit: Self.bufferBytes) }
         }
