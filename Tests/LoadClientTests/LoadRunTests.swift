@@ -1,10 +1,13 @@
 import CommandLineOptions
+import Glibc
 import LoadClient
 import Testing
 
 @Suite("A whole run against a fake gateway", .serialized, .timeLimit(.minutes(10)))
 struct LoadRunTests {
-    private func run(_ gateway: FakeGateway, _ settings: [String]) throws -> RunReport {
+    private func run(
+        _ gateway: FakeGateway, _ settings: [String], serverPID: Int32? = nil
+    ) throws -> RunReport {
         defer { gateway.stop() }
         var scenario = Scenario()
         let entries = settings.compactMap { ScenarioEntry(assignment: $0) }
@@ -17,7 +20,9 @@ struct LoadRunTests {
                 .init(key: "messages.spread_ms", values: ["0"]),
             ] + entries)
         try scenario.validate()
-        return try LoadRun(scenario, RunSettings()).run()
+        var runSettings = RunSettings()
+        runSettings.serverPID = serverPID
+        return try LoadRun(scenario, runSettings).run()
     }
 
     @Test("every message is answered and checked", arguments: [false, true])
@@ -28,6 +33,24 @@ struct LoadRunTests {
         #expect(report.metric("totals.deltas") == 120)
         #expect(report.metric("totals.timestamps") == 120)
         #expect(report.metric("latency.first_text.count") == 12)
+    }
+
+    @Test("without timestamps the first text is followed over time", arguments: [false, true])
+    func followed(timestamps: Bool) throws {
+        let report = try run(FakeGateway(), ["request.timestamps=\(timestamps)"])
+        let name = timestamps ? "delivery" : "first_text"
+        #expect(report.samples.contains { $0.maximum > 0 })
+        #expect(ReportJSON.render(report).contains(#""timeline_latency": "\#(name)""#))
+        let page = ReportHTML.render(report)
+        #expect(page.contains("Latency over time") && page.contains("\(name): "))
+    }
+
+    @Test("the page labels memory in whole steps")
+    func memoryAxis() throws {
+        let report = try run(FakeGateway(), [], serverPID: getpid())
+        let page = ReportHTML.render(report)
+        #expect(page.contains(#/">\d+ (KiB|MiB|GiB)</text>/#))
+        #expect(!page.contains(#/">\d+\.\d+ (KiB|MiB|GiB)</text>/#))
     }
 
     @Test("a run whose responses fail has not passed, unless its thresholds say how many may")

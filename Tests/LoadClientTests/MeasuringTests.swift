@@ -71,7 +71,8 @@ struct MeasuringTests {
         sample.deltas = 123_456
         sample.maximum = 1
         let line = ProgressLine(
-            stage: "measured", sample: sample, errors: 1_234, violations: 10, connections: 9_500,
+            stage: "measured", latency: "delivery", sample: sample, errors: 1_234, violations: 10,
+            connections: 9_500,
             active: 9_500, secondsLeft: 60)
         let text = line.text(columns: columns)
         #expect(text.count < columns)

@@ -55,7 +55,7 @@ struct Plot {
             let at = pixel(y: tick, y)
             text += "<line class=\"grid\" x1=\"70\" x2=\"\(right)\" y1=\"\(at)\" y2=\"\(at)\"/>"
             text +=
-                "<text class=\"y\" x=\"64\" y=\"\(at)\">\(HTMLText.escape(yLabel(tick)))</text>\n"
+                "<text class=\"y\" x=\"64\" y=\"\(at)\">\(HTMLText.escape(round(yLabel(tick))))</text>\n"
         }
         let ticks = xTicks.isEmpty ? x.ticks.map { ($0, "\(Decimal.text($0)) s") } : xTicks
         for (value, label) in ticks where value <= x.highest * 1.000_1 {
@@ -63,6 +63,11 @@ struct Plot {
             text += "<text class=\"x\" x=\"\(at)\" y=\"252\">\(HTMLText.escape(label))</text>\n"
         }
         return text
+    }
+
+    /// A label of a round number, without the zeros that say that it is one.
+    private func round(_ label: String) -> String {
+        label.replacing(".00 ", with: " ").replacing(".0 ", with: " ")
     }
 
     private func line(_ series: Series, _ x: PlotAxis, _ y: PlotAxis) -> String {

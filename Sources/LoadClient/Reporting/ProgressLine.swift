@@ -1,6 +1,7 @@
 /// The one line that a person watches while the load runs.
 package struct ProgressLine {
     let stage: String
+    let latency: String
     let sample: Timeline.Sample
     let errors: Int
     let violations: Int
@@ -9,10 +10,12 @@ package struct ProgressLine {
     let secondsLeft: Double
 
     package init(
-        stage: String, sample: Timeline.Sample, errors: Int, violations: Int, connections: Int,
+        stage: String, latency: String, sample: Timeline.Sample, errors: Int, violations: Int,
+        connections: Int,
         active: Int, secondsLeft: Double
     ) {
         self.stage = stage
+        self.latency = latency
         self.sample = sample
         self.errors = errors
         self.violations = violations
@@ -32,7 +35,7 @@ package struct ProgressLine {
         if sample.maximum > 0 {
             let median = Decimal.duration(nanoseconds: Double(sample.median))
             let p99 = Decimal.duration(nanoseconds: Double(sample.p99))
-            parts.append("p50 \(median) p99 \(p99)")
+            parts.append("\(latency) p50 \(median) p99 \(p99)")
         }
         parts.append("cpu \(Decimal.fixed(sample.clientCPU * 100, places: 0))%")
         parts.append("\(Decimal.fixed(secondsLeft, places: 0)) s left")

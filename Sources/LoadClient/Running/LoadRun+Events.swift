@@ -94,7 +94,7 @@ extension LoadRun {
                 return
             }
             first = first ?? stamp
-            if !isLate { measurements.recordDelivery(now - stamp.written) }
+            if !isLate { measurements.record(.delivery, now - stamp.written) }
         }
         return first
     }

@@ -32,7 +32,8 @@ extension LoadRun {
     func showProgress() {
         lastProgressAt = now
         let line = ProgressLine(
-            stage: stage.rawValue, sample: newest, errors: measurements.counters.errors,
+            stage: stage.rawValue, latency: scenario.followedLatency.rawValue, sample: newest,
+            errors: measurements.counters.errors,
             violations: violationCount, connections: openCount, active: activeCount,
             secondsLeft: Double(stageEndsAt > now ? stageEndsAt - now : 0) / 1e9)
         switch settings.progress {
