@@ -51,6 +51,7 @@ struct LoadRunTests {
         let page = ReportHTML.render(report)
         #expect(page.contains(#/">\d+ (KiB|MiB|GiB)</text>/#))
         #expect(!page.contains(#/">\d+\.\d+ (KiB|MiB|GiB)</text>/#))
+        #expect(report.metrics.allSatisfy { ReportMetric.isKnown($0.name) })
     }
 
     @Test("a run whose responses fail has not passed, unless its thresholds say how many may")
@@ -73,6 +74,18 @@ struct LoadRunTests {
         var settings = RunSettings()
         settings.serverPID = .max
         #expect(throws: LoadError.self) { try LoadRun(scenario, settings) }
+    }
+
+    @Test("a threshold on the server's figures needs its process")
+    func unmeasuredThreshold() throws {
+        let gateway = FakeGateway()
+        defer { gateway.stop() }
+        var scenario = Scenario()
+        try scenario.apply([
+            .init(key: "url", values: [gateway.url]),
+            .init(key: "thresholds", values: ["server.cpu_share <= 1"]),
+        ])
+        #expect(throws: LoadError.self) { try LoadRun(scenario, RunSettings()) }
     }
 
     @Test("drops resume without loss", arguments: ["close", "reset"])
@@ -208,6 +221,7 @@ struct LoadRunTests {
         #expect(report.violationCount == 0, "\(ReportTable.render(report))")
         #expect(report.tallies.first { $0.name == "end.not_open" }?.count == 1)
         #expect(report.notes.contains { $0.hasPrefix("Messages due and not sent when") })
+        #expect((report.metric("totals.unsent") ?? 0) > 0)
         #expect(report.outcome == .failed, "by its errors")
     }
 

@@ -67,10 +67,13 @@ package enum ReportHTML {
     }
 
     private static func metricTable(_ report: RunReport) -> String {
-        let metrics = report.metrics.filter { !$0.name.hasPrefix("latency.") }
-        let seen = report.tallies.map { ["seen: \($0.name)", Decimal.grouped($0.count)] }
-        return table(
-            ["metric", "value"], metrics.map { [$0.name, Decimal.text($0.value)] } + seen)
+        let help = Dictionary(
+            ReportMetric.all.map { ($0.name, $0.help) }, uniquingKeysWith: { first, _ in first })
+        let metrics = report.metrics.filter { !$0.name.hasPrefix("latency.") }.map {
+            [$0.name, Decimal.text($0.value), help[$0.name] ?? ""]
+        }
+        let seen = report.tallies.map { ["seen: \($0.name)", Decimal.grouped($0.count), ""] }
+        return table(["metric", "value", ""], metrics + seen)
     }
 
     private static func violations(_ report: RunReport) -> String {

@@ -72,6 +72,7 @@ extension LoadRun {
             ("totals.violations", Double(violationCount)),
             ("totals.errors", Double(counters.errors)),
             ("totals.messages", Double(counters.messages)),
+            ("totals.unsent", Double(unsentCount)),
             ("totals.responses", Double(counters.responses)),
             ("totals.deltas", Double(counters.deltas)),
             ("totals.events", Double(counters.events)),
@@ -133,7 +134,7 @@ extension LoadRun {
             notes.append(
                 "Messages due and not sent when the time was over: \(Decimal.grouped(unsentCount))."
                     + " Their sessions had no connection, or as many responses as"
-                    + " messages.in_flight allows.")
+                    + " messages.in_flight allows; what they waited is in no latency.")
         }
         if stop == .interrupted {
             notes.append(

@@ -115,6 +115,12 @@ package final class LoadRun {
         guard sampler == nil || sampler?.read() != nil else {
             throw .configuration("--server-pid: there is no such process here")
         }
+        // Known before the run, not after an hour of it.
+        if sampler == nil,
+            let threshold = scenario.thresholds.first(where: { $0.metric.hasPrefix("server.") })
+        {
+            throw .configuration("thresholds: \(threshold.metric) needs --server-pid")
+        }
         measurements = Measurements(following: scenario.followedLatency)
         schedule = ArrivalSchedule(scenario)
         random = SplitMix64(seed: UInt64(scenario.seed))
