@@ -7,12 +7,11 @@ package struct ProgressLine {
     let violations: Int
     let connections: Int
     let active: Int
-    let secondsLeft: Double
+    let timeLeft: String
 
     package init(
         stage: String, latency: String, sample: Timeline.Sample, errors: Int, violations: Int,
-        connections: Int,
-        active: Int, secondsLeft: Double
+        connections: Int, active: Int, timeLeft: String
     ) {
         self.stage = stage
         self.latency = latency
@@ -21,16 +20,16 @@ package struct ProgressLine {
         self.violations = violations
         self.connections = connections
         self.active = active
-        self.secondsLeft = secondsLeft
+        self.timeLeft = timeLeft
     }
 
     var text: String {
         let rate = Decimal.grouped(Int(sample.deltasPerSecond))
-        // What is wrong comes first: a narrow terminal cuts the end.
+        // What is wrong comes first, then how long it lasts: a narrow terminal cuts the end.
         var parts = ["errors \(errors)"]
         if violations > 0 { parts.insert("VIOLATIONS \(violations)", at: 0) }
         parts += [
-            stage, "\(rate) deltas/s", "\(connections) open", "\(active) active",
+            "\(stage), \(timeLeft)", "\(rate) deltas/s", "\(connections) open", "\(active) active",
         ]
         if sample.maximum > 0 {
             let median = Decimal.duration(nanoseconds: Double(sample.median))
@@ -38,7 +37,6 @@ package struct ProgressLine {
             parts.append("\(latency) p50 \(median) p99 \(p99)")
         }
         parts.append("cpu \(Decimal.fixed(sample.clientCPU * 100, places: 0))%")
-        parts.append("\(Decimal.fixed(secondsLeft, places: 0)) s left")
         return parts.joined(separator: " · ")
     }
 

@@ -35,13 +35,26 @@ extension LoadRun {
             stage: stage.rawValue, latency: scenario.followedLatency.rawValue, sample: newest,
             errors: measurements.counters.errors,
             violations: violationCount, connections: openCount, active: activeCount,
-            secondsLeft: Double(stageEndsAt > now ? stageEndsAt - now : 0) / 1e9)
+            timeLeft: timeLeft)
         switch settings.progress {
         case .none: break
         case .lines: StandardStream.error.write(line.text + "\n")
         case .terminal(let columns):
             StandardStream.error.write("\r" + line.text(columns: columns) + "\u{1B}[K")
         }
+    }
+
+    /// Until the end of the measured time; the drain ends as soon as all is answered.
+    private var timeLeft: String {
+        let ofStage = Double(stageEndsAt > now ? stageEndsAt - now : 0) / 1e9
+        let later: Double =
+            switch stage {
+            case .ramp: scenario.warmupSeconds + scenario.durationSeconds
+            case .warmup: scenario.durationSeconds
+            case .measured, .drain: 0
+            }
+        let seconds = Decimal.fixed(ofStage + later, places: 0)
+        return stage == .drain ? "at most \(seconds) s" : "\(seconds) s left"
     }
 
     /// Closes what is open and puts the report together.
