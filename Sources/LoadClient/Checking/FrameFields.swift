@@ -25,7 +25,6 @@ package struct FrameFields {
     package private(set) var seq: Int?
     package private(set) var from: Int?
     package private(set) var index: Int?
-    package private(set) var through: Int?
     package private(set) var textBytes: Int?
     package private(set) var upstreamClosedMicroseconds: Int?
     package private(set) var reconnectAfterMilliseconds: Int?
@@ -63,7 +62,6 @@ package struct FrameFields {
             case 3 where JSONMembers.equal(line, key, "seq"): seq = number
             case 4 where JSONMembers.equal(line, key, "from"): from = number
             case 5 where JSONMembers.equal(line, key, "index"): index = number
-            case 7 where JSONMembers.equal(line, key, "through"): through = number
             case 10 where JSONMembers.equal(line, key, "text_bytes"): textBytes = number
             case 18 where JSONMembers.equal(line, key, "upstream_closed_us"):
                 upstreamClosedMicroseconds = number

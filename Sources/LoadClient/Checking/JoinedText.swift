@@ -16,7 +16,7 @@ package struct JoinedText {
 
     /// Whether `other` says the same, however it writes its escapes.
     package func says(_ other: JoinedText) -> Bool {
-        guard raw != other.raw else { return true }
+        guard !raw.span.isEqual(to: other.raw.span) else { return true }
         var (mine, theirs): ([UInt8], [UInt8]) = ([], [])
         decode(into: &mine)
         other.decode(into: &theirs)

@@ -172,7 +172,7 @@ package struct NativeStreamChecker: StreamChecker {
         let bytes = line.extracting(fields.item.range)
         guard let item = JSONValue(parsing: bytes, decodingStrings: false) else { return .event }
         var whole = JoinedText()
-        for text in item.outputTexts { whole.append(Array(text.utf8).span) }
+        for text in item.outputTexts { whole.append(text.utf8.span) }
         guard response.text.says(whole, at: index) else {
             return .violation(
                 Violation(

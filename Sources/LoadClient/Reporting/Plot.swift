@@ -18,7 +18,8 @@ struct Plot {
     private static let width = 720.0
     private static let height = 260.0
     private static let left = 70.0
-    private static let right = 12.0
+    /// Room for half of the last label.
+    private static let right = 30.0
     private static let top = 10.0
     private static let bottom = 26.0
 
