@@ -12,7 +12,7 @@ speak WebSockets; nginx only proxies the stream, and a client of its own reads i
 import sys
 
 from harness import (
-    ROOT, Load, Server, arguments, figure, fill, gateway, interleaved, machine, median_of, publish,
+    ROOT, Load, Server, arguments, circumstances, figure, fill, gateway, interleaved, machine, median_of, publish,
     sse_load, table)
 
 PEERS = ROOT / "bench" / "peers"
@@ -84,7 +84,7 @@ def main():
                   "flat out: CPU µs per delta", "× nginx", "deltas per s"], rows)
     code = publish(options, text, began, records, medians)
     if code == 0 and chosen == list(SERVERS):
-        text += f"\n\nMedians of {options.rounds} rounds: {began['cpu']}, {began['cores']} cores, Linux {began['kernel']}."
+        text += f"\n\nMedians of {options.rounds} rounds: {circumstances(began, machine())}"
         for document in DOCUMENTS:
             fill(document, "peers", text)
     return code
