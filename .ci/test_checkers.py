@@ -105,6 +105,20 @@ class DocumentsTest(unittest.TestCase):
         self.assertEqual(list(check_documents.links(text)), [(1, "b.md#c"), (5, "i.md")])
 
 
+    def test_named_tests_and_files_must_be_there(self):
+        root = check_documents.pathlib.Path(__file__).resolve().parent.parent
+        text = "`test_a`, `test_b`\n`Sources/None.swift` and `bench/check.py --write`, `bench/check.py`\n"
+        self.assertEqual(
+            list(check_documents.missing_names(text, root, {"test_a"})), [(1, "test_b"), (2, "Sources/None.swift")])
+
+    def test_log_lines_are_read_from_code_and_table(self):
+        code = 'logger.warn("a", [:])\nx.logger.info(\n    "b c",\n)\nLogFormat.json.line(\n  .error, "d", [:])\n'
+        self.assertEqual(
+            check_documents.log_lines(code), {("a", "warn"), ("b c", "info"), ("d", "error")})
+        table = "| body | level |\n| `a`, `e` | warn | when |\n| `x` | gauge | |\n"
+        self.assertEqual(check_documents.log_rows(table), {("a", "warn"), ("e", "warn")})
+
+
 class SecondLookTest(unittest.TestCase):
     FIRST = {"suite a": "passed", "suite b": "timed out", "suite c": "skipped"}
 

@@ -199,8 +199,7 @@ def interleaved(cases, rounds, once=()):
 def publish(options, text, began, records, medians):
     """Prints the table with the machine below it, and writes what was asked for; the exit code."""
     ended = machine()
-    text += (f"\n\n{began['cpu']}, {began['cores']} cores, Linux {began['kernel']}; load average "
-             f"{began['load_average']} before, {ended['load_average']} after.\n")
+    text += f"\n\n{circumstances(began, ended)}\n"
     print(text)
     if options.markdown:
         Path(options.markdown).write_text(text)
@@ -209,6 +208,21 @@ def publish(options, text, began, records, medians):
             {"machine": began, "load_average_after": ended["load_average"],
              "medians": medians, "rounds": records}, indent=2))
     return 0 if all(records.values()) else 1
+
+
+def circumstances(began, ended):
+    """What stands below a table: the machine, and how much it had to do."""
+    return (f"{began['cpu']}, {began['cores']} cores, Linux {began['kernel']}; load average "
+            f"{began['load_average']} before, {ended['load_average']} after.")
+
+
+def fill(document, name, text):
+    """Writes `text` into a document of the repository, between its marks `<!-- NAME:begin -->` and `<!-- NAME:end -->`."""
+    path = ROOT / document
+    begin, end = f"<!-- {name}:begin -->\n", f"<!-- {name}:end -->"
+    before, marked = path.read_text().split(begin, 1)
+    path.write_text(before + begin + text.rstrip("\n") + "\n" + end + marked.split(end, 1)[1])
+    print(f"written: the table of {document}", file=sys.stderr)
 
 
 def median_of(rounds):

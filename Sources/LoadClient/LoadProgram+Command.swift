@@ -11,10 +11,10 @@ extension LoadProgram {
             one violation fails the run and shows that connection's transcript. Latencies count \
             from the time at which a message was due, so a stalled server cannot hide its own.
 
-            The exit code is 0 when nothing was violated and every threshold held (where none names \
-            totals.errors, totals.errors == 0 is one), 1 when not, 2 or \
-            3 when arguments or scenario were refused, 4 when nobody was ever ready, 130 \
-            or 143 when SIGINT or SIGTERM interrupted it before any violation.
+            The exit code is 0 when nothing was violated and every threshold held, 1 when not, 2 \
+            or 3 when arguments or scenario were refused, 4 when nobody was ever ready, 130 \
+            or 143 when SIGINT or SIGTERM interrupted it before any violation. A scenario that sets \
+            no bound to totals.errors has one: totals.errors == 0.
             """,
         options: loadOptions + reportOptions + connectionOptions,
         positionals: [
@@ -28,7 +28,7 @@ extension LoadProgram {
                 "millrace-load --sessions 50 --duration 30 --input 'deltas=100 rate=50 bytes=20'",
                 "no file: flags alone"),
             CommandExample(
-                "millrace-load load/scenarios/soak.yaml --set drop.share=0.5 --set drop.at_deltas=[5,50]",
+                "millrace-load load/scenarios/soak.yaml --set drop.share=0.5 --set 'drop.at_deltas=[5,50]'",
                 "any key of the scenario from the command line"),
             CommandExample(
                 "millrace-load load/scenarios/flat-out.yaml --json now.json --compare before.json",
@@ -82,7 +82,7 @@ extension LoadProgram {
                 defaultText: "1", group: group),
             CommandOption(
                 "set", .text, placeholder: "KEY=VALUE",
-                help: "Any key of a scenario; may be repeated. See --list-keys.", repeats: true,
+                help: "Any key of a scenario; see --list-keys.", repeats: true,
                 group: group),
             CommandOption("list-keys", .flag, help: "Prints the keys of a scenario.", group: group),
         ]
@@ -103,6 +103,9 @@ extension LoadProgram {
             CommandOption(
                 "server-pid", .integer(1...Int(Int32.max)), placeholder: "PID",
                 help: "Measures that process's CPU and memory through /proc.", group: group),
+            CommandOption(
+                "list-metrics", .flag, help: "Prints the figures that thresholds may name.",
+                group: group),
             CommandOption("quiet", .flag, help: "No progress.", short: "q", group: group),
         ]
     }

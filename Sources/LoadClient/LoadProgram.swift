@@ -19,6 +19,10 @@ package enum LoadProgram {
             StandardStream.output.write(keyList)
             return ExitCode.success.rawValue
         }
+        if parsed.isSet("list-metrics") {
+            StandardStream.output.write(metricList)
+            return ExitCode.success.rawValue
+        }
         let baseline: Baseline?
         let run: LoadRun
         do {
@@ -122,7 +126,16 @@ package enum LoadProgram {
         ("seed", "seed"),
     ]
 
-    private static var keyList: String {
-        ReportTable.align(ScenarioKey.all.map { [$0.name, $0.help] }).joined(separator: "\n") + "\n"
+    private static var keyList: String { list(ScenarioKey.all.map { [$0.name, $0.help] }) }
+
+    private static var metricList: String {
+        let latencies = Measurements.Latency.allCases.flatMap { kind in
+            ReportMetric.latencyFigures.map { ["latency.\(kind.rawValue).\($0)", kind.meaning] }
+        }
+        return list(ReportMetric.all.map { [$0.name, $0.help] } + latencies)
+    }
+
+    private static func list(_ rows: [[String]]) -> String {
+        ReportTable.align(rows).joined(separator: "\n") + "\n"
     }
 }

@@ -1,10 +1,13 @@
 import CommandLineOptions
+import Glibc
 import LoadClient
 import Testing
 
 @Suite("A whole run against a fake gateway", .serialized, .timeLimit(.minutes(10)))
 struct LoadRunTests {
-    private func run(_ gateway: FakeGateway, _ settings: [String]) throws -> RunReport {
+    private func run(
+        _ gateway: FakeGateway, _ settings: [String], serverPID: Int32? = nil
+    ) throws -> RunReport {
         defer { gateway.stop() }
         var scenario = Scenario()
         let entries = settings.compactMap { ScenarioEntry(assignment: $0) }
@@ -17,7 +20,9 @@ struct LoadRunTests {
                 .init(key: "messages.spread_ms", values: ["0"]),
             ] + entries)
         try scenario.validate()
-        return try LoadRun(scenario, RunSettings()).run()
+        var runSettings = RunSettings()
+        runSettings.serverPID = serverPID
+        return try LoadRun(scenario, runSettings).run()
     }
 
     @Test("every message is answered and checked", arguments: [false, true])
@@ -28,6 +33,25 @@ struct LoadRunTests {
         #expect(report.metric("totals.deltas") == 120)
         #expect(report.metric("totals.timestamps") == 120)
         #expect(report.metric("latency.first_text.count") == 12)
+    }
+
+    @Test("without timestamps the first text is followed over time", arguments: [false, true])
+    func followed(timestamps: Bool) throws {
+        let report = try run(FakeGateway(), ["request.timestamps=\(timestamps)"])
+        let name = timestamps ? "delivery" : "first_text"
+        #expect(report.samples.contains { $0.maximum > 0 })
+        #expect(ReportJSON.render(report).contains(#""timeline_latency": "\#(name)""#))
+        let page = ReportHTML.render(report)
+        #expect(page.contains("Latency over time") && page.contains("\(name): "))
+    }
+
+    @Test("the page labels memory in whole steps")
+    func memoryAxis() throws {
+        let report = try run(FakeGateway(), [], serverPID: getpid())
+        let page = ReportHTML.render(report)
+        #expect(page.contains(#/">\d+ (KiB|MiB|GiB)</text>/#))
+        #expect(!page.contains(#/">\d+\.\d+ (KiB|MiB|GiB)</text>/#))
+        #expect(report.metrics.allSatisfy { ReportMetric.isKnown($0.name) })
     }
 
     @Test("a run whose responses fail has not passed, unless its thresholds say how many may")
@@ -50,6 +74,18 @@ struct LoadRunTests {
         var settings = RunSettings()
         settings.serverPID = .max
         #expect(throws: LoadError.self) { try LoadRun(scenario, settings) }
+    }
+
+    @Test("a threshold on the server's figures needs its process")
+    func unmeasuredThreshold() throws {
+        let gateway = FakeGateway()
+        defer { gateway.stop() }
+        var scenario = Scenario()
+        try scenario.apply([
+            .init(key: "url", values: [gateway.url]),
+            .init(key: "thresholds", values: ["server.cpu_share <= 1"]),
+        ])
+        #expect(throws: LoadError.self) { try LoadRun(scenario, RunSettings()) }
     }
 
     @Test("drops resume without loss", arguments: ["close", "reset"])
@@ -185,6 +221,7 @@ struct LoadRunTests {
         #expect(report.violationCount == 0, "\(ReportTable.render(report))")
         #expect(report.tallies.first { $0.name == "end.not_open" }?.count == 1)
         #expect(report.notes.contains { $0.hasPrefix("Messages due and not sent when") })
+        #expect((report.metric("totals.unsent") ?? 0) > 0)
         #expect(report.outcome == .failed, "by its errors")
     }
 

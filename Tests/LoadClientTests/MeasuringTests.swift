@@ -71,11 +71,13 @@ struct MeasuringTests {
         sample.deltas = 123_456
         sample.maximum = 1
         let line = ProgressLine(
-            stage: "measured", sample: sample, errors: 1_234, violations: 10, connections: 9_500,
-            active: 9_500, secondsLeft: 60)
+            stage: "measured", latency: "delivery", sample: sample, errors: 1_234, violations: 10,
+            connections: 9_500,
+            active: 9_500, timeLeft: "60 s left")
         let text = line.text(columns: columns)
         #expect(text.count < columns)
         #expect(text.hasPrefix("VIOLATIONS 10 · errors 1234 · measured"))
+        #expect(columns < 60 || text.contains("60 s left"))
     }
 
     @Test("numbers as people read them")

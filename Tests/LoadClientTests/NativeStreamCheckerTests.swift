@@ -24,6 +24,13 @@ struct NativeStreamCheckerTests {
             #"{"type":"complete","seq":\#(seq),"response":"r","message":"m1","status":"\#(status)","text_sha256":"\#(hash)","text_bytes":\#(text.utf8.count)}"#
     }
 
+    /// The finished message at `index`, whose text is in `parts`.
+    static func item(_ seq: Int, _ parts: [String], index: Int = 0) -> String {
+        let content = parts.map { #"{"annotations":[],"type":"output_text","text":"\#($0)"}"# }
+        return
+            #"{"type":"item","seq":\#(seq),"response":"r","index":\#(index),"item":{"type":"message","content":[\#(content.joined(separator: ","))]}}"#
+    }
+
     /// `line` without its member `key`, or with another string for it.
     static func without(_ key: String, _ line: String, instead: String? = nil) -> String {
         let member = instead.map { "\"\(key)\":\"\($0)\"," } ?? ""
@@ -90,6 +97,20 @@ struct NativeStreamCheckerTests {
         #expect(rule(lines) == nil)
     }
 
+    @Test("a finished item may write its text with other escapes")
+    mutating func sameItem() {
+        let call =
+            #"{"type":"item","seq":8,"response":"r","index":3,"item":{"type":"function_call","name":"f"}}"#
+        let lines =
+            [Self.ready] + Self.began
+            + [
+                Self.delta(3, #"\u00e9\ud83d"#), Self.delta(4, #"\ude00"#),
+                Self.item(5, [#"é"#, #"😀"#]), Self.delta(6, "x", index: 2),
+                Self.item(7, ["x"], index: 2), call, Self.complete(9, "é😀x"),
+            ]
+        #expect(rule(lines) == nil)
+    }
+
     static let faults: [(Violation.Rule, [String])] = [
         (.beforeReady, began),
         (.notJSON, [ready, "{\"type\":"]),
@@ -97,6 +118,8 @@ struct NativeStreamCheckerTests {
         (.gap, [ready] + began + [delta(5, "x", from: 4)]),
         (.repeated, [ready, began[0], began[0]]),
         (.repeated, [ready] + began + [delta(3, "a"), delta(4, "b", from: 3)]),
+        (.repeated, [ready] + began + [began[0].replacing(#""seq":1"#, with: #""seq":3"#)]),
+        (.repeated, [ready] + began + [delta(3, "a"), item(4, ["a"]), item(5, ["a"])]),
         (.unknownResponse, [ready, #"{"type":"tool","seq":1,"response":"z"}"#]),
         (.afterComplete, [ready] + began + [complete(3, ""), delta(4, "late")]),
         (.completedTwice, [ready] + began + [complete(3, ""), complete(4, "")]),
@@ -107,6 +130,9 @@ struct NativeStreamCheckerTests {
             ]
         ),
         (.textHash, [ready] + began + [delta(3, "a"), complete(4, "b")]),
+        (.textHash, [ready] + began + [delta(3, "a"), item(4, ["b"])]),
+        (.textHash, [ready] + began + [delta(3, "a"), item(4, ["a", "b"])]),
+        (.textHash, [ready] + began + [delta(3, "a"), item(4, ["a"], index: 1)]),
         (
             .textHash,
             [ready] + began + [#"{"type":"complete","seq":3,"response":"r","status":"completed"}"#]

@@ -29,6 +29,9 @@ struct ScenarioTests {
         let manual = try String(
             contentsOf: Self.root.appending(path: "docs/load-testing.md"), encoding: .utf8)
         for key in ScenarioKey.all { #expect(manual.contains("`\(key.name)`"), "\(key.name)") }
+        for metric in ReportMetric.all {
+            #expect(manual.contains("| `\(metric.name)` | \(metric.help) |"), "\(metric.name)")
+        }
         for latency in Measurements.Latency.allCases {
             #expect(manual.contains("`\(latency.rawValue)`"), "\(latency)")
         }
@@ -73,6 +76,10 @@ struct ScenarioTests {
             ("drop: {share: 0.5}", "drop.at_deltas: names no point"),
             ("url: http://x", "url: 'http://x' does not begin with ws:// or wss://"),
             ("request: {options: '[]'}", "request.options: no JSON object"),
+            (
+                "thresholds: ['latency.deliver.p99_us <= 5']",
+                "thresholds: no report has a metric 'latency.deliver.p99_us' (--list-metrics)"
+            ),
             ("protocol: grpc", "line 1: protocol: 'grpc' is not millrace.v1 or openai"),
             (
                 "protocol: openai\nrequest: {options: '{\"metadata\": {}}'}",
@@ -99,6 +106,10 @@ struct ScenarioTests {
                 0, 500, 1_000, 1_500,
             ])
         #expect(schedule.next(due: 500_000_000, completed: 9_000_000_000) == 2_500_000_000)
+        // Each session has one every two seconds.
+        #expect(schedule.waiting(since: 500_000_000, until: 9_000_000_000) == 5)
+        #expect(schedule.waiting(since: 9_000_000_000, until: 9_000_000_000) == 1)
+        #expect(schedule.waiting(since: 9_500_000_000, until: 9_000_000_000) == 0)
     }
 
     @Test("Poisson arrivals keep the rate")

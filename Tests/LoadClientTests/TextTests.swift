@@ -97,9 +97,11 @@ struct TextTests {
             #"{"type":"hello","auth":"KEY","resume":{"token":"KEY","after":1}}"#,
             #"{"type":"ready","seq":3,"resume_token":"KEY","recovered":true}"#,
             #"{"type":"token","resume_token":"KEY"#,
+            #"{"resume_token":"KEY"}\n{"resume_token": "KEY"}"#,
+            #"{"auth":"a\"KEY"}"#,
         ]
         for frame in frames { transcript.sent(Array(frame.utf8).span) }
-        #expect(transcript.lines.count == 3)
+        #expect(transcript.lines.count == 5)
         #expect(!transcript.lines.contains { $0.contains("KEY") })
         #expect(transcript.lines[1].hasSuffix(#""…","recovered":true}"#))
     }

@@ -57,6 +57,26 @@ struct ServerTests {
         }
     }
 
+    @Test("HEAD answers as GET, without the body", arguments: ["/stats", "/v1/models", "/healthz"])
+    func head(path: String) throws {
+        try withSimulator(quick()) { client in
+            let answer = client.request("HEAD", path, headers: "connection: close\r\n")
+            #expect(answer.status == 200)
+            #expect(answer.headers["content-type"] == "application/json")
+            #expect(answer.body.isEmpty)
+        }
+    }
+
+    @Test("a body without a length is refused in so many words")
+    func chunkedBody() throws {
+        try withSimulator(quick()) { client in
+            let answer = client.request(
+                "PUT", "/v1/responses", headers: "transfer-encoding: chunked\r\n")
+            #expect(answer.status == 411)
+            #expect(answer.body.text.contains("length_required"))
+        }
+    }
+
     @Test("what is not stored cannot be continued, nor what the client has left")
     func notStored() throws {
         try withSimulator(quick()) { client in

@@ -48,5 +48,5 @@ class Answer:
     def complete(self, status):
         text = "".join(self.pieces).encode()
         return self.session.event(
-            "complete", response=self.id, status=status, text_bytes=len(text),
+            "complete", response=self.id, message=self.message, status=status, text_bytes=len(text),
             text_sha256=hashlib.sha256(text).hexdigest())

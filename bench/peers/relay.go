@@ -118,8 +118,8 @@ func (s *session) relay(ctx context.Context, m message) {
 	}
 	sum := sha256.Sum256([]byte(text.String()))
 	s.send(func(seq int) any {
-		return map[string]any{"type": "complete", "seq": seq, "response": response, "status": status,
-			"text_bytes": text.Len(), "text_sha256": hex.EncodeToString(sum[:])}
+		return map[string]any{"type": "complete", "seq": seq, "response": response, "message": m.ID,
+			"status": status, "text_bytes": text.Len(), "text_sha256": hex.EncodeToString(sum[:])}
 	})
 }
 

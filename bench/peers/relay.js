@@ -60,7 +60,7 @@ function relay(session, message) {
       session.running.delete(request)
       const bytes = Buffer.from(text)
       session.event('complete', {
-        response, status, text_bytes: bytes.length,
+        response, message: message.id, status, text_bytes: bytes.length,
         text_sha256: crypto.createHash('sha256').update(bytes).digest('hex'),
       })
     }

@@ -55,10 +55,7 @@ struct DialectText {
     private static func text(of output: [JSONValue]) -> [UInt8] {
         var text: [UInt8] = []
         for item in output where item["type"]?.string == "message" {
-            for content in item["content"]?.array ?? []
-            where content["type"]?.string == "output_text" {
-                text += Array((content["text"]?.string ?? "").utf8)
-            }
+            for piece in item.outputTexts { text += Array(piece.utf8) }
         }
         return text
     }

@@ -25,7 +25,6 @@ package struct FrameFields {
     package private(set) var seq: Int?
     package private(set) var from: Int?
     package private(set) var index: Int?
-    package private(set) var through: Int?
     package private(set) var textBytes: Int?
     package private(set) var upstreamClosedMicroseconds: Int?
     package private(set) var reconnectAfterMilliseconds: Int?
@@ -46,6 +45,7 @@ package struct FrameFields {
     package private(set) var resumeToken = Slice()
     package private(set) var textSHA256 = Slice()
     package private(set) var error = Slice()
+    package private(set) var item = Slice()
 
     /// Reads `line`; `nil` when it is no JSON object.
     package init?(scanning line: Span<UInt8>) {
@@ -62,7 +62,6 @@ package struct FrameFields {
             case 3 where JSONMembers.equal(line, key, "seq"): seq = number
             case 4 where JSONMembers.equal(line, key, "from"): from = number
             case 5 where JSONMembers.equal(line, key, "index"): index = number
-            case 7 where JSONMembers.equal(line, key, "through"): through = number
             case 10 where JSONMembers.equal(line, key, "text_bytes"): textBytes = number
             case 18 where JSONMembers.equal(line, key, "upstream_closed_us"):
                 upstreamClosedMicroseconds = number
@@ -72,7 +71,9 @@ package struct FrameFields {
             }
         case .string(let slice): assign(slice, to: key, line)
         case .boolean(let flag): if JSONMembers.equal(line, key, "recovered") { recovered = flag }
-        case .nested(let slice): if JSONMembers.equal(line, key, "error") { error = slice }
+        case .nested(let slice):
+            if JSONMembers.equal(line, key, "error") { error = slice }
+            if JSONMembers.equal(line, key, "item") { item = slice }
         }
     }
 

@@ -34,6 +34,13 @@ package indirect enum JSONValue: Equatable, Sendable {
     package var integer: Int? { number.flatMap { Int(exactly: $0) } }
     package var array: [JSONValue] { if case .array(let value) = self { value } else { [] } }
 
+    /// The texts of an output item, if this is one.
+    var outputTexts: [String] {
+        (self["content"]?.array ?? []).compactMap { content in
+            content["type"]?.string == "output_text" ? content["text"]?.string : nil
+        }
+    }
+
     /// Parses a whole document; `nil` when it is not JSON.
     ///
     /// Undecoded strings keep their escapes as written, half surrogate pairs included.
@@ -109,13 +116,9 @@ private struct JSONParser {
     private mutating func string(_ bytes: Span<UInt8>) -> String? {
         guard at < bytes.count, bytes[at] == UInt8(ascii: "\"") else { return nil }
         let start = at + 1
-        at = start
-        while at < bytes.count, bytes[at] != UInt8(ascii: "\"") {
-            at += bytes[at] == UInt8(ascii: "\\") ? 2 : 1
-        }
-        guard at < bytes.count else { return nil }
-        let piece = bytes.extracting(start..<at)
-        at += 1
+        guard let end = Self.endOfString(bytes, from: start) else { return nil }
+        let piece = bytes.extracting(start..<end)
+        at = end + 1
         guard decodingStrings else {
             return piece.withUnsafeBufferPointer { String(decoding: $0, as: UTF8.self) }
         }
@@ -124,6 +127,20 @@ private struct JSONParser {
         var decoded: [UInt8] = []
         text.decode(into: &decoded)
         return String(decoding: decoded, as: UTF8.self)
+    }
+
+    /// Where the quote is that ends a string; the item of a response repeats all its text, so texts are long.
+    private static func endOfString(_ bytes: Span<UInt8>, from start: Int) -> Int? {
+        guard let quote = bytes.extracting(start...).firstIndex(of: UInt8(ascii: "\"")) else {
+            return nil
+        }
+        let text = bytes.extracting(start..<(start + quote))
+        guard let escape = text.firstIndex(of: UInt8(ascii: "\\")) else { return start + quote }
+        var end = start + escape
+        while end < bytes.count, bytes[end] != UInt8(ascii: "\"") {
+            end += bytes[end] == UInt8(ascii: "\\") ? 2 : 1
+        }
+        return end < bytes.count ? end : nil
     }
 
     private mutating func scalar(_ bytes: Span<UInt8>) -> JSONValue? {

@@ -14,6 +14,15 @@ package struct JoinedText {
         piece.withUnsafeBufferPointer { raw.append(contentsOf: $0) }
     }
 
+    /// Whether `other` says the same, however it writes its escapes.
+    package func says(_ other: JoinedText) -> Bool {
+        guard !raw.span.isEqual(to: other.raw.span) else { return true }
+        var (mine, theirs): ([UInt8], [UInt8]) = ([], [])
+        decode(into: &mine)
+        other.decode(into: &theirs)
+        return mine == theirs
+    }
+
     /// Appends the text as UTF-8; a lone surrogate becomes U+FFFD, as does a broken escape.
     package func decode(into output: inout [UInt8]) {
         var at = 0

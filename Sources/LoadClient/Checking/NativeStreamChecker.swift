@@ -9,6 +9,8 @@ package struct NativeStreamChecker: StreamChecker {
         /// Upstream deltas seen so far, merged ones counted in full.
         var deltas = 0
         var text = ResponseText()
+        /// Output indices whose item is finished.
+        var items: Set<Int> = []
         /// Whether a snapshot stands for its beginning, so that its deltas were never seen.
         var isFromSnapshot = false
 
@@ -21,7 +23,12 @@ package struct NativeStreamChecker: StreamChecker {
     /// The newest finished responses, to tell "after complete" from "never seen".
     private var finished: [[UInt8]] = []
     private var finishedMessages: [String] = []
+    /// The newest messages of the log.
+    private var messages: [String] = []
     private static let rememberedResponses = 32
+    private static let rememberedMessages = 128
+    /// Items of one response whose numbers are remembered.
+    private static let rememberedItems = 1_024
 
     private let maximumResponseBytes: Int
     private let sha256: ([UInt8]) -> [UInt8]
@@ -81,7 +88,10 @@ package struct NativeStreamChecker: StreamChecker {
 
     private mutating func ready(_ fields: FrameFields, _ line: Span<UInt8>) -> Verdict {
         let verdict = position.greeted(by: fields, line)
-        if case .ready(let ready) = verdict, !ready.isRecovered { running = [] }
+        if case .ready(let ready) = verdict, !ready.isRecovered {
+            running = []
+            messages = []
+        }
         return verdict
     }
 
@@ -91,7 +101,7 @@ package struct NativeStreamChecker: StreamChecker {
         _ fields: FrameFields, _ line: Span<UInt8>, seq: Int
     ) -> Verdict {
         switch fields.type {
-        case .message: return .message(id: line.string(fields.id))
+        case .message: return message(line.string(fields.id))
         case .response: return started(fields, line)
         case .delta, .tool, .item, .upstreamEvent, .complete:
             guard let slot = slot(of: fields.response, line) else {
@@ -100,11 +110,21 @@ package struct NativeStreamChecker: StreamChecker {
             switch fields.type {
             case .delta:
                 return delta(fields, line, slot: slot, events: seq - (fields.from ?? seq) + 1)
+            case .item: return item(fields, line, slot: slot)
             case .complete: return complete(fields, line, slot: slot)
             default: return .event
             }
         default: return .event
         }
+    }
+
+    private mutating func message(_ id: String) -> Verdict {
+        guard !messages.contains(id) else {
+            return .violation(Violation(.repeated, "a second message \(id)"))
+        }
+        if messages.count == Self.rememberedMessages { messages.removeFirst() }
+        messages.append(id)
+        return .message(id: id)
     }
 
     private mutating func started(_ fields: FrameFields, _ line: Span<UInt8>) -> Verdict {
@@ -136,6 +156,29 @@ package struct NativeStreamChecker: StreamChecker {
             Verdict.Delta(
                 message: running[slot].message, total: running[slot].deltas, events: events,
                 text: text))
+    }
+
+    /// Compares a finished item with the text that came before it.
+    private mutating func item(
+        _ fields: FrameFields, _ line: Span<UInt8>, slot: Int
+    ) -> Verdict {
+        let index = fields.index ?? 0
+        let response = running[slot]
+        guard !response.items.contains(index) else {
+            return .violation(
+                Violation(.repeated, "\(response.name): a second item with index \(index)"))
+        }
+        if response.items.count < Self.rememberedItems { running[slot].items.insert(index) }
+        let bytes = line.extracting(fields.item.range)
+        guard let item = JSONValue(parsing: bytes, decodingStrings: false) else { return .event }
+        var whole = JoinedText()
+        for text in item.outputTexts { whole.append(text.utf8.span) }
+        guard response.text.says(whole, at: index) else {
+            return .violation(
+                Violation(
+                    .textHash, "\(response.name): the item with index \(index) says another text"))
+        }
+        return .event
     }
 
     private mutating func complete(
@@ -270,18 +313,15 @@ extension NativeStreamChecker.Response {
     fileprivate mutating func take(snapshot entry: JSONValue) {
         isFromSnapshot = true
         for item in entry["items"]?.array ?? [] {
-            for content in item["item"]?["content"]?.array ?? []
-            where content["type"]?.string == "output_text" {
-                append(content["text"], index: item["index"])
-            }
+            for text in item["item"]?.outputTexts ?? [] { append(text, index: item["index"]) }
         }
         for partial in entry["partial"]?.array ?? [] where partial["kind"]?.string == "text" {
-            append(partial["text"], index: partial["index"])
+            append(partial["text"]?.string ?? "", index: partial["index"])
         }
     }
 
-    private mutating func append(_ piece: JSONValue?, index: JSONValue?) {
-        let bytes = Array((piece?.string ?? "").utf8)
+    private mutating func append(_ piece: String, index: JSONValue?) {
+        let bytes = Array(piece.utf8)
         text.append(bytes.span, at: index?.integer ?? 0)
     }
 }

@@ -16,6 +16,11 @@ struct ResponseText {
         }
     }
 
+    /// Whether what has come at `place` is what `text` says.
+    func says(_ text: JoinedText, at place: Int) -> Bool {
+        (parts.first { $0.place == place }?.text ?? JoinedText()).says(text)
+    }
+
     /// The places that have text, in order.
     var places: [Int] { parts.map(\.place).sorted() }
 

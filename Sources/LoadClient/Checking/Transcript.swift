@@ -31,22 +31,11 @@ package struct Transcript {
         return wrapped ? ["* (older frames left out)"] + lines : lines
     }
 
+    /// Every one, also of a frame that holds several lines or was cut within one.
     private static func blank(_ line: String) -> String {
-        var line = line
-        for name in ["auth", "token", "resume_token"] {
-            let mark = Array("\"\(name)\":\"".utf8)
-            let bytes = Array(line.utf8)
-            guard bytes.count >= mark.count else { continue }
-            let starts = 0...(bytes.count - mark.count)
-            guard let start = starts.first(where: { bytes[$0...].starts(with: mark) }) else {
-                continue
-            }
-            let secret = start + mark.count
-            let end = bytes[secret...].firstIndex(of: UInt8(ascii: "\"")) ?? bytes.count
-            line = String(
-                decoding: bytes[..<secret] + Array("…".utf8) + bytes[end...], as: UTF8.self)
+        line.replacing(#/"(auth|token|resume_token)"\s*:\s*"(?:[^"\\]|\\.)*/#) { match in
+            "\"\(match.1)\":\"…"
         }
-        return line
     }
 
     /// Bytes of one frame beyond this are left out: its beginning tells most.

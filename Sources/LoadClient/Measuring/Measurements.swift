@@ -54,11 +54,14 @@ package struct Measurements {
     /// How often each close code, error code or terminal status was seen.
     package private(set) var tallies: [String: Int] = [:]
     private var histograms: [Histogram]
-    /// The newest second's, for progress and the timeline.
+    /// The latency that is followed over time.
+    private let followed: Latency
+    /// The newest second of it, for progress and the timeline.
     package var recent = Histogram()
     package var isMeasuring = false
 
-    package init() {
+    package init(following followed: Latency) {
+        self.followed = followed
         histograms = Latency.allCases.map { _ in Histogram() }
     }
 
@@ -71,13 +74,7 @@ package struct Measurements {
     package mutating func record(_ latency: Latency, _ nanoseconds: UInt64) {
         guard isMeasuring || latency == .connect || latency == .ready else { return }
         histograms[latency.position].record(nanoseconds)
-    }
-
-    /// The hot one: also into the newest second.
-    package mutating func recordDelivery(_ nanoseconds: UInt64) {
-        guard isMeasuring else { return }
-        histograms[Latency.delivery.position].record(nanoseconds)
-        recent.record(nanoseconds)
+        if latency == followed { recent.record(nanoseconds) }
     }
 
     package subscript(latency: Latency) -> Histogram { histograms[latency.position] }

@@ -18,7 +18,8 @@ struct Plot {
     private static let width = 720.0
     private static let height = 260.0
     private static let left = 70.0
-    private static let right = 12.0
+    /// Room for half of the last label.
+    private static let right = 30.0
     private static let top = 10.0
     private static let bottom = 26.0
 
@@ -55,7 +56,7 @@ struct Plot {
             let at = pixel(y: tick, y)
             text += "<line class=\"grid\" x1=\"70\" x2=\"\(right)\" y1=\"\(at)\" y2=\"\(at)\"/>"
             text +=
-                "<text class=\"y\" x=\"64\" y=\"\(at)\">\(HTMLText.escape(yLabel(tick)))</text>\n"
+                "<text class=\"y\" x=\"64\" y=\"\(at)\">\(HTMLText.escape(round(yLabel(tick))))</text>\n"
         }
         let ticks = xTicks.isEmpty ? x.ticks.map { ($0, "\(Decimal.text($0)) s") } : xTicks
         for (value, label) in ticks where value <= x.highest * 1.000_1 {
@@ -63,6 +64,11 @@ struct Plot {
             text += "<text class=\"x\" x=\"\(at)\" y=\"252\">\(HTMLText.escape(label))</text>\n"
         }
         return text
+    }
+
+    /// A label of a round number, without the zeros that say that it is one.
+    private func round(_ label: String) -> String {
+        label.replacing(".00 ", with: " ").replacing(".0 ", with: " ")
     }
 
     private func line(_ series: Series, _ x: PlotAxis, _ y: PlotAxis) -> String {

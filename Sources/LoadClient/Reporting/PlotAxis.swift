@@ -5,6 +5,8 @@ internal import Glibc
 struct PlotAxis {
     enum Scale {
         case linear
+        /// Linear, with steps that are powers of two.
+        case bytes
         /// Needs values above 0; smaller ones sit on the edge.
         case logarithmic
     }
@@ -18,9 +20,9 @@ struct PlotAxis {
         self.scale = scale
         let top = values.max() ?? 1
         switch scale {
-        case .linear:
+        case .linear, .bytes:
             lowest = 0
-            let step = Self.step(for: top)
+            let step = Self.step(for: top, scale)
             highest = max(step, (top / step).rounded(.up) * step)
         case .logarithmic:
             let positive = values.filter { $0 > 0 }
@@ -38,7 +40,7 @@ struct PlotAxis {
     /// 0 at the lower end, 1 at the upper.
     func position(_ value: Double) -> Double {
         switch scale {
-        case .linear: (value - lowest) / (highest - lowest)
+        case .linear, .bytes: (value - lowest) / (highest - lowest)
         case .logarithmic:
             log10(max(value, lowest) / lowest) / log10(highest / lowest)
         }
@@ -46,8 +48,8 @@ struct PlotAxis {
 
     var ticks: [Double] {
         switch scale {
-        case .linear:
-            let step = Self.step(for: highest - lowest)
+        case .linear, .bytes:
+            let step = Self.step(for: highest - lowest, scale)
             return stride(from: lowest, through: highest * 1.000_1, by: step).map { $0 }
         case .logarithmic:
             let decades = Int(log10(highest / lowest).rounded())
@@ -56,9 +58,10 @@ struct PlotAxis {
     }
 
     /// A round step that gives four to eight of them.
-    private static func step(for width: Double) -> Double {
+    private static func step(for width: Double, _ scale: Scale) -> Double {
         guard width > 0 else { return 1 }
         let raw = width / 5
+        if scale == .bytes { return pow(2, ceil(log2(raw))) }
         let decade = pow(10, floor(log10(raw)))
         let steps = [1, 2, 2.5, 5, 10].map { $0 * decade }
         return steps.first { $0 >= raw } ?? 10 * decade

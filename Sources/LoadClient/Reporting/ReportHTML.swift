@@ -67,10 +67,13 @@ package enum ReportHTML {
     }
 
     private static func metricTable(_ report: RunReport) -> String {
-        let metrics = report.metrics.filter { !$0.name.hasPrefix("latency.") }
-        let seen = report.tallies.map { ["seen: \($0.name)", Decimal.grouped($0.count)] }
-        return table(
-            ["metric", "value"], metrics.map { [$0.name, Decimal.text($0.value)] } + seen)
+        let help = Dictionary(
+            ReportMetric.all.map { ($0.name, $0.help) }, uniquingKeysWith: { first, _ in first })
+        let metrics = report.metrics.filter { !$0.name.hasPrefix("latency.") }.map {
+            [$0.name, Decimal.text($0.value), help[$0.name] ?? ""]
+        }
+        let seen = report.tallies.map { ["seen: \($0.name)", Decimal.grouped($0.count), ""] }
+        return table(["metric", "value", ""], metrics + seen)
     }
 
     private static func violations(_ report: RunReport) -> String {
@@ -96,6 +99,7 @@ package enum ReportHTML {
 
     private static func plots(_ report: RunReport) -> String {
         let samples = report.samples
+        let followed = report.scenario.followedLatency
         func series(
             _ name: String, _ color: Int, _ value: (Timeline.Sample) -> Double
         ) -> Plot.Series {
@@ -113,7 +117,8 @@ package enum ReportHTML {
         let share: (Double) -> String = { "\(Decimal.fixed($0 * 100, places: 0)) %" }
         var plots = [
             Plot(
-                title: "Delivery latency", caption: "upstream's write → read here, each second",
+                title: "Latency over time",
+                caption: "\(followed.rawValue): \(followed.meaning), each second",
                 series: [
                     latency("p50", 1, \.median), latency("p99", 2, \.p99),
                     latency("max", 3, \.maximum),
@@ -135,7 +140,7 @@ package enum ReportHTML {
             plots.append(
                 Plot(
                     title: "Server memory", caption: "resident",
-                    series: [series("RSS", 1) { Double($0.serverResidentBytes) }],
+                    series: [series("RSS", 1) { Double($0.serverResidentBytes) }], scale: .bytes,
                     yLabel: { Decimal.bytes($0) }))
         }
         plots.append(
@@ -173,7 +178,7 @@ package enum ReportHTML {
         --soft:#9aa6b6;--good:#5fd08f;--bad:#ff8a80;--k1:#74a9ff;--k2:#ffab5e;--k3:#c79bff;\
         --k4:#55d3c5;--k5:#ff8fbd;--k6:#d3d84f}}
         body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);\
-        max-width:780px;margin:2rem auto;padding:0 1rem}
+        max-width:1000px;margin:2rem auto;padding:0 1rem}
         h1{font-size:1.5rem}h2{font-size:1.1rem;margin:2rem 0 .5rem}
         .verdict{font-size:.9rem;border:1px solid;border-radius:4px;padding:.1rem .5rem}
         .good{color:var(--good)}.bad{color:var(--bad)}.facts{color:var(--soft)}
@@ -183,7 +188,7 @@ package enum ReportHTML {
         th,td{text-align:right;padding:.2rem .7rem;border-bottom:1px solid var(--faint);\
         white-space:nowrap}
         th:first-child,td:first-child,th:last-child,td:last-child{text-align:left}
-        td:last-child{white-space:normal}
+        td:last-child{white-space:normal;min-width:15rem}
         figure{margin:1.5rem 0}figcaption{color:var(--soft);font-size:.87rem}
         figcaption b{color:var(--ink)}.legend{float:right}.legend span{margin-left:.8rem}
         svg{width:100%;height:auto;display:block}

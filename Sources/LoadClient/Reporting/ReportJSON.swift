@@ -22,6 +22,7 @@ package enum ReportJSON {
             ("thresholds", array(report.verdicts.map(verdict))),
             ("violations", array(report.violations.map(violation))),
             ("notes", array(report.notes.map(JSONText.quote))),
+            ("timeline_latency", JSONText.quote(scenario.followedLatency.rawValue)),
             ("timeline", array(report.samples.map(sample))),
         ]
         return object(members, 1) + "\n"

@@ -6,8 +6,6 @@ final class Connection {
         case upgrading
         case awaitingReady
         case open
-        /// Our close frame is out; the server's is awaited.
-        case closing
     }
 
     let socket: Socket
@@ -51,7 +49,7 @@ final class Connection {
     var isOpening: Bool {
         switch phase {
         case .connecting, .securing, .upgrading, .awaitingReady: true
-        case .open, .closing: false
+        case .open: false
         }
     }
 

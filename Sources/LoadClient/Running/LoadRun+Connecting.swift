@@ -171,9 +171,7 @@ extension LoadRun {
     func lost(_ connection: Connection, code: UInt16, reason: String) {
         let reader = connection.reader
         let wasOpening = connection.isOpening
-        let wasClosing = connection.phase == .closing
         discard(connection)
-        if wasClosing { return }
         reader.transcript.note("closed \(code) \(reason)")
         if wasOpening, code == 1_006 { return connectFailed(reader, "connect.\(reason)") }
         measurements.counters.unexpectedCloses += 1

@@ -94,7 +94,7 @@ extension LoadRun {
                 return
             }
             first = first ?? stamp
-            if !isLate { measurements.recordDelivery(now - stamp.written) }
+            if !isLate { measurements.record(.delivery, now - stamp.written) }
         }
         return first
     }
@@ -287,7 +287,9 @@ extension LoadRun {
     func countUnsent() {
         for session in sessions
         where !session.isReady || session.inFlight.count >= scenario.messages.inFlight {
-            unsentCount += session.due.count { $0 <= now }
+            let left = scenario.messages.perSession - session.messagesSent
+            let count = session.due.reduce(0) { $0 + schedule.waiting(since: $1, until: now) }
+            unsentCount += scenario.messages.perSession > 0 ? min(count, left) : count
         }
     }
 }

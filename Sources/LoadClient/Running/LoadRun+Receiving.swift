@@ -13,7 +13,7 @@ extension LoadRun {
         switch connection.phase {
         case .connecting: connected(connection)
         case .securing: secure(connection)
-        case .upgrading, .awaitingReady, .open, .closing:
+        case .upgrading, .awaitingReady, .open:
             if ready.contains(.write) { flush(connection) }
             if ready.contains(.read) { read(connection, limit: Self.bufferBytes) }
         }
@@ -191,11 +191,11 @@ extension LoadRun {
     private func lines(of payload: Span<UInt8>, _ connection: Connection) {
         var start = 0
         while start < payload.count {
-            var end = start
-            while end < payload.count, payload[end] != 0x0A { end += 1 }
-            if end > start { line(payload.extracting(start..<end), connection) }
+            let rest = payload.extracting(start...)
+            let length = rest.firstIndex(of: 0x0A) ?? rest.count
+            if length > 0 { line(rest.extracting(first: length), connection) }
             guard isCurrent(connection) else { return }
-            start = end + 1
+            start += length + 1
         }
     }
 }

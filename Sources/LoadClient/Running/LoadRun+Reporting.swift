@@ -32,15 +32,29 @@ extension LoadRun {
     func showProgress() {
         lastProgressAt = now
         let line = ProgressLine(
-            stage: stage.rawValue, sample: newest, errors: measurements.counters.errors,
+            stage: stage.rawValue, latency: scenario.followedLatency.rawValue, sample: newest,
+            errors: measurements.counters.errors,
             violations: violationCount, connections: openCount, active: activeCount,
-            secondsLeft: Double(stageEndsAt > now ? stageEndsAt - now : 0) / 1e9)
+            timeLeft: timeLeft)
         switch settings.progress {
         case .none: break
         case .lines: StandardStream.error.write(line.text + "\n")
         case .terminal(let columns):
             StandardStream.error.write("\r" + line.text(columns: columns) + "\u{1B}[K")
         }
+    }
+
+    /// Until the end of the measured time; the drain ends as soon as all is answered.
+    private var timeLeft: String {
+        let ofStage = Double(stageEndsAt > now ? stageEndsAt - now : 0) / 1e9
+        let later: Double =
+            switch stage {
+            case .ramp: scenario.warmupSeconds + scenario.durationSeconds
+            case .warmup: scenario.durationSeconds
+            case .measured, .drain: 0
+            }
+        let seconds = Decimal.fixed(ofStage + later, places: 0)
+        return stage == .drain ? "at most \(seconds) s" : "\(seconds) s left"
     }
 
     /// Closes what is open and puts the report together.
@@ -71,6 +85,7 @@ extension LoadRun {
             ("totals.violations", Double(violationCount)),
             ("totals.errors", Double(counters.errors)),
             ("totals.messages", Double(counters.messages)),
+            ("totals.unsent", Double(unsentCount)),
             ("totals.responses", Double(counters.responses)),
             ("totals.deltas", Double(counters.deltas)),
             ("totals.events", Double(counters.events)),
@@ -132,7 +147,7 @@ extension LoadRun {
             notes.append(
                 "Messages due and not sent when the time was over: \(Decimal.grouped(unsentCount))."
                     + " Their sessions had no connection, or as many responses as"
-                    + " messages.in_flight allows.")
+                    + " messages.in_flight allows; what they waited is in no latency.")
         }
         if stop == .interrupted {
             notes.append(

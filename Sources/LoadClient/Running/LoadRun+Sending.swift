@@ -128,7 +128,7 @@ extension LoadRun {
         case .connecting: wanted = .write
         case .securing: return
         case .upgrading, .awaitingReady: wanted = .read
-        case .open, .closing: wanted = isPaced(connection) ? [] : .read
+        case .open: wanted = isPaced(connection) ? [] : .read
         }
         if !connection.outbound.isEmpty { wanted.insert(.write) }
         guard wanted != connection.interest else { return }

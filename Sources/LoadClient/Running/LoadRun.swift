@@ -50,7 +50,7 @@ package final class LoadRun {
     var stop: RunReport.Stop?
     /// The signal that ended the run.
     var interruptedBy: Int32?
-    var measurements = Measurements()
+    var measurements: Measurements
     var timeline = Timeline()
     var violations: [RunReport.ViolationRecord] = []
     var violationCount = 0
@@ -115,6 +115,13 @@ package final class LoadRun {
         guard sampler == nil || sampler?.read() != nil else {
             throw .configuration("--server-pid: there is no such process here")
         }
+        // Known before the run, not after an hour of it.
+        if sampler == nil,
+            let threshold = scenario.thresholds.first(where: { $0.metric.hasPrefix("server.") })
+        {
+            throw .configuration("thresholds: \(threshold.metric) needs --server-pid")
+        }
+        measurements = Measurements(following: scenario.followedLatency)
         schedule = ArrivalSchedule(scenario)
         random = SplitMix64(seed: UInt64(scenario.seed))
         buffer = .allocate(byteCount: Self.bufferBytes, alignment: 16)

@@ -45,6 +45,14 @@ package struct ArrivalSchedule {
         return due + (arrival == .even ? UInt64(period) : exponential())
     }
 
+    /// How many messages of one session were due from `due` up to `now`; on average, where they arrive by chance.
+    ///
+    /// An open loop makes the next due time only when the message before it is sent.
+    package func waiting(since due: UInt64, until now: UInt64) -> Int {
+        guard due <= now else { return 0 }
+        return isOpen ? 1 + Int(Double(now - due) / period) : 1
+    }
+
     private mutating func exponential() -> UInt64 {
         let uniform = max(random.unit(), 1e-12)
         return UInt64(-log(uniform) * period)

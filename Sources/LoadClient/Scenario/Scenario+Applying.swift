@@ -26,6 +26,11 @@ extension Scenario {
         if drop.share > 0, drop.atDeltas.isEmpty {
             throw ScenarioError(key: "drop.at_deltas", reason: "names no point", line: 0)
         }
+        for threshold in thresholds where !ReportMetric.isKnown(threshold.metric) {
+            throw ScenarioError(
+                key: "thresholds",
+                reason: "no report has a metric '\(threshold.metric)' (--list-metrics)", line: 0)
+        }
         if !request.options.isEmpty {
             let bytes = Array(request.options.utf8)
             guard let value = JSONValue(parsing: bytes.span), case .object = value else {

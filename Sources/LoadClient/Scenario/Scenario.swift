@@ -115,6 +115,11 @@ package struct Scenario: Equatable, Sendable {
 
     package var connections: Int { sessions * readers }
 
+    /// What progress and plots show over time: without timestamps nothing is known of single deltas.
+    package var followedLatency: Measurements.Latency {
+        request.timestamps ? .delivery : .firstText
+    }
+
     /// What must hold: where no threshold bounds the errors, there may be none.
     package var boundingThresholds: [Threshold] {
         thresholds.contains { $0.metric == Threshold.noErrors.metric }

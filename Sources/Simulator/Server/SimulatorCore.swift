@@ -94,10 +94,10 @@ package final class SimulatorCore: ServerHandler {
         case (.get, let path)
         where path.count == 4 && path.starts(with: ["v1", "responses"]) && path[3] == "input_items":
             listInputItems(exchange, path[2])
-        case (.get, ["v1", "models"]): listModels(exchange)
+        case (.get, ["v1", "models"]), (.head, ["v1", "models"]): listModels(exchange)
         case (.get, let path) where path.count == 3 && path.starts(with: ["v1", "models"]):
             answer(exchange, Self.model(path[2]))
-        case (.get, ["stats"]):
+        case (.get, ["stats"]), (.head, ["stats"]):
             answer(
                 exchange,
                 statistics.json(stored: store.count, storedBytes: store.byteCount, seed: seed))
