@@ -2,9 +2,9 @@ import GatewayCore
 import TokenSigning
 
 // Runs one operation of the hot path COUNT times, for bench/check.py to count instructions and
-// allocations of: `millrace-bench OPERATION COUNT`. Each of the first four contains those before it.
+// allocations of: `millrace-bench OPERATION COUNT`. `append` contains `reduce`, and `render` both.
 
-let names = ["sse", "reduce", "append", "render", "frame", "resume", "token"]
+let names = ["sse", "reduce", "append", "batch", "render", "frame", "resume", "token"]
 guard CommandLine.arguments.count == 3, names.contains(CommandLine.arguments[1]),
     let count = Int(CommandLine.arguments[2]), count >= 0
 else { preconditionFailure("millrace-bench \(names.joined(separator: "|")) COUNT") }
@@ -92,6 +92,9 @@ switch CommandLine.arguments[1] {
 case "sse": for _ in 0..<count { stream.feed(delta, reduces: false) }
 case "reduce": for _ in 0..<count { stream.feed(delta, appends: false) }
 case "append": for _ in 0..<count { stream.feed(delta) }
+case "batch":
+    let chunk = (0..<16).flatMap { _ in delta }
+    for _ in 0..<(count / 16) { stream.feed(chunk) }
 case "render":
     var cursor = stream.machine.log.lastSequence
     for _ in 0..<count {

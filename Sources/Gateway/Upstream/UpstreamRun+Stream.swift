@@ -9,13 +9,6 @@ struct StreamFailure: Error {
     var told: GatewayCore.UpstreamError?
 }
 
-/// What a whole response object said about its end.
-enum DocumentEnd {
-    case finished
-    /// It is queued or in progress.
-    case running
-}
-
 /// Bytes to events to the session's log.
 extension UpstreamRun {
     /// Takes the next bytes of a stream; true when they brought an event that means something.
@@ -33,7 +26,7 @@ extension UpstreamRun {
             } emit: { data, _, lead in
                 let news: News
                 do throws(ResponsesFailure) {
-                    news = try take(data, lead: lead, of: attempt, now: now)
+                    news = try takeEvent(data, lead: lead, of: attempt, now: now)
                 } catch {
                     failure = error
                     return .stop
@@ -74,7 +67,7 @@ extension UpstreamRun {
         case other
     }
 
-    private func take(
+    private func takeEvent(
         _ data: Span<UInt8>, lead: Span<UInt8>, of attempt: UpstreamAttempt, now: Instant
     ) throws(ResponsesFailure) -> News {
         let number = isBackground ? sequenceNumber(of: data) : nil
@@ -91,6 +84,7 @@ extension UpstreamRun {
             }
         }
         deliverEvent(data, now: now)
+        tellName()
         // Not before the event was taken: a broken one is asked for again.
         if isBackground { position.take(number) }
         if news == .other {
@@ -103,68 +97,15 @@ extension UpstreamRun {
         return news
     }
 
-    /// Takes a response object as the events that would have told the same.
-    func take(document: [UInt8], now: Instant) throws(StreamFailure) -> DocumentEnd {
-        let bytes = document.span
-        guard let root = try? JSONReader(maximumDepth: 128).read(bytes), root.kind == .object,
-            let status = root.member("status", in: bytes), status.kind == .string
-        else {
-            throw StreamFailure(
-                message: "upstream answered with no response object", told: errorTold(in: bytes))
-        }
-        defer { observeDeltas(now: now) }
-        let hasError = root.member("error", in: bytes).map { $0.kind != .null } ?? false
-        // Whoever reads events as they are needs the first one of them.
-        var types = [session.logsEvents ? "response.created" : "response.in_progress"]
-        switch String(decoding: status.decoded(in: bytes) ?? [], as: UTF8.self) {
-        case "completed": types.append("response.completed")
-        case "incomplete": types.append("response.incomplete")
-        case "failed": types.append("response.failed")
-        case "cancelled": types.append("response.cancelled")
-        default: break
-        }
-        for (position, type) in types.enumerated() {
-            // What is shown already needs no beginning.
-            if position == 0, machine.hasOutput { continue }
-            var event: [UInt8] = []
-            event.reserveCapacity(document.count + 64)
-            event += Array("{\"type\":\"\(type)\",\"response\":".utf8)
-            event += document
-            event.append(UInt8(ascii: "}"))
-            do throws(ResponsesFailure) {
-                let data = event.span
-                try reducer.reduce(data) { deliver($0, data, now: now) }
-                // Each of these events has all of the object in it.
-                if hasError { reducer.mayHoldKey = true }
-                deliverEvent(data, now: now)
-            } catch {
-                throw StreamFailure(message: "\(error)")
-            }
-        }
-        if let attempt, attempt.firstEventAt == nil { attempt.firstEventAt = now }
-        return reducer.isFinished ? .finished : .running
-    }
-
-    /// The error that a body tells in place of a response: proxies say with a status of success what the API says
-    /// with another one.
-    ///
-    /// Nil where a response is only asked about: it goes on, whatever its upstream says of it just now.
-    private func errorTold(in body: Span<UInt8>) -> GatewayCore.UpstreamError? {
-        guard let mode = attempt?.mode, mode == .stream || mode == .document else { return nil }
-        var reader = ResponsesReducer(mask: mask)
-        try? reader.reduce(body) { _ in }
-        return reader.toldError
-    }
-
     // MARK: To the session
 
-    private func deliver(_ output: ResponsesOutput, _ data: Span<UInt8>, now: Instant) {
+    func deliver(_ output: ResponsesOutput, _ data: Span<UInt8>, now: Instant) {
         switch output {
-        case .upstreamEvent: withoutKey(data) { take(output, $0, now: now) }
+        case .upstreamEvent: withoutKey(data) { takeOutput(output, $0, now: now) }
         case .finished(let end) where end.error != nil:
-            withoutKey(data) { take(output, $0, now: now) }
+            withoutKey(data) { takeOutput(output, $0, now: now) }
         case .response, .delta, .toolDelta, .tool, .item, .finished:
-            take(output, data, now: now)
+            takeOutput(output, data, now: now)
         }
     }
 
@@ -173,7 +114,7 @@ extension UpstreamRun {
         if let masked = mask.masked(data) { body(masked.span) } else { body(data) }
     }
 
-    private func take(_ output: ResponsesOutput, _ data: Span<UInt8>, now: Instant) {
+    private func takeOutput(_ output: ResponsesOutput, _ data: Span<UInt8>, now: Instant) {
         switch output {
         case .response(let id, _, _):
             if let id { named(id, data) }
@@ -200,7 +141,7 @@ extension UpstreamRun {
     }
 
     /// Brings an event as it is to a session that logs those, after what the reducer made of it.
-    private func deliverEvent(_ data: Span<UInt8>, now: Instant) {
+    func deliverEvent(_ data: Span<UInt8>, now: Instant) {
         guard session.logsEvents, attempt?.pendingFailure == nil else { return }
         guard reducer.mayHoldKey else { return logEvent(data, now: now) }
         reducer.mayHoldKey = false
@@ -241,7 +182,7 @@ extension UpstreamRun {
     }
 
     /// Measures the deltas of one read: all but the first came with no gap between them.
-    private func observeDeltas(now: Instant) {
+    func observeDeltas(now: Instant) {
         guard deltaCount > 0 else { return }
         shard.metrics.deltas.increment(by: deltaCount)
         if let lastDelta {
@@ -273,8 +214,16 @@ extension UpstreamRun {
         let text = String(decoding: name, as: UTF8.self)
         guard position.name(text) else { return }
         _ = machine.handle(.named)
+        isNameUntold = true
+    }
+
+    /// Tells the session a name that an event has brought; not within the reducer's call, since the session may close the
+    /// run for it.
+    func tellName() {
+        guard isNameUntold, let name = position.id else { return }
+        isNameUntold = false
         session.upstreamNamed(
-            response, id: text, upstream: shard.context.pool.upstreams[member].name)
+            response, id: name, upstream: shard.context.pool.upstreams[member].name)
     }
 
     private func sequenceNumber(of data: Span<UInt8>) -> Int64? {

@@ -53,6 +53,8 @@ final class UpstreamRun {
     var held = HeldOutputs()
     /// Where a background response is at upstream.
     var position: BackgroundPosition
+    /// An event has named it, and the session has not heard of it.
+    var isNameUntold = false
     var lastDelta: Instant?
     /// The kind of the attempt's last delta that was shown: another one of it is news to the session alone.
     var shownKind: DeltaKind?

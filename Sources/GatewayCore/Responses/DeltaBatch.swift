@@ -2,9 +2,6 @@
 ///
 /// Lies on the stack, and holds places only: whoever takes it is lent the chunk as well.
 package struct DeltaBatch {
-    /// The most pieces of one batch; a chunk may hold several batches.
-    static let capacity = 16
-
     /// The item's place in the output.
     package private(set) var index = 0
     /// What the text is.
@@ -15,13 +12,14 @@ package struct DeltaBatch {
     package private(set) var count = 0
     /// Bytes of all pieces, as upstream wrote them.
     package private(set) var byteCount = 0
+    /// A chunk may hold several batches.
     private var texts: [16 of Range<Int>] = .init(repeating: 0..<0)
 
     /// Makes an empty batch.
     package init() {}
 
-    /// Whether another piece has room.
-    package var isFull: Bool { count == Self.capacity }
+    /// Whether no other piece has room.
+    package var isFull: Bool { count == texts.count }
 
     /// Where in the chunk the contents of a piece stand, without quotes.
     package subscript(_ piece: Int) -> Range<Int> { texts[piece] }

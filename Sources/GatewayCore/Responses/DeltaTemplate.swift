@@ -2,7 +2,7 @@
 ///
 /// A server writes the deltas of one text from one template: the number and the text differ, every other byte
 /// is the same. An event that has the same bytes around lawful values in the same places is lawful JSON and
-/// means the same, so it is compared, 64 bytes at a time, and not read member by member (decision 52). Where it also
+/// means the same, so it is compared, a vector at a time, and not read member by member (decisions 52 and 55). Where it also
 /// came with the same lines around its data, it is not even looked for in the event stream (decision 70).
 struct DeltaTemplate: Sendable {
     /// What may differ.
@@ -89,7 +89,7 @@ struct DeltaTemplate: Sendable {
     /// Notes how an event that is written as this one came in the stream, where that was not known yet.
     @inline(__always)
     mutating func learn(_ lead: Span<UInt8>) {
-        if leadCount == 0, lead.count > 0 { addLead(lead) }
+        if leadCount == 0, Self.isKept(lead, bytes.count) { addLead(lead) }
     }
 
     @inline(never)
@@ -100,11 +100,11 @@ struct DeltaTemplate: Sendable {
 
     /// Sets what there is to compare with, and moves the gaps, which are places in the data, to where that begins.
     private mutating func write(_ lead: Span<UInt8>, _ data: Span<UInt8>) {
-        let whole = lead.count + data.count + Self.lineEnds.count
-        let isWhole = lead.count > 0 && whole <= Self.maximumBytes
+        let isWhole = Self.isKept(lead, data.count)
         leadCount = isWhole ? UInt16(lead.count) : 0
         bytes.removeAll(keepingCapacity: true)
-        bytes.reserveCapacity(isWhole ? whole : data.count)
+        bytes.reserveCapacity(
+            isWhole ? lead.count + data.count + Self.lineEnds.count : data.count)
         if isWhole { bytes.append(lead) }
         bytes.append(data)
         if isWhole { bytes.append(Self.lineEnds.span) }
@@ -114,18 +114,21 @@ struct DeltaTemplate: Sendable {
         }
     }
 
+    /// Whether there is a lead, and room for it before so many bytes of data.
+    @inline(__always)
+    private static func isKept(_ lead: Span<UInt8>, _ dataCount: Int) -> Bool {
+        lead.count > 0 && lead.count + dataCount + lineEnds.count <= maximumBytes
+    }
+
     /// The contents of `delta` of an event that differs in its holes only; nil for any other.
     @inline(__always)
     func text(of data: Span<UInt8>) -> Range<Int>? {
         guard isSet else { return nil }
-        let isData = leadCount == 0
-        guard
-            let event = event(
-                data, at: 0, from: Int(leadCount),
-                through: isData ? bytes.count : bytes.count - Self.lineEnds.count),
-            event.end == data.count
+        let last = leadCount == 0 ? bytes.count : bytes.count - Self.lineEnds.count
+        guard let found = match(data, at: 0, from: Int(leadCount), through: last),
+            found.end == data.count
         else { return nil }
-        return event.text
+        return found.text
     }
 
     /// The contents of `delta` of the event at `start` of a stream, and the place behind the event.
@@ -135,12 +138,12 @@ struct DeltaTemplate: Sendable {
     @inline(__always)
     func event(in chunk: Span<UInt8>, at start: Int) -> (text: Range<Int>, end: Int)? {
         guard isSet, leadCount > 0 else { return nil }
-        return event(chunk, at: start, from: 0, through: bytes.count)
+        return match(chunk, at: start, from: 0, through: bytes.count)
     }
 
     /// Compares what stands in `data` from `start` on with a part of `bytes`.
     @inline(__always)
-    private func event(
+    private func match(
         _ data: Span<UInt8>, at start: Int, from first: Int, through last: Int
     ) -> (text: Range<Int>, end: Int)? {
         let bytes = bytes.span
@@ -153,13 +156,13 @@ struct DeltaTemplate: Sendable {
             guard ByteScan.isSame(bytes, known, data, at, count: count) else { return nil }
             at += count
             known = Int(gap.end)
-            let start = at
+            let value = at
             switch gap.hole {
             case .number: guard JSONScan.skipWholeNumber(data, &at) else { return nil }
             case .padding: guard JSONScan.skipContents(data, &at) else { return nil }
             case .text:
                 guard JSONScan.skipContents(data, &at) else { return nil }
-                text = start..<at
+                text = value..<at
             }
         }
         guard ByteScan.isSame(bytes, known, data, at, count: last - known) else { return nil }

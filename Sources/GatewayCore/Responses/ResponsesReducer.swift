@@ -56,7 +56,9 @@ package struct ResponsesReducer {
 
     /// Takes the data of one event; emits what it means, in order.
     ///
-    /// `lead` is how the event was written up to its data, where the event stream's parser knows, for `skim`. An error means that the stream cannot be trusted any further; outputs emitted before it, by
+    /// `lead` is how the event was written up to its data, where the event stream's parser knows: `skim` goes by it.
+    ///
+    /// An error means that the stream cannot be trusted any further; outputs emitted before it, by
     /// the same call too, stand.
     package mutating func reduce(
         _ data: Span<UInt8>, lead: Span<UInt8> = Span(), emit: (ResponsesOutput) -> Void

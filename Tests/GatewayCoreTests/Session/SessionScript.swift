@@ -167,11 +167,11 @@ struct SessionScript {
     mutating func saysAtOnce(_ number: Int, _ texts: [String], index: Int = 0) {
         var chunk: [UInt8] = []
         var batches: [DeltaBatch] = []
-        for (position, text) in texts.enumerated() {
+        for text in texts {
             // The reducer has to know of it, for what an item repeats.
             let data = Array("{\(Self.delta(text, index: index))}".utf8)
             try? reducers[number, default: ResponsesReducer()].reduce(data.span) { _ in }
-            if position % DeltaBatch.capacity == 0 {
+            if batches.last?.isFull != false {
                 batches.append(DeltaBatch())
                 batches[batches.count - 1].begin(index: index, kind: .text, part: 0)
             }
