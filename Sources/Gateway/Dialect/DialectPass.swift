@@ -60,7 +60,7 @@ final class DialectPass: UpstreamTransferDelegate, HTTPBodyReceiver {
         case .queued:
             // These are short questions: whoever asks may ask again. A place that was given meanwhile
             // goes back on its way, since nobody waits for it.
-            _ = pool.leave(ticket)
+            _ = pool.leave(ticket, now: shard.loop.now)
             refuse(.upstreamFull)
         case .refused(.paused(let pause)): refuse(.noUpstream(for: pause))
         case .refused: refuse(.noUpstream)
