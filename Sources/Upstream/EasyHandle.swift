@@ -126,6 +126,11 @@ final class EasyHandle {
         try setPointer(CURLOPT_HEADERDATA, context)
         try check("CURLOPT_PREREQFUNCTION", millrace_easy_set_prereq_function(raw, transferReady))
         try setPointer(CURLOPT_PREREQDATA, context)
+        // libcurl (7.88) keeps no reason of a socket that it cannot make.
+        try check(
+            "CURLOPT_OPENSOCKETFUNCTION",
+            millrace_easy_set_open_socket_function(raw, transferSocket))
+        try setPointer(CURLOPT_OPENSOCKETDATA, context)
     }
 
     /// Sets whom to trust, and nothing where nobody has to be: libcurl has the system's authorities twice in each

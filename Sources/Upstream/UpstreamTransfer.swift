@@ -54,6 +54,8 @@ package final class UpstreamTransfer {
     private var isStarved = false
     /// The body is compressed or the like, which was not asked for.
     private var isEncoded = false
+    /// The `errno` of the last socket that could not be made.
+    private var socketError: Int32 = 0
 
     /// Held while starting and running.
     private(set) var easy: EasyHandle?
@@ -293,7 +295,8 @@ package final class UpstreamTransfer {
 
     private func transportFailure(_ code: CURLcode) -> UpstreamFailure {
         var failure = TransferDiagnosis(
-            code: code.rawValue, systemError: easy?.systemError ?? 0,
+            code: code.rawValue,
+            systemError: socketError == 0 ? easy?.systemError ?? 0 : socketError,
             detail: easy?.errorDetail ?? "", endpoint: server.endpoint, phase: phase,
             connectTimeout: phase == .securing
                 ? server.options.tlsTimeout ?? server.options.connectTimeout
@@ -322,6 +325,13 @@ package final class UpstreamTransfer {
         guard server.isSecure, !isSecuring, !isConnected, isResolved else { return }
         isSecuring = true
         if let tlsTimeout = server.options.tlsTimeout { connectTimer?.arm(after: tlsTimeout) }
+    }
+
+    /// Makes a socket for libcurl.
+    fileprivate func makeSocket(_ address: curl_sockaddr) -> curl_socket_t {
+        let descriptor = Glibc.socket(address.family, address.socktype, address.protocol)
+        if descriptor < 0 { socketError = errno }
+        return descriptor
     }
 
     fileprivate func ready() -> Bool {
@@ -428,6 +438,14 @@ package final class UpstreamTransfer {
 
 private func transfer(_ context: UnsafeMutableRawPointer?) -> UpstreamTransfer? {
     context.map { Unmanaged<UpstreamTransfer>.fromOpaque($0).takeUnretainedValue() }
+}
+
+func transferSocket(
+    _ context: UnsafeMutableRawPointer?, _: curlsocktype,
+    _ address: UnsafeMutablePointer<curl_sockaddr>?
+) -> curl_socket_t {
+    guard let transfer = transfer(context), let address else { return -1 }
+    return transfer.makeSocket(address.pointee)
 }
 
 func transferReady(

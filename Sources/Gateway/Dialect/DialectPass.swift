@@ -259,7 +259,7 @@ final class DialectPass: UpstreamTransferDelegate, HTTPBodyReceiver {
             .unreachable
         case .httpStatus: (failure.status ?? 0) >= 500 ? .failure : .success
         case .reset, .truncated, .protocolError, .wrongContentType: .failure
-        case .tooLarge, .internalError: .neutral
+        case .tooLarge, .noRoom, .internalError: .neutral
         }
     }
 
