@@ -197,7 +197,7 @@ package final class UpstreamTransfer {
     func unhold() {
         guard state == .running, let easy else { return }
         let goesOnReading = isHeld && !isPaused
-        let goesOnSending = isStarved && waitingUploadBytes > 0
+        let goesOnSending = isStarved && (waitingUploadBytes > 0 || isRefused)
         guard goesOnReading || goesOnSending else { return }
         if goesOnReading { isHeld = false }
         if goesOnSending { isStarved = false }
@@ -314,6 +314,8 @@ package final class UpstreamTransfer {
         return isResolved ? .connecting : .resolving
     }
 
+    private var isRefused: Bool { head?.isSuccess == false }
+
     private var isResolved: Bool { easy.map { $0.timing.nameLookup > .zero } ?? false }
 
     // MARK: From libcurl
@@ -371,6 +373,8 @@ package final class UpstreamTransfer {
             }
             timer.arm(after: worker.options.errorBodyTimeout)
             errorBodyTimer = timer
+            // libcurl waits for the upload's end, which it is told now.
+            if isStarved { worker.resume(self) }
         } else {
             switch (expectation, head.mediaType) {
             case (.eventStream, nil), (.eventStream, "text/event-stream"?),
@@ -389,6 +393,8 @@ package final class UpstreamTransfer {
     /// Gives libcurl what was fed, or its word for "not now".
     fileprivate func provide(_ room: UnsafeMutableBufferPointer<UInt8>) -> Int {
         guard state == .running, let delegate else { return MILLRACE_READ_ABORT }
+        // What upstream has not read then, it does not want; its connection ends with the transfer.
+        guard !isRefused else { return 0 }
         let count = min(room.count, waitingUploadBytes)
         guard count > 0 else {
             isStarved = true
