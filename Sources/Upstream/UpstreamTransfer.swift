@@ -28,6 +28,7 @@ package final class UpstreamTransfer {
         case contentEncoding(String)
         case documentTooLarge(limitBytes: Int)
         case errorBodyCut
+        case bodyWithoutHead
         case connectTimeout
         case cannotRun(String)
     }
@@ -275,6 +276,10 @@ package final class UpstreamTransfer {
                     "\(server.endpoint) sent a document of more than \(limit) bytes")
             }
         case .errorBodyCut: head.map(httpFailure)
+        case .bodyWithoutHead:
+            .init(
+                .protocolError, .upstream, isRetryable: true,
+                "\(server.endpoint) switched to another protocol, which was not asked for")
         case .connectTimeout: transportFailure(CURLE_OPERATION_TIMEDOUT)
         case .cannotRun(let reason):
             .init(.internalError, .gateway, isRetryable: true, "\(server.endpoint): \(reason)")
@@ -415,6 +420,8 @@ package final class UpstreamTransfer {
         guard state == .running, let delegate else { return 0 }
         switch sink {
         case .none:
+            // What follows a 101, which libcurl takes for an answer and our parser for a word before it.
+            stop = .bodyWithoutHead
             return 0
         case .delegate:
             if isPaused {
