@@ -263,6 +263,7 @@ package final class WebSocketServer {
         else { return -1 }
         let exchange = HTTPExchange(server: self, wsi: wsi, request: request)
         peer.exchange = exchange
+        if request.endsConnection { exchange.closeAfterResponse() }
         // Answers go on for as long as they take; our own deadlines watch them.
         lws_set_timeout(wsi, NO_PENDING_TIMEOUT, 0)
         if let fault = request.fault {
