@@ -183,6 +183,7 @@ final class DialectPass: UpstreamTransferDelegate, HTTPBodyReceiver {
         }
         hasHead = true
         guard head.isSuccess else { return }
+        grant = grant.map { shard.context.pool.prove($0, isSlow: false, now: shard.loop.now) }
         watch()
         var headers = head.fieldsOfInterest.map { ($0.name, $0.value) }
         if HTTPStatus.hasContent(head.status) {

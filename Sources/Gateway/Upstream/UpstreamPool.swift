@@ -119,6 +119,15 @@ final class UpstreamPool: Sendable {
         }
     }
 
+    /// The grant that is to be given back, now that its answer has begun.
+    func prove(
+        _ grant: UpstreamPoolState.Grant, isSlow: Bool, now: Instant
+    ) -> UpstreamPoolState.Grant {
+        guard grant.isProbe else { return grant }
+        let random = draw()
+        return telling { $0.prove(grant, isSlow: isSlow, now: now, random: random) }
+    }
+
     func observe(
         _ head: UpstreamResponseHead, of member: Int, answering grant: UpstreamPoolState.Grant?,
         now: Instant

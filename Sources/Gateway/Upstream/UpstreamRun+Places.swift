@@ -54,6 +54,7 @@ extension UpstreamRun {
         }
         noteQueued()
         self.grant = grant
+        isPlaceAnswered = false
         perform(machine.handle(.granted(grant.member)))
     }
 
@@ -82,6 +83,11 @@ extension UpstreamRun {
         story.queued += time
         shard.metrics.queueTime.observe(time)
         waiting = .nothing
+    }
+
+    /// The answer has begun: that is what others wait for while this is a probe.
+    func provePlace() {
+        grant = grant.map { shard.context.pool.prove($0, isSlow: isSlow, now: shard.loop.now) }
     }
 
     func releasePlace(_ outcome: CircuitBreaker.Outcome, retryAfter: Duration? = nil) {

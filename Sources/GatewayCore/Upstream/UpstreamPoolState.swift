@@ -41,6 +41,8 @@ package struct UpstreamPoolState: Sendable {
         package let isProbe: Bool
         /// The member's answers that had begun when it was given.
         fileprivate(set) var answeredBefore = 0
+        /// The breaker knows that the answer has begun.
+        fileprivate(set) var isProven = false
     }
 
     /// Why there is no upstream for an attempt.
@@ -206,7 +208,8 @@ package struct UpstreamPoolState: Sendable {
     ) {
         if !isAnswered { members[grant.member].answered += 1 }
         members[grant.member].inFlight -= 1
-        members[grant.member].breaker.end(outcome, isProbe: grant.isProbe, now: now)
+        members[grant.member].breaker.end(
+            outcome, isProbe: grant.isProbe, isAnswered: grant.isProven, now: now)
         var isOfLessUse = !members[grant.member].breaker.permits(now: now)
         if let retryAfter, retryAfter > .zero {
             isOfLessUse = true
@@ -214,6 +217,26 @@ package struct UpstreamPoolState: Sendable {
             members[grant.member].pausedUntil = max(members[grant.member].pausedUntil, until)
             members[grant.member].awayUntil = max(members[grant.member].awayUntil, until)
         }
+        settle(isOfLessUse: isOfLessUse, now, random)
+    }
+
+    /// The answer to an attempt has begun: where that is a probe, others need not wait for its end.
+    ///
+    /// Returns the grant that is to be given back.
+    package mutating func prove(
+        _ grant: Grant, isSlow: Bool, now: Instant, random: UInt64
+    ) -> Grant {
+        guard grant.isProbe, !grant.isProven else { return grant }
+        members[grant.member].breaker.probeAnswered(isSlow: isSlow, now: now)
+        var proven = grant
+        proven.isProven = true
+        settle(
+            isOfLessUse: !members[grant.member].breaker.permits(now: now), now, random)
+        return proven
+    }
+
+    /// Something has changed at a member: tells those who wait.
+    private mutating func settle(isOfLessUse: Bool, _ now: Instant, _ random: UInt64) {
         handOver(now: now, random: random)
         if isOfLessUse { refuseWaiters(now) }
         watch(now)

@@ -11,11 +11,13 @@ struct UpstreamWaitingTests {
     private struct World {
         var pool: UpstreamPoolState
 
-        init(members: Int = 1, unreachable: Int = 0) {
+        init(members: Int = 1, unreachable: Int = 0, concurrency: Int = 1) {
             var breaker = CircuitBreaker.Settings()
             breaker.unreachable = unreachable
             pool = UpstreamPoolState(
-                members: (0..<members).map { .init(name: "u\($0)", rank: 0, concurrency: 1) },
+                members: (0..<members).map {
+                    .init(name: "u\($0)", rank: 0, concurrency: concurrency)
+                },
                 breaker: breaker, queueLimit: 10, queueTimeout: .seconds(10),
                 maximumPause: .seconds(60))
         }
@@ -137,5 +139,28 @@ struct UpstreamWaitingTests {
             return
         }
         #expect(grant.isProbe && grant.member == 0)
+    }
+
+    @Test("the answer to a probe lets the next one through, to one that waits first")
+    func proven() {
+        var world = World(unreachable: 1, concurrency: 2)
+        _ = world.ask(1)
+        _ = world.ask(2)
+        world.release(.unreachable, at: .zero)
+        let later = Self.start + .seconds(5)
+        guard case .granted(let probe) = world.ask(3, at: .seconds(5)) else {
+            Issue.record("no probe")
+            return
+        }
+        #expect(world.ask(4, at: .seconds(5)) == .refused(.open(retryAfter: .seconds(5))))
+        let proven = world.pool.prove(probe, isSlow: false, now: later, random: 0)
+        #expect(world.pool.prove(proven, isSlow: true, now: later, random: 0) == proven)
+        // The slot of the other call that had begun before is still taken.
+        #expect(world.ask(5, at: .seconds(5)) == .queued(pollAt: nil))
+        world.pool.release(
+            proven, .success, isAnswered: true, now: later, random: 0)
+        #expect(world.notices() == ["5 at u0"])
+        #expect(
+            world.pool.members[0].breaker.state == .halfOpen(succeeded: 1, isProbing: true))
     }
 }
