@@ -370,7 +370,7 @@ package final class WebSocketServer {
     }
 
     /// Beyond these a socket is closed without waiting for its peer; a descriptor each.
-    private static let maximumLingering = 256
+    static let maximumLingering = 256
 
     /// Lets the peer read its answer, though it may not have sent all of its request.
     private func linger(_ wsi: OpaquePointer) {

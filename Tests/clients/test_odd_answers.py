@@ -154,6 +154,17 @@ def test_nobody_waits_in_vain_for_an_upstream_that_is_away(start, upstream):
                timeout=20)
 
 
+def test_what_is_passed_on_is_told_the_pause_too(start, upstream):
+    gateway = start(
+        Gateway, upstream.url, upstream__attempts=1, upstream__queue_timeout_ms=1000,
+        upstream__retry_after_max_ms=50_000)
+    error_of(gateway, upstream, answer(429, ERROR, retry_after="3600"))
+    status, headers, body = gateway.get("/v1/models")
+    error = json.loads(body)["error"]
+    assert (status, error["code"]) == (503, "upstream_unavailable"), error
+    assert 0 < int(headers["retry-after"]) <= 50
+
+
 @pytest.mark.parametrize("pause", [1, 60])
 def test_who_waits_already_when_a_pause_begins(start, pause):
     """Goes on at its end, though nobody else comes; or hears at once that its time will not do."""

@@ -114,6 +114,28 @@ struct CancelTests {
         }
     }
 
+    @Test("what is logged of a cancelled response tells of its attempts")
+    func story() throws {
+        let upstream = try ScriptedUpstream { _ in .ok(Self.partial).held() }
+        defer { upstream.stop() }
+        let other = try ScriptedUpstream { _ in .status(503) }
+        defer { other.stop() }
+        let world = try FaultyWorld(
+            primary: other.url, upstream: ["attempts: 2"],
+            fallback: "{urls: {second: \"\(upstream.url)\"}, order: [second]}",
+            more: "conversation: {state: none}", keepsLog: true)
+        defer { world.stop() }
+        let client = try ChatClient(port: world.port)
+        client.message("m", "Hi")
+        _ = try client.next { $0["type"] as? String == "delta" }
+        try Self.expectCancelled(client, "m", world)
+        let line = try #require(world.logged("response ended").last)
+        #expect(line["gateway.response.outcome"] as? String == "cancelled")
+        #expect(line["gateway.upstream.name"] as? String == "second")
+        #expect(line["gateway.upstream.attempts"] as? Int == 2)
+        #expect(line["gateway.upstream.story"] as? String == "primary:server_error")
+    }
+
     @Test("paused because nobody reads")
     func paused() throws {
         let simulator = try SimulatorThread()
