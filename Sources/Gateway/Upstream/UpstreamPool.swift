@@ -104,7 +104,8 @@ final class UpstreamPool: Sendable {
 
     /// Gives up waiting; false when a place or a refusal is on its way.
     func leave(_ ticket: UpstreamPoolState.Ticket, now: Instant) -> Bool {
-        telling { $0.leave(ticket, now: now) }
+        let random = draw()
+        return telling { $0.leave(ticket, now: now, random: random) }
     }
 
     func release(

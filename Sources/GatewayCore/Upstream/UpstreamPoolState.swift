@@ -60,7 +60,7 @@ package struct UpstreamPoolState: Sendable {
     /// The answer to a response that wants an attempt.
     package enum Admission: Equatable, Sendable {
         case granted(Grant)
-        /// Waits for a slot; look again with `poll` at the time given, if there is one.
+        /// Waits for a slot; look again with `poll` at the time given, which only the first in the queue has.
         case queued(pollAt: Instant?)
         case refused(Refusal)
     }
@@ -156,7 +156,8 @@ package struct UpstreamPoolState: Sendable {
         }
         guard tried.isEmpty else { return .refused(.exhausted) }
         let place = Place(
-            ticket: ticket, pinned: pinned, deadline: now + queueTimeout, looksAt: opening(now))
+            ticket: ticket, pinned: pinned, deadline: now + queueTimeout,
+            looksAt: queue.isEmpty ? opening(now) : nil)
         if let refusal = refusal(of: place, now) { return .refused(refusal) }
         guard queue.count < queueLimit else { return .refused(.queueFull) }
         queue.append(place)
@@ -184,7 +185,7 @@ package struct UpstreamPoolState: Sendable {
             watch(now)
             return .refused(refusal)
         }
-        queue[index].looksAt = opening(now)
+        queue[index].looksAt = index == 0 ? opening(now) : nil
         return .queued(pollAt: queue[index].looksAt)
     }
 
@@ -192,10 +193,11 @@ package struct UpstreamPoolState: Sendable {
     package mutating func takeNotices() -> [Notice] { exchange(&notices, with: []) }
 
     /// Gives up waiting; false when the ticket does not wait (any more): a grant or a refusal is on its way.
-    package mutating func leave(_ ticket: Ticket, now: Instant) -> Bool {
+    package mutating func leave(_ ticket: Ticket, now: Instant, random: UInt64) -> Bool {
         guard let index = queue.firstIndex(where: { $0.ticket == ticket }) else { return false }
         queue.remove(at: index)
-        watch(now)
+        // It may have been the one to look, at this very time.
+        settle(isOfLessUse: false, now, random)
         return true
     }
 

@@ -37,7 +37,8 @@ struct UpstreamWaitingTests {
         }
 
         mutating func leave(_ number: UInt64, at time: Duration) -> Bool {
-            pool.leave(.init(shard: 0, number: number), now: UpstreamWaitingTests.start + time)
+            pool.leave(
+                .init(shard: 0, number: number), now: UpstreamWaitingTests.start + time, random: 0)
         }
 
         mutating func release(
@@ -124,6 +125,18 @@ struct UpstreamWaitingTests {
             world.notices().isEmpty, "the slot is taken: its end is what the last one waits for")
         world.release(pause: .seconds(3), at: .seconds(3))
         #expect(world.notices() == ["4 looks"])
+    }
+
+    @Test("when the first gives up at the very end of the pause, the next one goes on")
+    func handsOnTheLook() {
+        var world = World()
+        _ = world.ask(1)
+        for number in 2...3 { _ = world.ask(UInt64(number)) }
+        world.release(pause: .seconds(10), at: .zero)
+        _ = world.poll(2, at: .zero)
+        _ = world.notices()
+        #expect(world.leave(2, at: .seconds(10)) == true)
+        #expect(world.notices() == ["3 at u0"])
     }
 
     @Test("so does one whose only free upstream is left alone, when that is tried again")
