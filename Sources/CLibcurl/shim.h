@@ -42,6 +42,11 @@ static inline CURLcode millrace_easy_set_prereq_function(CURL *easy, curl_prereq
     return (curl_easy_setopt)(easy, CURLOPT_PREREQFUNCTION, function);
 }
 
+static inline CURLcode millrace_easy_set_open_socket_function(
+    CURL *easy, curl_opensocket_callback function) {
+    return (curl_easy_setopt)(easy, CURLOPT_OPENSOCKETFUNCTION, function);
+}
+
 static inline CURLcode millrace_easy_get_long(CURL *easy, CURLINFO info, long *value) {
     return (curl_easy_getinfo)(easy, info, value);
 }

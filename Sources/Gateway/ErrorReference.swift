@@ -8,7 +8,8 @@ enum ErrorReference {
         for code in GatewayErrorCode.allCases {
             text += row(code.rawValue, code.isRetryable ? "yes" : "no", code.meaning)
         }
-        for code in UpstreamFailure.Code.allCases {
+        // That one is told as `overloaded`, which is in the table already.
+        for code in UpstreamFailure.Code.allCases where code != .noRoom {
             text += row(
                 ResponseError.code(of: code), code.retryability, "`complete.error`: " + code.meaning
             )
@@ -46,7 +47,7 @@ extension UpstreamFailure.Code {
     fileprivate var retryability: String {
         switch self {
         case .dnsFailed, .dnsTimeout, .connectRefused, .connectFailed, .connectTimeout, .tlsTimeout,
-            .proxyFailed, .reset, .truncated:
+            .proxyFailed, .reset, .truncated, .noRoom:
             "yes"
         case .tlsFailed: "unless the certificate is at fault"
         case .httpStatus: "408, 409, 429 and 5xx, but no empty account"
@@ -73,6 +74,7 @@ extension UpstreamFailure.Code {
         case .tooLarge: "the head or the error body of upstream's answer exceeds a limit"
         case .protocolError:
             "upstream sent what is not HTTP, not an event stream or not JSON, or lines or events above `upstream.line_bytes` or `upstream.event_bytes`"
+        case .noRoom: "the gateway has no descriptor left"
         case .internalError: "the request could not be set up"
         }
     }

@@ -290,12 +290,7 @@ final class ShardCore: ServerHandler {
             sessions[session]?.receive(command, from: connection)
         case .refreshToken(let connection, let conversation, let running):
             connections[connection]?.refreshToken(conversation: conversation, running: running)
-        case .upstreamGranted(let ticket, let grant):
-            if let run = waitingRuns.removeValue(forKey: ticket) {
-                run.granted(grant)
-            } else {
-                context.pool.release(grant, .neutral, isAnswered: false, now: loop.now)
-            }
+        case .upstreamNotice(let notice): tell(notice)
         case .drain: beginDrain()
         case .stop: stop()
         }
@@ -340,6 +335,14 @@ final class ShardCore: ServerHandler {
     }
 
     func stopWaiting(_ ticket: UpstreamPoolState.Ticket) { waitingRuns[ticket] = nil }
+
+    private func tell(_ notice: UpstreamPoolState.Notice) {
+        if let run = waitingRuns[notice.ticket] {
+            run.heard(notice.word)
+        } else if case .granted(let grant) = notice.word {
+            context.pool.release(grant, .neutral, isAnswered: false, now: loop.now)
+        }
+    }
 
     func responseEnded(_ report: ResponseReport) {
         report.count(in: metrics)

@@ -31,8 +31,8 @@ enum ShardMessage: Sendable {
     /// What a session's next token is to name.
     indirect case refreshToken(
         ConnectionID, conversation: ConversationPlace?, running: ResumeClaims.Running?)
-    /// A response of this shard, which waited for it, has a place at an upstream.
-    case upstreamGranted(UpstreamPoolState.Ticket, UpstreamPoolState.Grant)
+    /// What a response of this shard learns that waits for a place at an upstream.
+    case upstreamNotice(UpstreamPoolState.Notice)
     /// An HTTP request elsewhere asks about a response of the OpenAI dialect of this shard.
     indirect case ask(DialectQuestion)
     /// A part of the answer.

@@ -94,7 +94,8 @@ package enum GatewayErrorCode: String, CaseIterable, Sendable {
         case .epochMismatch: "`ready.reason`: the token belongs to another life of the log"
         case .positionInFuture: "`ready.reason`: `after` lies beyond the end of the log"
         case .draining: "`error`: the gateway takes no new messages, reconnect"
-        case .overloaded: "`error`, or close 1013: a limit of the whole gateway is reached"
+        case .overloaded:
+            "`error`, `complete.error`, or close 1013: a limit of the whole gateway is reached"
         case .conversationTooLarge: "`error`: the kept conversation exceeds `conversation.bytes`"
         case .responseTooLarge: "`complete.error`: the answer exceeds `limits.response_bytes`"
         case .internalError: "`error` or `complete.error`: a fault in the gateway"

@@ -126,6 +126,11 @@ final class EasyHandle {
         try setPointer(CURLOPT_HEADERDATA, context)
         try check("CURLOPT_PREREQFUNCTION", millrace_easy_set_prereq_function(raw, transferReady))
         try setPointer(CURLOPT_PREREQDATA, context)
+        // libcurl (7.88) keeps no reason of a socket that it cannot make.
+        try check(
+            "CURLOPT_OPENSOCKETFUNCTION",
+            millrace_easy_set_open_socket_function(raw, transferSocket))
+        try setPointer(CURLOPT_OPENSOCKETDATA, context)
     }
 
     /// Sets whom to trust, and nothing where nobody has to be: libcurl has the system's authorities twice in each
@@ -167,6 +172,8 @@ final class EasyHandle {
     }
 
     /// A body that comes in pieces; its connection is a new one, since a piece that is sent cannot be sent again.
+    ///
+    /// And nobody's after it: a body that is refused before its end has only begun there.
     private func setUpload(
         _ count: Int, context: UnsafeMutableRawPointer
     ) throws(UpstreamError) {
@@ -177,6 +184,7 @@ final class EasyHandle {
         try check("CURLOPT_READFUNCTION", millrace_easy_set_read_function(raw, transferUpload))
         try setPointer(CURLOPT_READDATA, context)
         try set(CURLOPT_FRESH_CONNECT, 1)
+        try set(CURLOPT_FORBID_REUSE, 1)
     }
 
     private func setHeaders(of request: UpstreamRequest) throws(UpstreamError) {

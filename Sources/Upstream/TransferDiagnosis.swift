@@ -26,6 +26,8 @@ struct TransferDiagnosis {
 
     var failure: UpstreamFailure {
         switch CURLcode(code) {
+        case CURLE_COULDNT_RESOLVE_HOST where detail.contains("thread failed to start"):
+            noRoom("no thread or descriptor left to look up its name (server.open_files)")
         case CURLE_COULDNT_RESOLVE_HOST:
             upstream(.dnsFailed, "\(endpoint): the host name has no address\(reason)")
         case CURLE_COULDNT_RESOLVE_PROXY, CURLE_PROXY:
@@ -63,6 +65,12 @@ struct TransferDiagnosis {
     }
 
     private var couldNotConnect: UpstreamFailure {
+        if systemError == EMFILE {
+            return noRoom("this process has no descriptor left (server.open_files)")
+        }
+        if systemError == ENFILE {
+            return noRoom("this machine has no descriptor left (sysctl fs.file-max)")
+        }
         if systemError == ECONNREFUSED {
             return upstream(.connectRefused, "connection to \(endpoint) refused: nobody listens")
         }
@@ -90,6 +98,10 @@ struct TransferDiagnosis {
 
     private func upstream(_ code: UpstreamFailure.Code, _ message: String) -> UpstreamFailure {
         UpstreamFailure(code, .upstream, isRetryable: true, message)
+    }
+
+    private func noRoom(_ why: String) -> UpstreamFailure {
+        gateway(.noRoom, retry: true, "no connection to \(endpoint): \(why)")
     }
 
     private func gateway(

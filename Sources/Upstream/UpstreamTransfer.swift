@@ -28,6 +28,7 @@ package final class UpstreamTransfer {
         case contentEncoding(String)
         case documentTooLarge(limitBytes: Int)
         case errorBodyCut
+        case bodyWithoutHead
         case connectTimeout
         case cannotRun(String)
     }
@@ -54,6 +55,8 @@ package final class UpstreamTransfer {
     private var isStarved = false
     /// The body is compressed or the like, which was not asked for.
     private var isEncoded = false
+    /// The `errno` of the last socket that could not be made.
+    private var socketError: Int32 = 0
 
     /// Held while starting and running.
     private(set) var easy: EasyHandle?
@@ -195,7 +198,7 @@ package final class UpstreamTransfer {
     func unhold() {
         guard state == .running, let easy else { return }
         let goesOnReading = isHeld && !isPaused
-        let goesOnSending = isStarved && waitingUploadBytes > 0
+        let goesOnSending = isStarved && (waitingUploadBytes > 0 || isRefused)
         guard goesOnReading || goesOnSending else { return }
         if goesOnReading { isHeld = false }
         if goesOnSending { isStarved = false }
@@ -273,6 +276,10 @@ package final class UpstreamTransfer {
                     "\(server.endpoint) sent a document of more than \(limit) bytes")
             }
         case .errorBodyCut: head.map(httpFailure)
+        case .bodyWithoutHead:
+            .init(
+                .protocolError, .upstream, isRetryable: true,
+                "\(server.endpoint) switched to another protocol, which was not asked for")
         case .connectTimeout: transportFailure(CURLE_OPERATION_TIMEDOUT)
         case .cannotRun(let reason):
             .init(.internalError, .gateway, isRetryable: true, "\(server.endpoint): \(reason)")
@@ -293,7 +300,8 @@ package final class UpstreamTransfer {
 
     private func transportFailure(_ code: CURLcode) -> UpstreamFailure {
         var failure = TransferDiagnosis(
-            code: code.rawValue, systemError: easy?.systemError ?? 0,
+            code: code.rawValue,
+            systemError: socketError == 0 ? easy?.systemError ?? 0 : socketError,
             detail: easy?.errorDetail ?? "", endpoint: server.endpoint, phase: phase,
             connectTimeout: phase == .securing
                 ? server.options.tlsTimeout ?? server.options.connectTimeout
@@ -311,6 +319,8 @@ package final class UpstreamTransfer {
         return isResolved ? .connecting : .resolving
     }
 
+    private var isRefused: Bool { head?.isSuccess == false }
+
     private var isResolved: Bool { easy.map { $0.timing.nameLookup > .zero } ?? false }
 
     // MARK: From libcurl
@@ -322,6 +332,13 @@ package final class UpstreamTransfer {
         guard server.isSecure, !isSecuring, !isConnected, isResolved else { return }
         isSecuring = true
         if let tlsTimeout = server.options.tlsTimeout { connectTimer?.arm(after: tlsTimeout) }
+    }
+
+    /// Makes a socket for libcurl.
+    fileprivate func makeSocket(_ address: curl_sockaddr) -> curl_socket_t {
+        let descriptor = Glibc.socket(address.family, address.socktype, address.protocol)
+        if descriptor < 0 { socketError = errno }
+        return descriptor
     }
 
     fileprivate func ready() -> Bool {
@@ -361,6 +378,8 @@ package final class UpstreamTransfer {
             }
             timer.arm(after: worker.options.errorBodyTimeout)
             errorBodyTimer = timer
+            // libcurl waits for the upload's end, which it is told now.
+            if isStarved { worker.resume(self) }
         } else {
             switch (expectation, head.mediaType) {
             case (.eventStream, nil), (.eventStream, "text/event-stream"?),
@@ -379,6 +398,8 @@ package final class UpstreamTransfer {
     /// Gives libcurl what was fed, or its word for "not now".
     fileprivate func provide(_ room: UnsafeMutableBufferPointer<UInt8>) -> Int {
         guard state == .running, let delegate else { return MILLRACE_READ_ABORT }
+        // What upstream has not read then, it does not want; its connection ends with the transfer.
+        guard !isRefused else { return 0 }
         let count = min(room.count, waitingUploadBytes)
         guard count > 0 else {
             isStarved = true
@@ -399,6 +420,8 @@ package final class UpstreamTransfer {
         guard state == .running, let delegate else { return 0 }
         switch sink {
         case .none:
+            // What follows a 101, which libcurl takes for an answer and our parser for a word before it.
+            stop = .bodyWithoutHead
             return 0
         case .delegate:
             if isPaused {
@@ -428,6 +451,14 @@ package final class UpstreamTransfer {
 
 private func transfer(_ context: UnsafeMutableRawPointer?) -> UpstreamTransfer? {
     context.map { Unmanaged<UpstreamTransfer>.fromOpaque($0).takeUnretainedValue() }
+}
+
+func transferSocket(
+    _ context: UnsafeMutableRawPointer?, _: curlsocktype,
+    _ address: UnsafeMutablePointer<curl_sockaddr>?
+) -> curl_socket_t {
+    guard let transfer = transfer(context), let address else { return -1 }
+    return transfer.makeSocket(address.pointee)
 }
 
 func transferReady(

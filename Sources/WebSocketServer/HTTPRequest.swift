@@ -36,4 +36,22 @@ package struct HTTPRequest: Sendable {
         }
         return nil
     }
+
+    /// True when the peer wants no other answer on its connection (RFC 9112, section 9.6).
+    ///
+    /// The library (4.1.6) sees that where it is the header's only word.
+    var endsConnection: Bool {
+        members(of: "connection").contains { $0.lowercased() == "close" }
+    }
+
+    /// The members of a header that is a list, without the blanks around them.
+    func members(of header: String) -> [String] {
+        (headers[header] ?? "").split(separator: ",").map { member in
+            String(member.drop(while: Self.isBlank).reversed().drop(while: Self.isBlank).reversed())
+        }
+    }
+
+    private static func isBlank(_ character: Character) -> Bool {
+        character == " " || character == "\t"
+    }
 }

@@ -10,7 +10,7 @@ final class Listener {
     private static let acceptsPerTurn = 64
 
     private let loop: EventLoop
-    private var descriptor: Int32
+    private(set) var descriptor: Int32
     private var watcher: FileDescriptorWatcher?
     private var pause: LoopTimer?
     private let accepted: (Int32) -> Void

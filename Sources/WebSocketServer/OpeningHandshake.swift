@@ -17,10 +17,12 @@ enum OpeningHandshake {
         guard request.takesChunks else {
             return .error(400, "invalid_handshake", "a WebSocket begins with HTTP/1.1")
         }
-        guard words(headers["connection"]).contains(where: { $0.lowercased() == "upgrade" }) else {
+        guard request.members(of: "connection").contains(where: { $0.lowercased() == "upgrade" })
+        else {
             return .error(400, "invalid_handshake", "Connection must say Upgrade")
         }
-        if let offered = headers["sec-websocket-protocol"], !words(offered).contains(subprotocol) {
+        let offered = request.members(of: "sec-websocket-protocol")
+        if headers["sec-websocket-protocol"] != nil, !offered.contains(subprotocol) {
             return .error(400, "unsupported_subprotocol", "this server speaks \(subprotocol)")
         }
         guard headers["sec-websocket-version"] == "13" else {
@@ -33,17 +35,6 @@ enum OpeningHandshake {
                 400, "invalid_handshake", "Sec-WebSocket-Key must be 16 bytes in base64")
         }
         return nil
-    }
-
-    /// The members of a list, without the blanks around them.
-    private static func words(_ list: String?) -> [String] {
-        (list ?? "").split(separator: ",").map { member in
-            String(member.drop(while: isBlank).reversed().drop(while: isBlank).reversed())
-        }
-    }
-
-    private static func isBlank(_ character: Character) -> Bool {
-        character == " " || character == "\t"
     }
 
     private static func isKey(_ text: String) -> Bool {

@@ -263,6 +263,7 @@ package final class WebSocketServer {
         else { return -1 }
         let exchange = HTTPExchange(server: self, wsi: wsi, request: request)
         peer.exchange = exchange
+        if request.endsConnection { exchange.closeAfterResponse() }
         // Answers go on for as long as they take; our own deadlines watch them.
         lws_set_timeout(wsi, NO_PENDING_TIMEOUT, 0)
         if let fault = request.fault {
@@ -369,7 +370,7 @@ package final class WebSocketServer {
     }
 
     /// Beyond these a socket is closed without waiting for its peer; a descriptor each.
-    private static let maximumLingering = 256
+    static let maximumLingering = 256
 
     /// Lets the peer read its answer, though it may not have sent all of its request.
     private func linger(_ wsi: OpaquePointer) {

@@ -92,7 +92,10 @@ struct UpstreamFailureTests {
 
     @Test(
         "by speaking something else",
-        arguments: ["SSH-2.0-OpenSSH_9.2\r\n", "\r\n\r\n", "HTTP/1.1 abc\r\n\r\n"])
+        arguments: [
+            "SSH-2.0-OpenSSH_9.2\r\n", "\r\n\r\n", "HTTP/1.1 abc\r\n\r\n",
+            "HTTP/1.1 101 Switching\r\nupgrade: x\r\nconnection: upgrade\r\n\r\nOther words",
+        ])
     func speaksSomethingElse(text: String) throws {
         let (failure, _, _) = try failure { connection in
             _ = connection.readRequest()

@@ -43,6 +43,30 @@ struct DescriptorTests {
         }
     }
 
+    @Test("a listener that is closed twice closes its own descriptor, once")
+    func listenerClosedTwice() throws {
+        let loop = try EventLoop()
+        var other: Int32 = -1
+        loop.run(started: {
+            do {
+                let listener = try Listener(
+                    loop: loop, host: "127.0.0.1", port: 0, isShared: false, backlog: 1,
+                    accepted: { Glibc.close($0) })
+                let number = listener.descriptor
+                listener.close()
+                // Somebody else gets its number, unless another test was quicker.
+                other = fcntl(2, F_DUPFD_CLOEXEC, number)
+                listener.close()
+            } catch {
+                Issue.record(error)
+            }
+            loop.close()
+        })
+        #expect(loop.destroy())
+        #expect(fcntl(other, F_GETFD) >= 0, "closed behind its owner's back")
+        Glibc.close(other)
+    }
+
     @Test("the descriptor that the library closes twice is closed once, when the loop runs out")
     func closedOnce() throws {
         let handler = NoHandler()

@@ -68,6 +68,47 @@ import Testing
     }
 }
 
+/// A client that others can be kept beside.
+private final class Kept {
+    let client: RawClient
+
+    init(port: UInt16) { client = RawClient(port: port) }
+}
+
+extension LingeringTests {
+    @Test("so many peers are waited for, and no more")
+    func limitsPeers() throws {
+        var options = ServerOptions()
+        options.maximumBodyBytes = 1 << 20
+        options.requestTimeoutSeconds = 600
+        try withServer(options: options, handler: RefusingHandler()) { port in
+            var peers: [Kept] = []
+            func refused() -> Kept {
+                let peer = Kept(port: port)
+                peer.client.send(
+                    "POST /post HTTP/1.1\r\nHost: x\r\nContent-Length: \(8 << 20)\r\n\r\n")
+                #expect(peer.client.readToEnd().starts(with: "HTTP/1.1 413".utf8))
+                peers.append(peer)
+                return peer
+            }
+            /// Whether the server is still there for what the peer sends.
+            func isReset(_ peer: Kept, within tries: Int) -> Bool {
+                for _ in 0..<tries {
+                    guard peer.client.sendsAll([65]) else { return true }
+                    usleep(10_000)
+                }
+                return false
+            }
+            for _ in 0..<WebSocketServer.maximumLingering - 1 { _ = refused() }
+            let last = refused()
+            let oneMore = refused()
+            #expect(isReset(oneMore, within: 2_000))
+            #expect(!isReset(last, within: 20))
+            #expect(!isReset(peers[0], within: 20))
+        }
+    }
+}
+
 /// Collects bodies, and answers none.
 private final class RefusingHandler: ServerHandler {
     func upgrade(_ request: HTTPRequest) -> UpgradeDecision {

@@ -140,6 +140,15 @@ def test_nothing_else_is_served(site, path):
     assert site.is_running
 
 
+@pytest.mark.parametrize("connection", ["close", "Close", "close, te", "te ,\tclose", "te,close"])
+def test_a_connection_ends_when_its_client_says_so(site, connection):
+    with socket.create_connection(("127.0.0.1", site.port), timeout=PATIENCE) as raw:
+        raw.sendall(
+            f"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: {connection}\r\n\r\n".encode())
+        answer = raw.makefile("rb").read()
+    assert answer.startswith(b"HTTP/1.1 200 ") and b"\r\nconnection: close\r\n" in answer
+
+
 def test_head_and_other_methods(site):
     async def run():
         async with aiohttp.ClientSession(site.url) as session:

@@ -11,14 +11,19 @@ import pytest
 
 from harness import PATIENCE, Gateway, wait_until
 
+WHOLE = (
+    b'{"id":"resp_1","object":"response","status":"completed","model":"m","output":[]}')
 ERROR = b'{"error":{"message":"slow down","type":"requests","code":"rate_limit_exceeded"}}'
 
 
 class Upstream:
-    """A server of raw bytes: each request gets `answer`, and the connection ends."""
+    """A server of raw bytes: each request gets `answer` once the gate is open, and the connection ends."""
 
-    def __init__(self):
+    def __init__(self, first=None):
         self.answer = b""
+        self.first = first
+        self.gate = threading.Event()
+        self.gate.set()
         self.heads = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}/v1"
@@ -43,7 +48,8 @@ class Upstream:
                     length = int(value)
             reader.read(length)
             self.heads.append(head.decode())
-            connection.sendall(self.answer)
+            self.gate.wait(PATIENCE)
+            connection.sendall(self.first if self.first and len(self.heads) == 1 else self.answer)
 
     def stop(self):
         self._listener.close()
@@ -146,3 +152,40 @@ def test_nobody_waits_in_vain_for_an_upstream_that_is_away(start, upstream):
     # And it is asked again when that is over, and no later.
     wait_until(lambda: error_of(gateway, upstream, answer(200, ERROR))["code"] == "upstream_failed",
                timeout=20)
+
+
+def test_what_is_passed_on_is_told_the_pause_too(start, upstream):
+    gateway = start(
+        Gateway, upstream.url, upstream__attempts=1, upstream__queue_timeout_ms=1000,
+        upstream__retry_after_max_ms=50_000)
+    error_of(gateway, upstream, answer(429, ERROR, retry_after="3600"))
+    status, headers, body = gateway.get("/v1/models")
+    error = json.loads(body)["error"]
+    assert (status, error["code"]) == (503, "upstream_unavailable"), error
+    assert 0 < int(headers["retry-after"]) <= 50
+
+
+@pytest.mark.parametrize("pause", [1, 60])
+def test_who_waits_already_when_a_pause_begins(start, pause):
+    """Goes on at its end, though nobody else comes; or hears at once that its time will not do."""
+    crowded = Upstream(first=answer(429, ERROR, retry_after=str(pause)))
+    crowded.answer = answer(200, WHOLE)
+    crowded.gate.clear()
+    gateway = start(
+        Gateway, crowded.url, upstream__attempts=1, upstream__concurrency=1,
+        upstream__queue_timeout_ms=50_000, conversation__state="none")
+    with gateway.connect() as client:
+        client.message("m1")
+        wait_until(lambda: crowded.heads, "the first request")
+        client.message("m2")
+        client.message("m3")
+        wait_until(lambda: gateway.metrics()["gateway_upstream_queue"] == 2, "two that wait")
+        crowded.gate.set()
+        client.complete("m1", status="failed")
+        for each in ("m2", "m3"):
+            end = client.complete(each, status="completed" if pause == 1 else "failed")
+            if pause == 60:
+                assert end["error"]["code"] == "upstream_unavailable"
+                assert 0 < end["error"]["retry_after_ms"] <= 60_000
+    assert len(crowded.heads) == (3 if pause == 1 else 1)
+    crowded.stop()

@@ -1,5 +1,6 @@
 """Whatever upstream does, a response ends once, and truly."""
 
+import os
 import socket
 import ssl
 import subprocess
@@ -215,6 +216,32 @@ def test_a_wrong_key_is_the_operators_business(start, start_gateway):
     right = start_gateway(upstream=sim, env={"OPENAI_API_KEY": "sk-right-key-of-the-gateway"})
     with right.connect() as client:
         client.ask("m1", "[sim:hello]")
+
+
+def test_a_gateway_without_descriptors_blames_itself(start_gateway):
+    sim = Simulator()  # Nobody has a connection to it that stands already.
+    gateway = start_gateway(
+        upstream=sim, server__open_files=64, server__connections=40, upstream__attempts=1,
+        breaker__enabled="true", breaker__unreachable=1)
+    sockets = []
+    try:
+        with gateway.connect() as client:
+            for _ in range(100):
+                sockets.append(socket.create_connection(("127.0.0.1", gateway.port)))
+            wait_until(lambda: len(os.listdir(f"/proc/{gateway.pid}/fd")) == 64, "no descriptor left")
+            error = client.ask("m1", status="failed")["error"]
+            assert (error["code"], error["retryable"]) == ("overloaded", True), error
+            assert "server.open_files" in error["message"]
+            while sockets:
+                sockets.pop().close()
+            wait_until(lambda: len(os.listdir(f"/proc/{gateway.pid}/fd")) < 40, "descriptors")
+            # Upstream is not left alone for it.
+            client.ask("m2", "[sim:hello]")
+        assert "server.open_files" in str(gateway.logged("upstream request failed"))
+    finally:
+        for each in sockets:
+            each.close()
+        sim.stop()
 
 
 def test_waiting_is_told(impatient):

@@ -44,6 +44,6 @@ package struct BreakerConfiguration: Sendable {
             "open_max_ms", in: 10...3_600_000, default: 60_000, "The longest such time.")
         probes = keys.integer(
             "probes", in: 1...100, default: 2,
-            "Probes in a row, one at a time, that must succeed before it closes.")
+            "Probes in a row, one at a time, that must be answered before it closes.")
     }
 }

@@ -60,7 +60,7 @@ final class DialectPass: UpstreamTransferDelegate, HTTPBodyReceiver {
         case .queued:
             // These are short questions: whoever asks may ask again. A place that was given meanwhile
             // goes back on its way, since nobody waits for it.
-            _ = pool.leave(ticket)
+            _ = pool.leave(ticket, now: shard.loop.now)
             refuse(.upstreamFull)
         case .refused(.paused(let pause)): refuse(.noUpstream(for: pause))
         case .refused: refuse(.noUpstream)
@@ -183,6 +183,7 @@ final class DialectPass: UpstreamTransferDelegate, HTTPBodyReceiver {
         }
         hasHead = true
         guard head.isSuccess else { return }
+        grant = grant.map { shard.context.pool.prove($0, isSlow: false, now: shard.loop.now) }
         watch()
         var headers = head.fieldsOfInterest.map { ($0.name, $0.value) }
         if HTTPStatus.hasContent(head.status) {
@@ -259,7 +260,7 @@ final class DialectPass: UpstreamTransferDelegate, HTTPBodyReceiver {
             .unreachable
         case .httpStatus: (failure.status ?? 0) >= 500 ? .failure : .success
         case .reset, .truncated, .protocolError, .wrongContentType: .failure
-        case .tooLarge, .internalError: .neutral
+        case .tooLarge, .noRoom, .internalError: .neutral
         }
     }
 

@@ -76,14 +76,14 @@ final class UpstreamPool: Sendable {
         _ ticket: UpstreamPoolState.Ticket, pinned: Int?, tried: Set<Int>, now: Instant
     ) -> UpstreamPoolState.Admission {
         let random = draw()
-        return handingOver {
+        return telling {
             $0.acquire(ticket, pinned: pinned, tried: tried, now: now, random: random)
         }
     }
 
     func poll(_ ticket: UpstreamPoolState.Ticket, now: Instant) -> UpstreamPoolState.Admission {
         let random = draw()
-        return handingOver { $0.poll(ticket, now: now, random: random) }
+        return telling { $0.poll(ticket, now: now, random: random) }
     }
 
     /// What decides among upstreams; a system call, and nothing to decide where there is one.
@@ -91,23 +91,21 @@ final class UpstreamPool: Sendable {
         upstreams.count > 1 ? UInt64.random(in: .min ... .max) : 0
     }
 
-    /// Asks the state, and tells those who got a place by it.
-    private func handingOver<Answer: Sendable>(
+    /// Asks the state, and tells those who wait what that means for them.
+    private func telling<Answer: Sendable>(
         _ ask: (inout UpstreamPoolState) -> Answer
     ) -> Answer {
-        let (answer, handovers) = state.withLock { state in
-            (ask(&state), state.takeHandovers())
-        }
-        for handover in handovers {
-            mailboxes[handover.ticket.shard].send(
-                .upstreamGranted(handover.ticket, handover.grant))
+        let (answer, notices) = state.withLock { state in (ask(&state), state.takeNotices()) }
+        for notice in notices {
+            mailboxes[notice.ticket.shard].send(.upstreamNotice(notice))
         }
         return answer
     }
 
-    /// Gives up waiting; false when a place is on its way.
-    func leave(_ ticket: UpstreamPoolState.Ticket) -> Bool {
-        state.withLock { $0.leave(ticket) }
+    /// Gives up waiting; false when a place or a refusal is on its way.
+    func leave(_ ticket: UpstreamPoolState.Ticket, now: Instant) -> Bool {
+        let random = draw()
+        return telling { $0.leave(ticket, now: now, random: random) }
     }
 
     func release(
@@ -115,11 +113,20 @@ final class UpstreamPool: Sendable {
         retryAfter: Duration? = nil, isAnswered: Bool, now: Instant
     ) {
         let random = draw()
-        handingOver {
+        telling {
             $0.release(
                 grant, outcome, retryAfter: retryAfter, isAnswered: isAnswered, now: now,
                 random: random)
         }
+    }
+
+    /// The grant that is to be given back, now that its answer has begun.
+    func prove(
+        _ grant: UpstreamPoolState.Grant, isSlow: Bool, now: Instant
+    ) -> UpstreamPoolState.Grant {
+        guard grant.isProbe else { return grant }
+        let random = draw()
+        return telling { $0.prove(grant, isSlow: isSlow, now: now, random: random) }
     }
 
     func observe(

@@ -10,7 +10,8 @@ extension UpstreamResult {
             return
         }
         switch failure.code {
-        case .dnsFailed, .connectRefused, .connectFailed, .proxyFailed: self = .connectFailed
+        case .dnsFailed, .connectRefused, .connectFailed, .proxyFailed, .noRoom:
+            self = .connectFailed
         case .dnsTimeout, .connectTimeout, .tlsTimeout: self = .timedOut
         case .tlsFailed: self = .tlsFailed
         case .reset, .truncated: self = .cut

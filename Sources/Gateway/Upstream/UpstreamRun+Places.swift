@@ -35,14 +35,26 @@ extension UpstreamRun {
         }
     }
 
+    /// What others did has an outcome for this one, which waits.
+    func heard(_ word: UpstreamPoolState.Notice.Word) {
+        let now = shard.loop.now
+        switch word {
+        case .granted(let grant): admitted(.granted(grant), now: now)
+        case .refused(let refusal): admitted(.refused(refusal), now: now)
+        case .look where isSilent: break
+        case .look: admitted(shard.context.pool.poll(ticket, now: now), now: now)
+        }
+    }
+
     /// There is a place at an upstream, at once or after waiting for it.
-    func granted(_ grant: UpstreamPoolState.Grant) {
+    private func granted(_ grant: UpstreamPoolState.Grant) {
         guard !isSilent else {
             return shard.context.pool.release(
                 grant, .neutral, isAnswered: false, now: shard.loop.now)
         }
         noteQueued()
         self.grant = grant
+        isPlaceAnswered = false
         perform(machine.handle(.granted(grant.member)))
     }
 
@@ -51,15 +63,17 @@ extension UpstreamRun {
         guard now >= deadline else {
             return admitted(shard.context.pool.poll(ticket, now: now), now: now)
         }
-        // False: a place is on its way, and will come through the mailbox.
-        guard shard.context.pool.leave(ticket) else { return }
+        // False: a place or a refusal is on its way, and will come through the mailbox.
+        guard shard.context.pool.leave(ticket, now: now) else { return }
         shard.stopWaiting(ticket)
         noteQueued()
         perform(machine.handle(.queueTimedOut))
     }
 
     func stopWaitingForPlace() {
-        guard case .place = waiting, shard.context.pool.leave(ticket) else { return }
+        guard case .place = waiting, shard.context.pool.leave(ticket, now: shard.loop.now) else {
+            return
+        }
         shard.stopWaiting(ticket)
     }
 
@@ -69,6 +83,11 @@ extension UpstreamRun {
         story.queued += time
         shard.metrics.queueTime.observe(time)
         waiting = .nothing
+    }
+
+    /// The answer has begun: that is what others wait for while this is a probe.
+    func provePlace() {
+        grant = grant.map { shard.context.pool.prove($0, isSlow: isSlow, now: shard.loop.now) }
     }
 
     func releasePlace(_ outcome: CircuitBreaker.Outcome, retryAfter: Duration? = nil) {

@@ -51,6 +51,7 @@ extension UpstreamRun {
     func openWithoutStream() {
         note(.refuses)
         grant = grant.map { shard.context.pool.sendAgain($0, now: shard.loop.now) }
+        isPlaceAnswered = false
         story.note(shard.context.pool.upstreams[member].name, "not_streaming")
         post(.refuses)
     }

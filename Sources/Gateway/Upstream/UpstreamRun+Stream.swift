@@ -88,7 +88,10 @@ extension UpstreamRun {
         // Not before the event was taken: a broken one is asked for again.
         if isBackground { position.take(number) }
         if news == .other {
-            if attempt.firstEventAt == nil { attempt.firstEventAt = now }
+            if attempt.firstEventAt == nil {
+                attempt.firstEventAt = now
+                if attempt.pendingFailure == nil { provePlace() }
+            }
             if !attempt.hasProgressed {
                 attempt.hasProgressed = true
                 _ = machine.handle(.progressed)

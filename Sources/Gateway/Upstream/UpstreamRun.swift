@@ -41,7 +41,7 @@ final class UpstreamRun {
     var machine: AttemptMachine
     var story = UpstreamStory()
     /// The place at the upstream of the attempt that runs.
-    var grant: UpstreamPoolState.Grant? { didSet { isPlaceAnswered = false } }
+    var grant: UpstreamPoolState.Grant?
     /// The upstream of the attempt that runs, or ran last.
     var member = 0
     /// The request that runs, or ran last; nil before the first.
@@ -272,7 +272,8 @@ final class UpstreamRun {
         timer?.arm(after: Self.lingerTime)
     }
 
-    private var isSlow: Bool {
+    /// The answer took too long to begin.
+    var isSlow: Bool {
         guard let attempt, let first = attempt.firstEventAt else { return false }
         return first - attempt.startedAt > shard.context.configuration.breaker.slowCall
     }

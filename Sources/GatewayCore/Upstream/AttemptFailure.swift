@@ -108,7 +108,7 @@ extension AttemptFailure {
         case .tlsFailed, .tlsTimeout: .tls
         case .reset, .truncated: .cut
         case .wrongContentType, .tooLarge, .protocolError: .invalid
-        case .internalError: .rejected
+        case .noRoom, .internalError: .rejected
         case .httpStatus: reason(status: failure.status ?? 0, error: failure.upstreamError)
         }
     }
@@ -168,7 +168,8 @@ extension AttemptFailure {
 extension ResponseError {
     /// The name under which a client learns of a failure to reach upstream or of its refusal.
     package static func code(of failure: UpstreamFailure.Code) -> String {
-        "upstream_" + failure.rawValue
+        // Upstream has no part in it.
+        failure == .noRoom ? GatewayErrorCode.overloaded.rawValue : "upstream_" + failure.rawValue
     }
 
     /// What a client is told of a failure to reach upstream or of its refusal.

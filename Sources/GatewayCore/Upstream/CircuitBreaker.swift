@@ -3,6 +3,7 @@
 ///     closed ──too many failed or slow──▶ open ──time──▶ half-open ──probes succeed──▶ closed
 ///                                           ▲──────────probe fails──────┘
 ///
+/// A probe has succeeded once its answer begins: an answer can take minutes, and nobody else is let through before.
 /// Each opening in a row doubles the time until the next probe.
 package struct CircuitBreaker: Equatable, Sendable {
     /// When it opens, and for how long.
@@ -20,7 +21,7 @@ package struct CircuitBreaker: Equatable, Sendable {
         package var unreachable = 5
         package var openTime = Duration.seconds(5)
         package var maximumOpenTime = Duration.seconds(60)
-        /// Probes in a row that must succeed.
+        /// Probes in a row that must be answered.
         package var probes = 2
 
         /// The defaults.
@@ -100,12 +101,22 @@ package struct CircuitBreaker: Equatable, Sendable {
         }
     }
 
-    /// A call has ended; `isProbe` is what `begin` said.
-    package mutating func end(_ outcome: Outcome, isProbe: Bool, now: Instant) {
+    /// The answer to a probe has begun, in good time or not.
+    package mutating func probeAnswered(isSlow: Bool, now: Instant) {
+        guard settings.isEnabled, case .halfOpen(let succeeded, true) = state else { return }
+        endProbe(isSlow ? .slow : .success, succeeded, now)
+    }
+
+    /// A call has ended; `isProbe` is what `begin` said, `isAnswered` whether `probeAnswered` was called for it.
+    package mutating func end(
+        _ outcome: Outcome, isProbe: Bool, isAnswered: Bool = false, now: Instant
+    ) {
         guard settings.isEnabled else { return }
         switch state {
-        case .halfOpen(let succeeded, _) where isProbe:
+        case .halfOpen(let succeeded, _) where isProbe && !isAnswered:
             endProbe(outcome, succeeded, now)
+        case .halfOpen where isProbe && (outcome == .failure || outcome == .unreachable):
+            open(now)  // It began well, and another one is under way.
         case .halfOpen, .open:
             break  // Begun before it opened: old news.
         case .closed:

@@ -30,6 +30,8 @@ package struct UpstreamFailure: Error, Equatable, Sendable, CustomStringConverti
         case tooLarge = "too_large"
         /// What came is not HTTP, or is HTTP that we did not ask for.
         case protocolError = "protocol_error"
+        /// This process may open no more descriptors, or start no more threads.
+        case noRoom = "no_room"
         /// The transfer could not be set up: out of memory, or a mistake of ours.
         case internalError = "internal_error"
     }

@@ -41,6 +41,8 @@ package struct UpstreamPoolState: Sendable {
         package let isProbe: Bool
         /// The member's answers that had begun when it was given.
         fileprivate(set) var answeredBefore = 0
+        /// The breaker knows that the answer has begun.
+        fileprivate(set) var isProven = false
     }
 
     /// Why there is no upstream for an attempt.
@@ -58,20 +60,31 @@ package struct UpstreamPoolState: Sendable {
     /// The answer to a response that wants an attempt.
     package enum Admission: Equatable, Sendable {
         case granted(Grant)
-        /// Waits for a slot; look again with `poll` at the time given, if there is one.
+        /// Waits for a slot; look again with `poll` at the time given, which only the first in the queue has.
         case queued(pollAt: Instant?)
         case refused(Refusal)
     }
 
-    /// A slot that was handed to somebody who waited for it.
-    package struct Handover: Equatable, Sendable {
+    /// What somebody who waits learns because of what others did.
+    package struct Notice: Equatable, Sendable {
+        package enum Word: Equatable, Sendable {
+            case granted(Grant)
+            case refused(Refusal)
+            /// `poll` now: there is a time to look at that was not known.
+            case look
+        }
+
         package let ticket: Ticket
-        package let grant: Grant
+        package let word: Word
     }
 
     private struct Place: Equatable {
         let ticket: Ticket
         let pinned: Int?
+        /// It waits no longer.
+        let deadline: Instant
+        /// When it looks by itself.
+        var looksAt: Instant?
     }
 
     /// One member's present state.
@@ -97,8 +110,8 @@ package struct UpstreamPoolState: Sendable {
 
     package private(set) var members: [Status]
     private var queue: [Place] = []
-    /// Slots that waiters got while somebody else asked.
-    private var handovers: [Handover] = []
+    /// What waiters are to learn.
+    private var notices: [Notice] = []
     private let queueLimit: Int
     private let queueTimeout: Duration
     private let maximumPause: Duration
@@ -108,7 +121,7 @@ package struct UpstreamPoolState: Sendable {
     /// Nobody waits longer than `queueTimeout`, and no pause that upstream asks for is longer than `maximumPause`.
     package init(
         members: [Member], breaker: CircuitBreaker.Settings, queueLimit: Int,
-        queueTimeout: Duration = .seconds(30), maximumPause: Duration = .seconds(60)
+        queueTimeout: Duration, maximumPause: Duration
     ) {
         self.members = members.map { Status(member: $0, breaker: CircuitBreaker(breaker)) }
         self.queueLimit = queueLimit
@@ -137,48 +150,54 @@ package struct UpstreamPoolState: Sendable {
         guard !candidates.isEmpty else { return .refused(.exhausted) }
         // What has become free, by a pause that is over, belongs to those who have waited for it.
         handOver(now: now, random: random)
-        let permitted = candidates.filter { members[$0].breaker.permits(now: now) }
-        guard !permitted.isEmpty else {
-            return .refused(
-                tried.isEmpty ? .open(retryAfter: retryAfter(candidates, now)) : .exhausted)
+        watch(now)
+        if let member = choose(permitted(candidates, now), now, random) {
+            return .granted(grant(member, now))
         }
-        if let member = choose(permitted, now, random) { return .granted(grant(member, now)) }
         guard tried.isEmpty else { return .refused(.exhausted) }
-        if let away = permitted.map({ members[$0].awayUntil }).min(), away > now + queueTimeout {
-            return .refused(.paused(retryAfter: away - now))
-        }
+        let place = Place(
+            ticket: ticket, pinned: pinned, deadline: now + queueTimeout,
+            looksAt: queue.isEmpty ? opening(now) : nil)
+        if let refusal = refusal(of: place, now) { return .refused(refusal) }
         guard queue.count < queueLimit else { return .refused(.queueFull) }
-        queue.append(Place(ticket: ticket, pinned: pinned))
-        return .queued(pollAt: pollAt(permitted, now))
+        queue.append(place)
+        return .queued(pollAt: place.looksAt)
     }
 
     /// Looks again on behalf of one that waits; its place stays when there is still nothing.
     ///
-    /// One that does not wait any more has a grant on its way, and waits for that.
+    /// One that does not wait any more has a notice on its way, and waits for that.
     package mutating func poll(_ ticket: Ticket, now: Instant, random: UInt64) -> Admission {
         handOver(now: now, random: random)
-        if let index = handovers.firstIndex(where: { $0.ticket == ticket }) {
-            return .granted(handovers.remove(at: index).grant)
+        watch(now)
+        if let index = notices.firstIndex(where: { $0.ticket == ticket }) {
+            switch notices.remove(at: index).word {
+            case .granted(let grant): return .granted(grant)
+            case .refused(let refusal): return .refused(refusal)
+            case .look: break
+            }
         }
         guard let index = queue.firstIndex(where: { $0.ticket == ticket }) else {
             return .queued(pollAt: nil)
         }
-        let candidates = candidates(queue[index].pinned)
-        let permitted = candidates.filter { members[$0].breaker.permits(now: now) }
-        guard !permitted.isEmpty else {
+        if let refusal = refusal(of: queue[index], now) {
             queue.remove(at: index)
-            return .refused(.open(retryAfter: retryAfter(candidates, now)))
+            watch(now)
+            return .refused(refusal)
         }
-        return .queued(pollAt: pollAt(permitted, now))
+        queue[index].looksAt = index == 0 ? opening(now) : nil
+        return .queued(pollAt: queue[index].looksAt)
     }
 
-    /// The slots that waiters got since the last time, also those of `release`; the shell tells them.
-    package mutating func takeHandovers() -> [Handover] { exchange(&handovers, with: []) }
+    /// What waiters are to learn since the last time, also because of `release` and `leave`; the shell tells them.
+    package mutating func takeNotices() -> [Notice] { exchange(&notices, with: []) }
 
-    /// Gives up waiting; false when the ticket does not wait (any more): a grant is on its way.
-    package mutating func leave(_ ticket: Ticket) -> Bool {
+    /// Gives up waiting; false when the ticket does not wait (any more): a grant or a refusal is on its way.
+    package mutating func leave(_ ticket: Ticket, now: Instant, random: UInt64) -> Bool {
         guard let index = queue.firstIndex(where: { $0.ticket == ticket }) else { return false }
         queue.remove(at: index)
+        // It may have been the one to look, at this very time.
+        settle(isOfLessUse: false, now, random)
         return true
     }
 
@@ -191,21 +210,90 @@ package struct UpstreamPoolState: Sendable {
     ) {
         if !isAnswered { members[grant.member].answered += 1 }
         members[grant.member].inFlight -= 1
-        members[grant.member].breaker.end(outcome, isProbe: grant.isProbe, now: now)
+        members[grant.member].breaker.end(
+            outcome, isProbe: grant.isProbe, isAnswered: grant.isProven, now: now)
+        var isOfLessUse = !members[grant.member].breaker.permits(now: now)
         if let retryAfter, retryAfter > .zero {
+            isOfLessUse = true
             let until = now + min(retryAfter, maximumPause)
             members[grant.member].pausedUntil = max(members[grant.member].pausedUntil, until)
             members[grant.member].awayUntil = max(members[grant.member].awayUntil, until)
         }
+        settle(isOfLessUse: isOfLessUse, now, random)
+    }
+
+    /// The answer to an attempt has begun: where that is a probe, others need not wait for its end.
+    ///
+    /// Returns the grant that is to be given back.
+    package mutating func prove(
+        _ grant: Grant, isSlow: Bool, now: Instant, random: UInt64
+    ) -> Grant {
+        guard grant.isProbe, !grant.isProven else { return grant }
+        members[grant.member].breaker.probeAnswered(isSlow: isSlow, now: now)
+        var proven = grant
+        proven.isProven = true
+        settle(
+            isOfLessUse: !members[grant.member].breaker.permits(now: now), now, random)
+        return proven
+    }
+
+    /// Something has changed at a member: tells those who wait.
+    private mutating func settle(isOfLessUse: Bool, _ now: Instant, _ random: UInt64) {
         handOver(now: now, random: random)
+        if isOfLessUse { refuseWaiters(now) }
+        watch(now)
+    }
+
+    /// Refuses those in the queue whose time will be over before anything can come of it.
+    private mutating func refuseWaiters(_ now: Instant) {
+        var staying: [Place] = []
+        for place in queue {
+            if let refusal = refusal(of: place, now) {
+                notices.append(Notice(ticket: place.ticket, word: .refused(refusal)))
+            } else {
+                staying.append(place)
+            }
+        }
+        queue = staying
+    }
+
+    /// Why nothing will come of waiting until the place's deadline, were all to stay as it is.
+    private func refusal(of place: Place, _ now: Instant) -> Refusal? {
+        let candidates = candidates(place.pinned)
+        guard let away = permitted(candidates, now).map({ members[$0].awayUntil }).min() else {
+            return .open(retryAfter: retryAfter(candidates, now))
+        }
+        return away > place.deadline ? .paused(retryAfter: away - now) : nil
+    }
+
+    /// Sees to it that somebody looks when a member may take an attempt without anybody's having given a slot back.
+    ///
+    /// The first in the queue looks for all: `poll` hands over to whoever is to have it.
+    private mutating func watch(_ now: Instant) {
+        guard let opening = opening(now), let first = queue.first else { return }
+        if let looksAt = first.looksAt, looksAt > now, looksAt <= opening { return }
+        queue[0].looksAt = opening
+        notices.append(Notice(ticket: first.ticket, word: .look))
+    }
+
+    /// When the first of those members may take an attempt that has slots, and is paused or left alone.
+    private func opening(_ now: Instant) -> Instant? {
+        members.filter { $0.inFlight < $0.member.concurrency }.compactMap { status in
+            let opensAt: Instant
+            switch status.breaker.state {
+            case .closed, .halfOpen(_, isProbing: false): opensAt = status.pausedUntil
+            case .open(let until): opensAt = max(until, status.pausedUntil)
+            // Its end is an event, and no matter of time.
+            case .halfOpen(_, isProbing: true): return nil
+            }
+            return opensAt > now ? opensAt : nil
+        }.min()
     }
 
     private mutating func handOver(now: Instant, random: UInt64) {
         var index = 0
         while index < queue.count, hasRoom(now) {
-            let permitted = candidates(queue[index].pinned).filter {
-                members[$0].breaker.permits(now: now)
-            }
+            let permitted = permitted(candidates(queue[index].pinned), now)
             guard let member = choose(permitted, now, random) else {
                 // Those behind may want another member, where some are pinned.
                 guard members.count > 1 else { break }
@@ -213,7 +301,7 @@ package struct UpstreamPoolState: Sendable {
                 continue
             }
             let place = queue.remove(at: index)
-            handovers.append(Handover(ticket: place.ticket, grant: grant(member, now)))
+            notices.append(Notice(ticket: place.ticket, word: .granted(grant(member, now))))
         }
     }
 
@@ -228,6 +316,10 @@ package struct UpstreamPoolState: Sendable {
     private func candidates(_ pinned: Int?) -> [Int] {
         guard let pinned, members.indices.contains(pinned) else { return Array(members.indices) }
         return [pinned]
+    }
+
+    private func permitted(_ candidates: [Int], _ now: Instant) -> [Int] {
+        candidates.filter { members[$0].breaker.permits(now: now) }
     }
 
     /// The member that serves, of those whose breakers allow it; nil when all are full or paused.
@@ -272,10 +364,6 @@ package struct UpstreamPoolState: Sendable {
         let spacing = members[member].limits.spacing(now: now)
         guard spacing > .zero else { return }
         members[member].pausedUntil = max(members[member].pausedUntil, now + spacing)
-    }
-
-    private func pollAt(_ permitted: [Int], _ now: Instant) -> Instant? {
-        permitted.map { members[$0].pausedUntil }.filter { $0 > now }.min()
     }
 
     private func retryAfter(_ candidates: [Int], _ now: Instant) -> Duration? {

@@ -40,6 +40,30 @@ struct EventLogTests {
         #expect(fixture.machine.log.cursor(ofResponse: 0, after: 4) == nil)
     }
 
+    @Test("a run of deltas has so many bytes of text, and no more", arguments: -1...1)
+    func fullRun(offset: Int) throws {
+        var fixture = DialectFixture()
+        try fixture.create(#"{"model":"m","input":"hi","stream":true}"#)
+        try fixture.feed(0, Self.created)
+        let texts = [
+            String(repeating: "a", count: ReplayLog.maximumRunBytes - 10),
+            String(repeating: "b", count: 10 + offset), "c",
+        ]
+        for (index, text) in texts.prefix(2).enumerated() {
+            try fixture.feed(0, Self.delta(index + 1, text))
+        }
+        func runs() -> Int { fixture.machine.log.segments.count { $0.kind == .eventRun } }
+        #expect(runs() == (offset > 0 ? 2 : 1))
+        // One more byte has room below the limit, and in a run that has just begun.
+        try fixture.feed(0, Self.delta(3, texts[2]))
+        #expect(runs() == (offset < 0 ? 1 : 2))
+        #expect(
+            fixture.data(of: 0).dropFirst()
+                == texts.enumerated().map {
+                    Self.delta($0.offset + 1, $0.element)
+                }[...])
+    }
+
     /// What follows a delta: `#` is where its number stands.
     static let successors = [
         #"{"type":"response.output_text.delta","sequence_number":#,"output_index":0,"delta":"","n":1}"#,

@@ -226,6 +226,7 @@ struct ResilienceSimulationTests {
     private enum Step {
         case arrive(Int)
         case granted(Int, UpstreamPoolState.Grant)
+        case refused(Int, UpstreamPoolState.Refusal)
         case ends(Int)
         case backOffOver(Int)
         case poll(Int)
@@ -312,10 +313,17 @@ struct ResilienceSimulationTests {
         }
 
         mutating func tellWaiters() {
-            for handover in pool.takeHandovers() {
-                let other = Int(handover.ticket.number)
-                waiting.remove(other)
-                at(now, .granted(other, handover.grant))
+            for notice in pool.takeNotices() {
+                let other = Int(notice.ticket.number)
+                switch notice.word {
+                case .granted(let grant):
+                    waiting.remove(other)
+                    at(now, .granted(other, grant))
+                case .refused(let refusal):
+                    waiting.remove(other)
+                    at(now, .refused(other, refusal))
+                case .look: at(now, .poll(other))
+                }
             }
         }
 
@@ -327,6 +335,7 @@ struct ResilienceSimulationTests {
                 budget.earn(now: now)
                 handle(response, .start)
             case .granted(let response, let grant): begin(response, grant)
+            case .refused(let response, let refusal): handle(response, .refused(refusal))
             case .ends(let response):
                 guard let grant = grants[response] else { return }
                 if Double.random(in: 0..<1, using: &generator) < failing(grant.member, now) {
@@ -354,8 +363,9 @@ struct ResilienceSimulationTests {
             case .queueDeadline(let response):
                 guard waiting.contains(response) else { return }
                 let ticket = UpstreamPoolState.Ticket(shard: 0, number: UInt64(response))
-                guard pool.leave(ticket) else { return }
+                guard pool.leave(ticket, now: now, random: generator.next()) else { return }
                 waiting.remove(response)
+                tellWaiters()
                 handle(response, .queueTimedOut)
             }
         }
@@ -386,7 +396,8 @@ struct ResilienceSimulationTests {
                 members: [
                     .init(name: "a", rank: 0, concurrency: concurrency),
                     .init(name: "b", rank: 1, concurrency: concurrency),
-                ], breaker: .init(), queueLimit: 50),
+                ], breaker: .init(), queueLimit: 50, queueTimeout: .seconds(2),
+                maximumPause: .seconds(60)),
             budget: RetryBudget(percent: 20, now: start), failing: failing)
         world.responses = responses
         world.at(start, .arrive(0))
@@ -441,7 +452,8 @@ struct UpstreamPoolTests {
         UpstreamPoolState(
             members: ranks.enumerated().map {
                 .init(name: "u\($0.offset)", rank: $0.element, concurrency: concurrency)
-            }, breaker: .init(), queueLimit: queue)
+            }, breaker: .init(), queueLimit: queue, queueTimeout: .seconds(30),
+            maximumPause: .seconds(60))
     }
 
     private static func ticket(_ number: UInt64) -> UpstreamPoolState.Ticket {
@@ -482,11 +494,11 @@ struct UpstreamPoolTests {
         #expect(ask(2) == .queued(pollAt: nil))
         #expect(ask(3) == .queued(pollAt: nil))
         #expect(ask(4) == .refused(.queueFull))
-        #expect(pool.leave(Self.ticket(2)) == true)
-        #expect(pool.leave(Self.ticket(2)) == false)
+        #expect(pool.leave(Self.ticket(2), now: Self.now, random: 0) == true)
+        #expect(pool.leave(Self.ticket(2), now: Self.now, random: 0) == false)
         pool.release(grant, .success, isAnswered: true, now: Self.now, random: 0)
         // Whose turn it is may ask before the news arrives.
-        #expect(pool.takeHandovers() == [.init(ticket: Self.ticket(3), grant: grant)])
+        #expect(pool.takeNotices() == [.init(ticket: Self.ticket(3), word: .granted(grant))])
         #expect(pool.poll(Self.ticket(3), now: Self.now, random: 0) == .queued(pollAt: nil))
         #expect(pool.members[0].inFlight == 1)
     }
@@ -522,7 +534,7 @@ struct UpstreamPoolTests {
         #expect(ask(2, at: 0) == .refused(.paused(retryAfter: .seconds(20))))
         #expect(ask(3, at: 14) == .refused(.paused(retryAfter: .seconds(6))))
         #expect(ask(4, at: 15) == .queued(pollAt: Self.now + .seconds(20)))
-        #expect(pool.leave(Self.ticket(4)) == true)
+        #expect(pool.leave(Self.ticket(4), now: Self.now + .seconds(15), random: 0) == true)
         #expect(ask(5, at: 20) == .granted(UpstreamPoolState.Grant(member: 0, isProbe: false)))
     }
 
@@ -537,14 +549,16 @@ struct UpstreamPoolTests {
         pool.release(
             grant, .neutral, retryAfter: .seconds(2), isAnswered: true, now: Self.now, random: 0)
         let until = Self.now + .seconds(2)
-        for number in 2...4 { #expect(ask(UInt64(number), at: Self.now) == .queued(pollAt: until)) }
-        // The third of them looks first, and somebody new comes at the same time.
+        #expect(ask(2, at: Self.now) == .queued(pollAt: until), "the first looks for all")
+        for number in 3...4 { #expect(ask(UInt64(number), at: Self.now) == .queued(pollAt: nil)) }
+        // The third of them looks all the same, and somebody new comes at the same time.
         #expect(pool.poll(Self.ticket(4), now: until, random: 0) == .queued(pollAt: nil))
         #expect(
-            pool.takeHandovers() == [2, 3].map { .init(ticket: Self.ticket($0), grant: grant) })
+            pool.takeNotices()
+                == [2, 3].map { .init(ticket: Self.ticket($0), word: .granted(grant)) })
         #expect(ask(5, at: until) == .queued(pollAt: nil))
         pool.release(grant, .success, isAnswered: true, now: until, random: 0)
-        #expect(pool.takeHandovers() == [.init(ticket: Self.ticket(4), grant: grant)])
+        #expect(pool.takeNotices() == [.init(ticket: Self.ticket(4), word: .granted(grant))])
     }
 
     @Test("a limit that nears spaces attempts, from the answer that says so")

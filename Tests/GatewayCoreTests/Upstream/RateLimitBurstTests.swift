@@ -11,7 +11,7 @@ struct RateLimitBurstTests {
 
         var pool = UpstreamPoolState(
             members: [.init(name: "a", rank: 0, concurrency: 1_000)], breaker: .init(),
-            queueLimit: 1_000)
+            queueLimit: 1_000, queueTimeout: .seconds(3_600), maximumPause: .seconds(60))
         var generator: SeededGenerator
         var now = Instant(nanoseconds: 0)
         /// When the bucket is full.
@@ -58,9 +58,10 @@ struct RateLimitBurstTests {
                         .init(shard: 0, number: first), now: now, random: generator.next()),
                     isNew: false)
             }
-            for handover in pool.takeHandovers() {
-                waiting.removeAll { $0 == handover.ticket.number }
-                sent.append(handover.grant)
+            for notice in pool.takeNotices() {
+                guard case .granted(let grant) = notice.word else { continue }
+                waiting.removeAll { $0 == notice.ticket.number }
+                sent.append(grant)
             }
         }
 

@@ -154,6 +154,49 @@ struct CircuitBreakerTests {
         #expect(breaker.state != .closed)
     }
 
+    /// Open, and its time is over.
+    private static func opened() -> CircuitBreaker {
+        var breaker = CircuitBreaker(.init())
+        feed(&breaker, .unreachable, 5, at: start)
+        return breaker
+    }
+
+    @Test("a probe has succeeded once its answer begins, however long that takes")
+    func answered() {
+        var breaker = Self.opened()
+        let later = Self.start + .seconds(5)
+        #expect(breaker.begin(now: later) == true)
+        breaker.probeAnswered(isSlow: false, now: later)
+        #expect(breaker.state == .halfOpen(succeeded: 1, isProbing: false))
+        // The end of the first one counts no second time.
+        breaker.end(.success, isProbe: true, isAnswered: true, now: later)
+        #expect(breaker.state == .halfOpen(succeeded: 1, isProbing: false))
+        #expect(breaker.begin(now: later) == true)
+        breaker.probeAnswered(isSlow: false, now: later)
+        #expect(breaker.state == .closed)
+        // Nothing to tell of one that is no probe (any more).
+        breaker.probeAnswered(isSlow: true, now: later)
+        #expect(breaker.state == .closed)
+    }
+
+    @Test("one that breaks off after that opens it again, one that begins too late too")
+    func answeredInVain() {
+        var breaker = Self.opened()
+        let later = Self.start + .seconds(5)
+        #expect(breaker.begin(now: later) == true)
+        breaker.probeAnswered(isSlow: false, now: later)
+        #expect(breaker.begin(now: later) == true)
+        breaker.end(.failure, isProbe: true, isAnswered: true, now: later)
+        #expect(breaker.state == .open(until: later + .seconds(10)))
+        // The second one was begun before that.
+        breaker.probeAnswered(isSlow: false, now: later)
+        #expect(breaker.state == .open(until: later + .seconds(10)))
+        let again = later + .seconds(10)
+        #expect(breaker.begin(now: again) == true)
+        breaker.probeAnswered(isSlow: true, now: again)
+        #expect(breaker.state == .open(until: again + .seconds(20)))
+    }
+
     @Test("cancelled calls say nothing, and free the probe")
     func neutral() {
         var breaker = CircuitBreaker(.init())

@@ -86,7 +86,7 @@ struct CancelTests {
     func halfOpen() throws {
         let isWell = Mutex(false)
         let upstream = try ScriptedUpstream { _ in
-            isWell.withLock { $0 } ? .ok(Self.partial).held() : .status(503)
+            isWell.withLock { $0 } ? .silence : .status(503)
         }
         defer { upstream.stop() }
         let world = try FaultyWorld(
@@ -103,15 +103,37 @@ struct CancelTests {
                 id = "try\(round)-\(index)"
                 client.message(id, "Hi")
                 let news = try client.next { frame in
-                    frame["type"] as? String == "delta"
-                        || (frame["type"] as? String == "complete"
-                            && frame["message"] as? String == id)
+                    frame["message"] as? String == id
+                        && (frame["type"] as? String == "complete"
+                            || frame["state"] as? String == "waiting")
                 }
-                if news["type"] as? String == "delta" { break }
+                if news["state"] != nil { break }
             }
             #expect(world.metric("gateway_upstream_breaker_state{upstream=\"primary\"}") == 1)
             try Self.expectCancelled(client, id, world)
         }
+    }
+
+    @Test("what is logged of a cancelled response tells of its attempts")
+    func story() throws {
+        let upstream = try ScriptedUpstream { _ in .ok(Self.partial).held() }
+        defer { upstream.stop() }
+        let other = try ScriptedUpstream { _ in .status(503) }
+        defer { other.stop() }
+        let world = try FaultyWorld(
+            primary: other.url, upstream: ["attempts: 2"],
+            fallback: "{urls: {second: \"\(upstream.url)\"}, order: [second]}",
+            more: "conversation: {state: none}", keepsLog: true)
+        defer { world.stop() }
+        let client = try ChatClient(port: world.port)
+        client.message("m", "Hi")
+        _ = try client.next { $0["type"] as? String == "delta" }
+        try Self.expectCancelled(client, "m", world)
+        let line = try #require(world.logged("response ended").last)
+        #expect(line["gateway.response.outcome"] as? String == "cancelled")
+        #expect(line["gateway.upstream.name"] as? String == "second")
+        #expect(line["gateway.upstream.attempts"] as? Int == 2)
+        #expect(line["gateway.upstream.story"] as? String == "primary:server_error")
     }
 
     @Test("paused because nobody reads")

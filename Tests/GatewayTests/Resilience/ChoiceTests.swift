@@ -75,8 +75,7 @@ struct ChoiceTests {
         let upstream = try ScriptedUpstream { _ in
             switch mode.withLock({ $0 }) {
             case "broken": .status(503)
-            case "held":
-                .ok(ScriptedUpstream.stream(events: 3)).held()
+            case "held": .silence
             default: .hello
             }
         }
@@ -111,6 +110,39 @@ struct ChoiceTests {
         let end = try client.ask("probe", "Hi")
         #expect(end.status == "completed", "\(client.story)")
         #expect(world.metric(state) == 0)
+        world.expectNothingLeft()
+    }
+
+    @Test("half-open: a probe whose answer has begun keeps nobody away, however long that takes")
+    func longProbe() throws {
+        let mode = Mutex("broken")
+        let upstream = try ScriptedUpstream { _ in
+            switch mode.withLock({ $0 }) {
+            case "broken": .status(503)
+            case "held": .ok(ScriptedUpstream.stream(events: 1)).held()
+            default: .hello
+            }
+        }
+        defer { upstream.stop() }
+        let world = try FaultyWorld(
+            primary: upstream.url, upstream: ["attempts: 1"],
+            breaker: "{minimum_calls: 3, probes: 2, open_ms: 50, open_max_ms: 50}",
+            more: "conversation: {state: none}")
+        defer { world.stop() }
+        let client = try ChatClient(port: world.port)
+        for index in 0..<3 { _ = try client.ask("broken\(index)", "Hi") }
+        mode.withLock { $0 = "held" }
+        let probe = try Self.letThrough(client, upstream)
+        mode.withLock { $0 = "well" }
+        // Until the first event has come on its way.
+        for index in 0..<10_000 {
+            let end = try client.ask("other\(index)", "Hi")
+            if end.status == "completed" { break }
+            #expect(end.code == "upstream_unavailable")
+        }
+        #expect(world.metric("gateway_upstream_breaker_state{upstream=\"primary\"}") == 0)
+        client.cancel(probe)
+        #expect(try client.complete(probe).status == "cancelled")
         world.expectNothingLeft()
     }
 
