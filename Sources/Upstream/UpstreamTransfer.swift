@@ -28,7 +28,6 @@ package final class UpstreamTransfer {
         case contentEncoding(String)
         case documentTooLarge(limitBytes: Int)
         case errorBodyCut
-        case bodyWithoutHead
         case connectTimeout
         case cannotRun(String)
     }
@@ -55,7 +54,7 @@ package final class UpstreamTransfer {
     private var isStarved = false
     /// The body is compressed or the like, which was not asked for.
     private var isEncoded = false
-    /// The `errno` of the last socket that could not be made.
+    /// The `errno` of the last socket, where it could not be made for lack of descriptors.
     private var socketError: Int32 = 0
 
     /// Held while starting and running.
@@ -276,7 +275,7 @@ package final class UpstreamTransfer {
                     "\(server.endpoint) sent a document of more than \(limit) bytes")
             }
         case .errorBodyCut: head.map(httpFailure)
-        case .bodyWithoutHead:
+        case .head(.switchedProtocols):
             .init(
                 .protocolError, .upstream, isRetryable: true,
                 "\(server.endpoint) switched to another protocol, which was not asked for")
@@ -337,7 +336,8 @@ package final class UpstreamTransfer {
     /// Makes a socket for libcurl.
     fileprivate func makeSocket(_ address: curl_sockaddr) -> curl_socket_t {
         let descriptor = Glibc.socket(address.family, address.socktype, address.protocol)
-        if descriptor < 0 { socketError = errno }
+        // Of a lack libcurl says nothing; of any other reason it tells, and another address may do better.
+        socketError = descriptor < 0 && (errno == EMFILE || errno == ENFILE) ? errno : 0
         return descriptor
     }
 
@@ -420,8 +420,7 @@ package final class UpstreamTransfer {
         guard state == .running, let delegate else { return 0 }
         switch sink {
         case .none:
-            // What follows a 101, which libcurl takes for an answer and our parser for a word before it.
-            stop = .bodyWithoutHead
+            stop = .head(.malformedStatusLine)
             return 0
         case .delegate:
             if isPaused {

@@ -104,6 +104,17 @@ struct UpstreamFailureTests {
         #expect(failure.code == .protocolError)
     }
 
+    @Test("by switching to another protocol, and waiting for it to be spoken")
+    func switchesProtocols() throws {
+        let (failure, _, _) = try failure { connection in
+            _ = connection.readRequest()
+            connection.write("HTTP/1.1 101 Switching\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n")
+            connection.waitForClose()
+        }
+        #expect(failure.code == .protocolError)
+        #expect(failure.message.contains("switched to another protocol"))
+    }
+
     @Test("by sending too many headers")
     func sendsTooManyHeaders() throws {
         var options = UpstreamOptions()

@@ -237,7 +237,7 @@ final class DialectPass: UpstreamTransferDelegate, HTTPBodyReceiver {
         case .failed(let failure):
             let isWhole = transfer.head?.isSuccess != true
             if isWhole, mayAskAnother(failure) {
-                release(failure.status == 404 ? .success : .unreachable)
+                release(Self.outcome(of: failure))
                 refusal = refusal ?? DialectError(ResponseError(failure))
                 return attempt()
             }
@@ -250,6 +250,8 @@ final class DialectPass: UpstreamTransferDelegate, HTTPBodyReceiver {
         guard pinned == nil, exchange.streamedBodyBytes == nil,
             tried.count < shard.context.pool.upstreams.count
         else { return false }
+        // What the gateway itself lacks, it lacks for another upstream, too.
+        guard failure.code != .noRoom else { return false }
         return !isConnected || failure.status == 404
     }
 

@@ -43,6 +43,8 @@ package struct UpstreamPoolState: Sendable {
         fileprivate(set) var answeredBefore = 0
         /// The breaker knows that the answer has begun.
         fileprivate(set) var isProven = false
+        /// The openings of the member's breaker when it was given: a probe says something until the next one.
+        fileprivate(set) var openings = 0
     }
 
     /// Why there is no upstream for an attempt.
@@ -210,9 +212,11 @@ package struct UpstreamPoolState: Sendable {
     ) {
         if !isAnswered { members[grant.member].answered += 1 }
         members[grant.member].inFlight -= 1
+        let openings = members[grant.member].breaker.totalOpenings
         members[grant.member].breaker.end(
-            outcome, isProbe: grant.isProbe, isAnswered: grant.isProven, now: now)
-        var isOfLessUse = !members[grant.member].breaker.permits(now: now)
+            outcome, isProbe: grant.isProbe && grant.openings == openings,
+            isAnswered: grant.isProven, now: now)
+        var isOfLessUse = members[grant.member].breaker.totalOpenings > openings
         if let retryAfter, retryAfter > .zero {
             isOfLessUse = true
             let until = now + min(retryAfter, maximumPause)
@@ -229,11 +233,13 @@ package struct UpstreamPoolState: Sendable {
         _ grant: Grant, isSlow: Bool, now: Instant, random: UInt64
     ) -> Grant {
         guard grant.isProbe, !grant.isProven else { return grant }
-        members[grant.member].breaker.probeAnswered(isSlow: isSlow, now: now)
         var proven = grant
         proven.isProven = true
+        let openings = members[grant.member].breaker.totalOpenings
+        guard grant.openings == openings else { return proven }
+        members[grant.member].breaker.probeAnswered(isSlow: isSlow, now: now)
         settle(
-            isOfLessUse: !members[grant.member].breaker.permits(now: now), now, random)
+            isOfLessUse: members[grant.member].breaker.totalOpenings > openings, now, random)
         return proven
     }
 
@@ -356,7 +362,8 @@ package struct UpstreamPoolState: Sendable {
         members[member].limits.sent(now: now)
         members[member].sent += 1
         return Grant(
-            member: member, isProbe: isProbe, answeredBefore: members[member].answered)
+            member: member, isProbe: isProbe, answeredBefore: members[member].answered,
+            openings: members[member].breaker.totalOpenings)
     }
 
     /// The next attempt waits while the member's limit nears.

@@ -121,6 +121,8 @@ package struct UpstreamHeadParser {
     package enum Failure: Error, Equatable {
         case tooLarge(limitBytes: Int)
         case malformedStatusLine
+        /// A 101, which nobody asks an upstream for: what follows is no HTTP.
+        case switchedProtocols
     }
 
     private static var maximumValueBytes: Int { 1_024 }
@@ -154,6 +156,7 @@ package struct UpstreamHeadParser {
         if end == 0 { return endHead() }
         if status == 0 {
             status = try Self.status(of: line, end: end)
+            if status == 101 { throw .switchedProtocols }
         } else {
             addField(line, end: end)
         }

@@ -154,6 +154,41 @@ struct UpstreamWaitingTests {
         #expect(grant.isProbe && grant.member == 0)
     }
 
+    @Test(
+        "a probe of before the last opening says nothing", arguments: ["answers", "is cut", "ends"])
+    func staleProbe(what: String) throws {
+        var world = World(unreachable: 1, concurrency: 9)
+        _ = world.ask(1)
+        world.release(.unreachable, at: .zero)
+        func probe(_ number: UInt64, _ time: Duration) throws -> UpstreamPoolState.Grant {
+            guard case .granted(let grant) = world.ask(number, at: time), grant.isProbe else {
+                throw NoProbe()
+            }
+            return grant
+        }
+        let first = try probe(2, .seconds(5))
+        let now = Self.start + .seconds(6)
+        let proven = world.pool.prove(first, isSlow: false, now: now, random: 0)
+        let stale = try probe(3, .seconds(6))
+        // The first one breaks off: the breaker opens again, for ten seconds.
+        world.pool.release(proven, .failure, isAnswered: true, now: now, random: 0)
+        _ = try probe(4, .seconds(16))
+        let later = Self.start + .seconds(17)
+        switch what {
+        case "answers": _ = world.pool.prove(stale, isSlow: false, now: later, random: 0)
+        case "is cut": world.pool.release(stale, .failure, isAnswered: true, now: later, random: 0)
+        default: world.pool.release(stale, .neutral, isAnswered: false, now: later, random: 0)
+        }
+        #expect(
+            world.pool.members[0].breaker.state == .halfOpen(succeeded: 0, isProbing: true))
+        guard case .refused(.open) = world.ask(5, at: .seconds(17)) else {
+            Issue.record("two probes at a time")
+            return
+        }
+    }
+
+    private struct NoProbe: Error {}
+
     @Test("the answer to a probe lets the next one through, to one that waits first")
     func proven() {
         var world = World(unreachable: 1, concurrency: 2)
