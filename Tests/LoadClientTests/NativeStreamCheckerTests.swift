@@ -111,6 +111,18 @@ struct NativeStreamCheckerTests {
         #expect(rule(lines) == nil)
     }
 
+    @Test("parts of an item may come in any order")
+    mutating func partsInAnyOrder() {
+        let lines =
+            [Self.ready] + Self.began
+            + [
+                Self.delta(3, "begin"), Self.delta(4, "second part"), Self.delta(5, "ning"),
+                Self.item(6, ["beginning", "second part"]),
+                Self.complete(7, "beginsecond partning"),
+            ]
+        #expect(rule(lines) == nil)
+    }
+
     static let faults: [(Violation.Rule, [String])] = [
         (.beforeReady, began),
         (.notJSON, [ready, "{\"type\":"]),

@@ -16,9 +16,13 @@ struct ResponseText {
         }
     }
 
-    /// Whether what has come at `place` is what `text` says.
-    func says(_ text: JoinedText, at place: Int) -> Bool {
-        (parts.first { $0.place == place }?.text ?? JoinedText()).says(text)
+    /// Whether what has come at `place` is what `text` says, or has the same bytes in another order.
+    func says(_ text: JoinedText, at place: Int, inAnyOrder: Bool) -> Bool {
+        if (parts.first { $0.place == place }?.text ?? JoinedText()).says(text) { return true }
+        guard inAnyOrder else { return false }
+        var whole: [UInt8] = []
+        text.decode(into: &whole)
+        return whole.sorted() == decoded(at: place).sorted()
     }
 
     /// The places that have text, in order.
