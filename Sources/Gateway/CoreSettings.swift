@@ -174,7 +174,7 @@ extension UpstreamServer.Options {
 }
 
 extension GatewayConfiguration {
-    /// Upstream's bytes of one answer that go on to the readers together at most.
+    /// So many bytes of one answer of upstream's, and no more than one read above that, go on to the readers together.
     ///
     /// As many as surely fit into one frame, since an event is shorter for a client than it came; and a quarter of
     /// the high watermark, because that is looked at when bytes go on.
