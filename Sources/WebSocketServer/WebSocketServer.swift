@@ -59,7 +59,7 @@ package final class WebSocketServer {
         self.loop = loop
         self.options = options
         self.handler = handler
-        LibwebsocketsLog.set(options.log)
+        LibwebsocketsLog.install()
         var info = lws_context_creation_info()
         info.port = -1  // CONTEXT_PORT_NO_LISTEN: the listener is ours.
         info.options = millrace_lws_options()
