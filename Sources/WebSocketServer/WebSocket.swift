@@ -242,7 +242,8 @@ package final class WebSocket {
             // Its owner may have closed the socket over that: one close frame is enough.
             guard isOpen else { return false }
         }
-        closeCode = code
+        // Where our own close waits to be sent, it is we who began.
+        if isOpen { closeCode = code }
         state = .closing(code, "", isSent: true)
         return true
     }
