@@ -40,6 +40,8 @@ static inline void millrace_lws_log(void (*emit)(int level, const char *line)) {
     lws_set_log_level(LLL_ERR | LLL_WARN, emit);
 }
 
+static inline int millrace_lws_error_level(void) { return LLL_ERR; }
+
 static inline int millrace_accept(int listener) {
     int descriptor = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (descriptor >= 0) {

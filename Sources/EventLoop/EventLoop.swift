@@ -34,17 +34,12 @@ package final class EventLoop: @unchecked Sendable {
     package init() throws(EventLoopError) {
         raw = .allocate(capacity: 1)
         wakeUp = .allocate(capacity: 1)
+        // All properties are set: what throws from here on, `deinit` frees.
         let status = uv_loop_init(raw)
-        guard status == 0 else {
-            raw.deallocate()
-            wakeUp.deallocate()
-            throw EventLoopError(call: "uv_loop_init", status: status)
-        }
+        guard status == 0 else { throw EventLoopError(call: "uv_loop_init", status: status) }
         let asyncStatus = uv_async_init(raw, wakeUp, eventLoopWokeUp)
         guard asyncStatus == 0 else {
             uv_loop_close(raw)
-            raw.deallocate()
-            wakeUp.deallocate()
             throw EventLoopError(call: "uv_async_init", status: asyncStatus)
         }
         // The loop outlives its handle: `run` returns only after the handle is closed.

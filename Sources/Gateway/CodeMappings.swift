@@ -1,6 +1,7 @@
 import GatewayCore
 import Telemetry
 import TokenSigning
+import Upstream
 import WebSocketServer
 
 // One vocabulary into another: what the core and the libraries say, as codes and metric labels.
@@ -14,6 +15,32 @@ extension GatewayErrorCode {
         case .badSignature: self = .tokenSignature
         case .expired: self = .tokenExpired
         case .unavailable: self = .internalError
+        }
+    }
+}
+
+extension ResponseError {
+    /// Why a request of the gateway's own making could not even be handed over.
+    init(_ error: Upstream.UpstreamError) {
+        switch error {
+        case .tooManyTransfers:
+            self.init(
+                code: GatewayErrorCode.overloaded.rawValue,
+                message: "no room for another upstream transfer (upstream.connections)",
+                isRetryable: true)
+        case .shutDown:
+            self.init(
+                code: GatewayErrorCode.draining.rawValue, message: error.description,
+                isRetryable: true)
+        case .libraryFailed, .loopFailed:
+            // For want of memory or descriptors, which pass.
+            self.init(
+                code: GatewayErrorCode.internalError.rawValue, message: error.description,
+                isRetryable: true)
+        case .invalid:
+            self.init(
+                code: GatewayErrorCode.internalError.rawValue, message: error.description,
+                isRetryable: false)
         }
     }
 }

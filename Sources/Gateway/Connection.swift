@@ -34,9 +34,7 @@ final class Connection: WebSocketHandler, SessionClient {
     private var waitsForTurnEnd = false
     private var tokens = ResumeTokenIssuer()
     private let resumeInURL: ClientCommand.Resume?
-    /// While the gateway drains: when this connection is to go, if nothing runs on it.
-    private var leavesAt: Instant?
-    private var isSessionIdle = false
+    private var departure = Departure()
 
     init(shard: ShardCore, id: ConnectionID, place: Admission.Place, request: HTTPRequest) {
         self.shard = shard
@@ -213,7 +211,7 @@ final class Connection: WebSocketHandler, SessionClient {
     ) {
         let waiting = attachment.waiting
         attachment = .here(session)
-        isSessionIdle = false
+        departure.isSessionIdle = false
         session.attach(id, .here(self), after: after) {
             sendReady(attached, recovered: isResume)
         }
@@ -224,7 +222,7 @@ final class Connection: WebSocketHandler, SessionClient {
     func attachedThere(_ attached: AttachedSession) {
         guard case .attaching(let request, let waiting) = attachment else { return }
         attachment = .there(request.session, shard: request.session.shard)
-        isSessionIdle = false
+        departure.isSessionIdle = false
         sendReady(attached, recovered: attached.reason == nil)
         for command in waiting { handle(command) }
     }
@@ -375,9 +373,7 @@ final class Connection: WebSocketHandler, SessionClient {
         let now = shard.loop.now
         let beat = Heartbeat.next(
             after: now, every: shard.context.configuration.server.heartbeat)
-        var next = min(beat, tokens.refreshAt)
-        if let leavesAt, leavesAt > now { next = min(next, leavesAt) }
-        timer?.arm(at: next)
+        timer?.arm(at: departure.next(before: min(beat, tokens.refreshAt), now: now))
     }
 
     private func timerFired() {
@@ -403,20 +399,20 @@ final class Connection: WebSocketHandler, SessionClient {
     /// Tells the client to go elsewhere, and goes itself when the time has come and nothing runs.
     func drain(after delay: Duration) {
         send(ServerFrames.goingAway(reconnectAfter: delay))
-        leavesAt = shard.loop.now + delay
-        if case .none = attachment { isSessionIdle = true }
+        departure.time = shard.loop.now + delay
+        if case .none = attachment { departure.isSessionIdle = true }
         armTimer()
         leaveIfIdle()
     }
 
     /// Nothing runs in the session and everything has been written: the connection may leave.
     func sessionIsIdle() {
-        isSessionIdle = true
+        departure.isSessionIdle = true
         leaveIfIdle()
     }
 
     private func leaveIfIdle() {
-        guard isSessionIdle, let leavesAt, shard.loop.now >= leavesAt else { return }
+        guard departure.isDue(now: shard.loop.now) else { return }
         close(.serviceRestart, "the gateway restarts")
     }
 }

@@ -6,6 +6,7 @@ import Glibc
 import Synchronization
 package import Telemetry
 import Upstream
+import WebSocketServer
 
 /// Runs a whole gateway: the control loop on the calling thread, one thread a shard.
 ///
@@ -35,6 +36,11 @@ package final class GatewayProcess {
         try ProcessLimits.raiseOpenFiles(configuration.server, shards: count)
         try ProcessLimits.requireRandomDevice()
         try CurlGlobal.initialize()
+        // A peer's bytes are enough for most of what the library calls an error.
+        LibwebsocketsLog.receive { level, line in
+            let level: LogLevel = level == .error ? .warn : .debug
+            logger.log(level, "libwebsockets", ["message": .text(line)])
+        }
         loop = try EventLoop()
         shardLoops = try (0..<count).map { _ in try EventLoop() }
         context = try GatewayContext(

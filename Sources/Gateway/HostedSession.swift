@@ -6,8 +6,10 @@ import WebSocketServer
 
 /// A session on its home shard: the machine that decides, its readers, and the runs that feed it.
 ///
-/// Every entry point ends with `commit`: actions are carried out, then each reader gets what follows its
-/// cursor. Readers elsewhere get it through their shard's mailbox.
+/// What comes in ends with `commit`: actions are carried out, then each reader gets what follows its cursor.
+/// Readers elsewhere get it through their shard's mailbox. What a run reads is only taken in (`upstream`,
+/// `upstreamEvent`, `upstreamAnswered`, `upstreamNamed`, `upstreamSeam`): the run commits once for all of it, when the
+/// turn ends or it fails. What it tells in its own name (`upstreamQueued`, `upstreamFailed`, …) is committed at once.
 final class HostedSession {
     private(set) var machine: SessionMachine
     /// Strong, for the price of an unowned reference on each delta; the shard lets go of a session that ends.

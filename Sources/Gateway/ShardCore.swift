@@ -82,10 +82,6 @@ final class ShardCore: ServerHandler {
         options.backlog = Int32(clamping: configuration.server.backlog)
         // Room for requests that are about to be refused with an answer.
         options.maximumSockets = configuration.server.connections + 256
-        let logger = logger
-        options.log = { line in
-            logger.debug("libwebsockets", ["message": .text(line)])
-        }
         let server = try WebSocketServer(loop: loop, options: options, handler: self)
         self.server = server
         context.mailboxes[index].setHandler { [unowned self] message in handle(message) }

@@ -78,7 +78,8 @@ package final class GatewayMetrics: Sendable {
             "gateway_first_text_seconds",
             "From the message to the first text delta: what a person waits for.", .waiting)
         deltaGap = registry.histogram(
-            "gateway_delta_gap_seconds", "Between two text deltas of one response.", .gaps)
+            "gateway_delta_gap_seconds",
+            "Between two deltas of one response, of text or any other kind.", .gaps)
         responseDuration = registry.histogram(
             "gateway_response_seconds", "From the message to its complete event.", .responses)
         resumes = registry.counters(
@@ -137,7 +138,8 @@ package final class GatewayMetrics: Sendable {
         backOffTime = registry.histogram(
             "gateway_upstream_backoff_seconds", "Pauses before further attempts.", .waiting)
         errors = registry.counters(
-            "gateway_errors_total", "Errors told to clients, by code.", label: "code",
+            "gateway_errors_total", "Errors told to clients of the native protocol, by code.",
+            label: "code",
             values: errorCodes)
         closes = registry.counters(
             "gateway_closes_total", "WebSockets closed, by close code.", label: "code",

@@ -110,8 +110,9 @@ package final class UpstreamServer: Sendable, CustomStringConvertible {
     /// The whole URL of a path that begins with "/", as "/responses".
     func url(path: String) throws(UpstreamError) -> String {
         if path == "/responses" { return responsesURL }
-        guard path.hasPrefix("/"), path.utf8.count <= 4_096,
-            path.utf8.allSatisfy({ (0x21...0x7E).contains($0) }), !path.contains("#")
+        guard path.utf8.count <= 4_096 else { throw .invalid("path: expected at most 4096 bytes") }
+        guard path.hasPrefix("/"), path.utf8.allSatisfy({ (0x21...0x7E).contains($0) }),
+            !path.contains("#")
         else { throw .invalid("path: expected '/' and printable ASCII without '#'") }
         let plain = path.prefix { $0 != "?" }
         // A response id may come from outside: it must not lead to another resource.

@@ -17,8 +17,9 @@ package enum UpstreamOutcome: Sendable {
 
 /// Who hears from a transfer, on the loop's thread.
 ///
-/// No method is ever called from inside `start`, `cancel`, `pause`, `resume` or `shutDown`.
-/// All of those may be called from inside these methods.
+/// No method is ever called from inside `start`, `cancel`, `pause`, `resume`, `feed` or `shutDown`; from inside
+/// `UpstreamWorker.startWaiting` any may be. All of those may be called from inside these methods, where
+/// `startWaiting` does nothing.
 package protocol UpstreamTransferDelegate: AnyObject {
     /// The connection stands, the request goes out now. May come again if a dead connection had to be replaced.
     func transferConnected(_ transfer: UpstreamTransfer)

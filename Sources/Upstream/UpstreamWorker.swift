@@ -4,10 +4,11 @@ internal import GatewayCore
 
 /// Runs a shard's transfers: owns a libcurl multi handle, its connections, and their place on the loop.
 ///
-/// Belongs to the loop's thread. libcurl is entered from three places only: a socket that is ready, a
-/// timer, and the loop's next turn, in which what was started or resumed meanwhile is handed over. What
-/// libcurl forbids inside its callbacks (removing a handle above all) is put off to the sweep right
-/// after it returns. So a delegate is called from the loop alone, never from inside the caller's own call.
+/// Belongs to the loop's thread. libcurl goes on with its transfers in four places only: when a socket is ready,
+/// when a timer fires, in the loop's next turn, in which what was started or resumed meanwhile is handed over, and in
+/// `startWaiting`, for a caller who does not want to wait for that turn. What libcurl forbids inside its callbacks
+/// (removing a handle above all) is put off to the sweep right after it returns. So delegates are called from the loop,
+/// and from inside one call of the caller's own: `startWaiting`.
 package final class UpstreamWorker {
     let options: UpstreamOptions
     private let loop: EventLoop
@@ -135,7 +136,8 @@ package final class UpstreamWorker {
 
     /// Starts now what would start in the loop's next turn; does nothing inside a delegate's call.
     ///
-    /// A request on a connection that stands is written before this returns.
+    /// A request on a connection that stands is written before this returns. Delegates are called meanwhile, of any
+    /// transfer of this worker: call it last.
     package func startWaiting() {
         guard !isInsideCurl, !isSweeping, !starting.isEmpty else { return }
         addStarting()

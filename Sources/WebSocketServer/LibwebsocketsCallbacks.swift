@@ -65,23 +65,3 @@ enum LibraryTables {
         return UnsafePointer(copy)
     }
 }
-
-/// The library's log has one receiver a process.
-enum LibwebsocketsLog {
-    private static let receiver = Mutex<(@Sendable (String) -> Void)?>(nil)
-
-    static func set(_ log: (@Sendable (String) -> Void)?) {
-        receiver.withLock { $0 = log }
-        millrace_lws_log { _, line in
-            guard let line else { return }
-            var text = String(cString: line)
-            while text.last?.isNewline == true { text.removeLast() }
-            LibwebsocketsLog.emit(text)
-        }
-    }
-
-    fileprivate static func emit(_ line: String) {
-        let log = receiver.withLock { $0 }
-        log?(line)
-    }
-}

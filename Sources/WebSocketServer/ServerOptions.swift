@@ -26,8 +26,6 @@ package struct ServerOptions: Sendable {
     package var keepAliveSeconds: UInt32 = 75
     /// Request headers to copy besides the usual ones, in lower case.
     package var customHeaders: [String] = []
-    /// Called with each line the library logs; any loop's thread.
-    package var log: (@Sendable (String) -> Void)?
 
     /// The defaults.
     package init() {}

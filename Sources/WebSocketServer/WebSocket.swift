@@ -113,10 +113,11 @@ package final class WebSocket {
         // The library tells of a pong only when it has a payload.
         var frame = OutgoingFrame(capacity: 1)
         frame.bytes.append(UInt8(ascii: "h"))
-        frame.bytes.withUnsafeMutableBufferPointer { buffer in
-            guard let base = buffer.baseAddress else { return }
-            _ = lws_write(wsi, base + OutgoingFrame.headroom, 1, LWS_WRITE_PING)
+        let written = frame.bytes.withUnsafeMutableBufferPointer { buffer -> Int32 in
+            guard let base = buffer.baseAddress else { return -1 }
+            return lws_write(wsi, base + OutgoingFrame.headroom, 1, LWS_WRITE_PING)
         }
+        if written < 0 { server.writeFailed(wsi) }
     }
 
     /// Closes with `code` and a reason (cut to the 123 bytes a close frame has); the peer has a time to answer.
@@ -157,10 +158,12 @@ package final class WebSocket {
         while text.utf8.count > 123 { text = text.dropLast() }
         frame.append(contentsOf: text.utf8)
         let count = frame.count - OutgoingFrame.headroom
-        frame.withUnsafeMutableBufferPointer { buffer in
-            guard let base = buffer.baseAddress else { return }
-            _ = millrace_lws_write_close(wsi, base + OutgoingFrame.headroom, count)
+        let written = frame.withUnsafeMutableBufferPointer { buffer -> Int32 in
+            guard let base = buffer.baseAddress else { return -1 }
+            return millrace_lws_write_close(wsi, base + OutgoingFrame.headroom, count)
         }
+        // Not to be waited for: the peer will not answer what it does not get.
+        if written < 0 { server.writeFailed(wsi) }
     }
 
     // MARK: From the library's callback; the result says whether the connection goes on
@@ -242,7 +245,8 @@ package final class WebSocket {
             // Its owner may have closed the socket over that: one close frame is enough.
             guard isOpen else { return false }
         }
-        closeCode = code
+        // Where our own close waits to be sent, it is we who began.
+        if isOpen { closeCode = code }
         state = .closing(code, "", isSent: true)
         return true
     }

@@ -29,6 +29,7 @@ package final class WebSocketServer {
     /// Those of them that the library does not read meanwhile: their requests had no body.
     private var unread: Set<OpaquePointer> = []
     private var lookout: LoopTimer?
+    /// All that the library holds, whatever they do or leave undone.
     private var peers: [OpaquePointer: Peer] = [:]
     /// Sockets that were answered, and whose peers may still be sending.
     private var lingering: [ObjectIdentifier: LingeringSocket] = [:]
@@ -58,7 +59,7 @@ package final class WebSocketServer {
         self.loop = loop
         self.options = options
         self.handler = handler
-        LibwebsocketsLog.set(options.log)
+        LibwebsocketsLog.install()
         var info = lws_context_creation_info()
         info.port = -1  // CONTEXT_PORT_NO_LISTEN: the listener is ours.
         info.options = millrace_lws_options()
@@ -109,8 +110,8 @@ package final class WebSocketServer {
         listener = nil
     }
 
-    /// Accepted sockets that are open.
-    package var socketCount: Int { peers.count }
+    /// Accepted sockets that are open: those that the library holds, and those that linger behind their answers.
+    package var socketCount: Int { peers.count + lingering.count }
 
     /// Closes everything, first step: closing handles finish while the loop runs out.
     ///
@@ -137,11 +138,11 @@ package final class WebSocketServer {
     }
 
     private func adopt(_ descriptor: Int32) {
-        guard let vhost, peers.count + lingering.count < options.maximumSockets else {
+        guard let vhost, socketCount < options.maximumSockets else {
             refuse(descriptor)
             return
         }
-        // On failure the library has closed the descriptor.
+        // Its first callback makes the peer. On failure the library has closed the descriptor.
         _ = lws_adopt_socket_vhost(vhost, descriptor)
     }
 
@@ -218,6 +219,9 @@ package final class WebSocketServer {
         case LWS_CALLBACK_RECEIVE_PONG:
             peers[wsi]?.socket?.heard()
             return 0
+        case LWS_CALLBACK_SERVER_NEW_CLIENT_INSTANTIATED:
+            peers[wsi] = Peer(remoteAddress: RequestReader.remoteAddress(wsi))
+            return 0
         case LWS_CALLBACK_HTTP: return requestBegan(wsi)
         case LWS_CALLBACK_HTTP_BODY: return bodyArrived(wsi, input)
         case LWS_CALLBACK_HTTP_BODY_COMPLETION: return requestEnded(wsi)
@@ -236,13 +240,6 @@ package final class WebSocketServer {
         }
     }
 
-    private func peer(_ wsi: OpaquePointer) -> Peer {
-        if let peer = peers[wsi] { return peer }
-        let peer = Peer(remoteAddress: RequestReader.remoteAddress(wsi))
-        peers[wsi] = peer
-        return peer
-    }
-
     private func forget(_ wsi: OpaquePointer) {
         doomed.remove(wsi)
         broken.remove(wsi)
@@ -256,8 +253,7 @@ package final class WebSocketServer {
     // MARK: HTTP
 
     private func requestBegan(_ wsi: OpaquePointer) -> Int32 {
-        let peer = peer(wsi)
-        guard
+        guard let peer = peers[wsi],
             let request = RequestReader.read(
                 wsi, remoteAddress: peer.remoteAddress, custom: options.customHeaders)
         else { return -1 }
@@ -415,8 +411,7 @@ package final class WebSocketServer {
     // MARK: WebSockets
 
     private func confirmUpgrade(_ wsi: OpaquePointer, _ kind: UnsafeRawBufferPointer) -> Int32 {
-        let peer = peer(wsi)
-        guard
+        guard let peer = peers[wsi],
             var request = RequestReader.read(
                 wsi, remoteAddress: peer.remoteAddress, custom: options.customHeaders)
         else { return -1 }

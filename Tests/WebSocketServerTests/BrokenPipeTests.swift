@@ -12,6 +12,11 @@ private let handlerGone = Atomic<Int>(0)
 /// Milliseconds of CPU that the loop took in 300 ms after the broken write.
 private let cpuMilliseconds = Atomic<Int>(-1)
 
+/// What is written too late.
+private enum Writing: String, CaseIterable {
+    case response, message, ping, close
+}
+
 /// Writes to peers that have reset their connection while the loop was busy elsewhere.
 private final class LateWriter: ServerHandler, WebSocketHandler, HTTPExchangeObserver {
     let maximumMessageBytes = 1024
@@ -29,8 +34,18 @@ private final class LateWriter: ServerHandler, WebSocketHandler, HTTPExchangeObs
         later { frame in _ = exchange.write(&frame) }
     }
 
+    private let writing: Writing
+
+    init(_ writing: Writing) { self.writing = writing }
+
     func webSocketOpened(_ socket: WebSocket) {
-        later { frame in _ = socket.send(&frame) }
+        later { [writing] frame in
+            switch writing {
+            case .response, .message: _ = socket.send(&frame)
+            case .ping: socket.ping()
+            case .close: socket.close(CloseCode(4400), "late")
+            }
+        }
     }
 
     /// Writes and ends within the library's callback, to a peer that has gone meanwhile.
@@ -81,22 +96,25 @@ private final class LateWriter: ServerHandler, WebSocketHandler, HTTPExchangeObs
 
 @Suite("Writes to a broken connection", .serialized)
 struct BrokenPipeTests {
-    @Test("the owner is told once, and the socket does not linger", arguments: [false, true])
-    func broken(isWebSocket: Bool) throws {
+    @Test("the owner is told once, and the socket does not linger", arguments: Writing.allCases)
+    fileprivate func broken(writing: Writing) throws {
         handlerGone.store(0, ordering: .relaxed)
-        let handler = LateWriter()
-        try withServer(handler: handler) { port in
+        let handler = LateWriter(writing)
+        var options = ServerOptions()
+        // Nobody is to be told for that reason.
+        options.closeTimeout = .seconds(600)
+        try withServer(options: options, handler: handler) { port in
             do {
                 let client = RawClient(port: port)
                 // An answer without a timer tells the handler its loop.
                 let first = RawClient(port: port)
                 first.send("HEAD / HTTP/1.1\r\nHost: x\r\n\r\n")
                 _ = first.readText(until: "\r\n\r\n")
-                if isWebSocket {
-                    _ = client.upgrade(path: "/")
-                } else {
+                if case .response = writing {
                     client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
                     _ = client.readText(until: "\r\n\r\n")
+                } else {
+                    _ = client.upgrade(path: "/")
                 }
                 client.resetOnClose()
             }
@@ -109,7 +127,7 @@ struct BrokenPipeTests {
 
     @Test("a response that nobody takes any more does not keep the loop busy")
     func ended() throws {
-        let handler = LateWriter()
+        let handler = LateWriter(.response)
         try withServer(handler: handler) { port in
             do {
                 let client = RawClient(port: port)

@@ -90,6 +90,13 @@ struct RawClient: ~Copyable {
         return true
     }
 
+    /// Bytes of which the server's kernel has not said yet that it has them.
+    var unconfirmedBytes: Int32 {
+        var count: Int32 = 0
+        _ = ioctl(descriptor, UInt(TIOCOUTQ), &count)
+        return count
+    }
+
     func send(_ text: String) { send(Array(text.utf8)) }
 
     /// Reads until `isEnough` or the end of the connection.

@@ -338,6 +338,36 @@ def test_too_many_arguments(peer):
     assert peer.answer()[0] == 400
 
 
+@pytest.mark.parametrize("method,path,fields,word", [
+    ("POST", "/v1/conversations", {"content_type": "application/json;\tcharset=utf-8"},
+     "content-type"),
+    ("GET", "/v1/conversations/conv_1", {"openai_beta": "a\tb"}, "openai-beta"),
+    ("GET", "/v1/conversations/conv_1/items?after=" + "%20" * 1400, {}, "4096")])
+def test_what_cannot_be_passed_on_is_no_overload(peer, method, path, fields, word):
+    """Another try is as bad: an SDK would repeat what is answered with 503."""
+    peer.send(request(method, path, **fields))
+    status, answered, body = peer.answer()
+    error = json.loads(body)["error"]
+    assert (status, error["code"], error["type"]) == (400, "invalid_value", "invalid_request_error")
+    assert word in error["message"] and "retry-after" not in answered
+
+
+def test_no_room_for_a_transfer_says_so(simulator):
+    gateway = Gateway(simulator, "server.shards=1", "upstream.connections=1")
+    try:
+        with gateway.client() as client:
+            with client.responses.create(
+                    model="sim-paced", input="deltas=2000 rate=50", stream=True) as stream:
+                assert next(iter(stream)).type == "response.created"
+                with pytest.raises(openai.APIStatusError) as refused:
+                    client.models.list()
+            assert refused.value.status_code == 503 and refused.value.code == "server_is_overloaded"
+            assert "upstream.connections" in refused.value.message
+            assert refused.value.response.headers["retry-after"] == "1"
+    finally:
+        gateway.stop()
+
+
 def test_ids_of_other_makers(gateway, peer):
     """Ids are opaque: LiteLLM's end in `=`, models have slashes."""
     peer.send(request("GET", "/v1/responses/resp_bGl0ZWxsbTpjdXN0b20=="))

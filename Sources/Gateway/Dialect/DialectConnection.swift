@@ -27,8 +27,7 @@ final class DialectConnection: WebSocketHandler, SessionClient {
     private let expiresAt: Instant
     private var hasExpired = false
     private let resume: ClientCommand.Resume?
-    private var leavesAt: Instant?
-    private var isSessionIdle = false
+    private var departure = Departure()
 
     init(
         shard: ShardCore, id: ConnectionID, place: Admission.Place, subject: String,
@@ -280,8 +279,7 @@ final class DialectConnection: WebSocketHandler, SessionClient {
         var next = Heartbeat.next(
             after: now, every: shard.context.configuration.server.heartbeat)
         if !hasExpired { next = min(next, expiresAt) }
-        if let leavesAt, leavesAt > now { next = min(next, leavesAt) }
-        timer?.arm(at: next)
+        timer?.arm(at: departure.next(before: next, now: now))
     }
 
     private func timerFired() {
@@ -318,7 +316,7 @@ final class DialectConnection: WebSocketHandler, SessionClient {
             ServerFrames.frame("gateway.going_away") { frame in
                 frame.field("reconnect_after_ms", Int(delay.milliseconds))
             })
-        leavesAt = shard.loop.now + delay
+        departure.time = shard.loop.now + delay
         armTimer()
         leaveIfIdle()
     }
@@ -327,12 +325,12 @@ final class DialectConnection: WebSocketHandler, SessionClient {
         guard !hasExpired else {
             return close(CloseCode(1001), "the connection's lifetime is over")
         }
-        isSessionIdle = true
+        departure.isSessionIdle = true
         leaveIfIdle()
     }
 
     private func leaveIfIdle() {
-        guard isSessionIdle, let leavesAt, shard.loop.now >= leavesAt else { return }
+        guard departure.isDue(now: shard.loop.now) else { return }
         close(.serviceRestart, "the gateway restarts")
     }
 }

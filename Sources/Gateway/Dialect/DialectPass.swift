@@ -95,8 +95,7 @@ final class DialectPass: UpstreamTransferDelegate, HTTPBodyReceiver {
         do {
             transfer = try shard.worker.start(upstream, delegate: self)
         } catch {
-            release(.neutral)
-            return refuse(.overloaded)
+            return refuse(DialectError(error))
         }
         watch()
     }

@@ -176,6 +176,21 @@ extension DialectError {
     static let upstreamFull = DialectError(
         503, "server_is_overloaded", "no room at the upstream (upstream.concurrency)",
         type: "service_unavailable_error", retryAfter: 1)
+    static let transfersFull = DialectError(
+        503, "server_is_overloaded",
+        "no room for another upstream transfer (upstream.connections)",
+        type: "service_unavailable_error", retryAfter: 1)
+
+    /// Why a client's request could not even be handed over.
+    init(_ error: Upstream.UpstreamError) {
+        switch error {
+        case .invalid(let reason): self.init(400, "invalid_value", reason)
+        case .tooManyTransfers: self = .transfersFull
+        case .shutDown: self = .draining
+        case .libraryFailed, .loopFailed: self.init(ResponseError(error))
+        }
+    }
+
     static let methodNotAllowed = DialectError(
         405, "method_not_allowed", "Not allowed to do that at this URL.")
     static let tooManyArguments = DialectError(

@@ -73,7 +73,8 @@ final class BackgroundReaper: UpstreamTransferDelegate {
 
     /// The id of the response that a lifecycle event is about.
     private static func responseID(in data: Span<UInt8>) -> String? {
-        guard let root = try? JSONReader(maximumDepth: 128).read(data),
+        let reader = JSONReader(maximumDepth: JSONReader.upstreamMaximumDepth)
+        guard let root = try? reader.read(data),
             let id = root.member("response", in: data)?.member("id", in: data)?.decoded(in: data)
         else { return nil }
         let text = String(decoding: id, as: UTF8.self)

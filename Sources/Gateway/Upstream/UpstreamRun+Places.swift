@@ -18,16 +18,16 @@ extension UpstreamRun {
             shard.stopWaiting(ticket)
             granted(grant)
         case .queued(let pollAt):
-            let deadline: Instant
-            if case .place(_, let known) = waiting {
-                deadline = known
-            } else {
-                deadline = now + shard.context.configuration.upstream.queueTimeout
-                waiting = .place(since: now, deadline: deadline)
-                shard.wait(self, for: ticket)
-                session.upstreamQueued(response, until: deadline)
+            if case .place(_, let deadline) = waiting {
+                timer?.arm(at: min(deadline, pollAt ?? deadline))
+                return
             }
+            let deadline = now + shard.context.configuration.upstream.queueTimeout
+            waiting = .place(since: now, deadline: deadline)
+            shard.wait(self, for: ticket)
+            // Before the session hears of it, which may close the run: an armed timer would outlive it.
             timer?.arm(at: min(deadline, pollAt ?? deadline))
+            session.upstreamQueued(response, until: deadline)
         case .refused(let refusal):
             shard.stopWaiting(ticket)
             noteQueued()

@@ -115,12 +115,9 @@ extension UpstreamRun {
                 transfer.pause()
             }
         } catch {
-            shard.logger.warn("upstream request not started", ["error.message": .text("\(error)")])
-            let overloaded = ResponseError(
-                code: GatewayErrorCode.overloaded.rawValue,
-                message: "no room for another upstream transfer (upstream.connections)",
-                isRetryable: true)
-            return failed(AttemptFailure(.rejected, .final, overloaded))
+            shard.logger.warn(
+                "upstream request not started", ["error.message": .text(error.description)])
+            return failed(AttemptFailure(.rejected, .final, ResponseError(error)))
         }
         waiting = .transfer
         checkDeadlines()

@@ -205,11 +205,12 @@ final class UpstreamRun {
     private func backOff(_ pause: Duration) {
         let now = shard.loop.now
         waiting = .backOff(since: now)
+        // First: whoever hears of it may close the run, and a timer that is armed then would outlive it.
+        timer?.arm(after: pause)
         // A reattachment at once is nobody's business.
         if pause > .zero {
             session.upstreamRetrying(response, at: now + pause, attempt: machine.tries + 1)
         }
-        timer?.arm(after: pause)
     }
 
     // MARK: Ends

@@ -80,6 +80,9 @@ package struct JSONReader: Sendable {
     /// The deepest nesting that any reader allows: values are read recursively.
     package static let highestMaximumDepth = 512
 
+    /// The deepest nesting of what upstream answers; what clients send has a limit of its own (`limits.json_depth`).
+    package static let upstreamMaximumDepth = 128
+
     /// How many objects and arrays may stand inside each other.
     package let maximumDepth: Int
 

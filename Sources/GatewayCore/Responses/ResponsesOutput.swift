@@ -181,7 +181,7 @@ package struct ResponsesLimits: Equatable, Sendable {
     /// The longest error code or message that is kept, in bytes; the rest is cut off.
     package var maximumErrorBytes = 4096
     /// The deepest nesting of one event.
-    package var maximumDepth = 128
+    package var maximumDepth = JSONReader.upstreamMaximumDepth
 
     /// Limits that fit every recorded stream with a wide margin.
     package init() {}
