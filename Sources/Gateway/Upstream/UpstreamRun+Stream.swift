@@ -231,7 +231,7 @@ extension UpstreamRun {
 
     private func sequenceNumber(of data: Span<UInt8>) -> Int64? {
         var number: Int64?
-        _ = try? JSONReader(maximumDepth: 128).read(data) { member in
+        _ = try? JSONReader(maximumDepth: JSONReader.upstreamMaximumDepth).read(data) { member in
             if member.hasKey("sequence_number", in: data) {
                 number = member.value.integer(in: data)
             }
