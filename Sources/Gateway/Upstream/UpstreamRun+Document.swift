@@ -13,7 +13,8 @@ extension UpstreamRun {
     /// Takes a response object as the events that would have told the same.
     func take(document: [UInt8], now: Instant) throws(StreamFailure) -> DocumentEnd {
         let bytes = document.span
-        guard let root = try? JSONReader(maximumDepth: JSONReader.upstreamMaximumDepth).read(bytes), root.kind == .object,
+        guard let root = try? JSONReader(maximumDepth: JSONReader.upstreamMaximumDepth).read(bytes),
+            root.kind == .object,
             let status = root.member("status", in: bytes), status.kind == .string
         else {
             throw StreamFailure(
