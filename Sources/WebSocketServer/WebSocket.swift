@@ -61,39 +61,38 @@ package final class WebSocket {
     /// Written directly, outside the library's writable callback: sound for an HTTP/1.1 socket without
     /// extensions and with nothing buffered, and half the system calls (docs/decisions).
     package func send(_ frame: inout OutgoingFrame, isBinary: Bool = false) -> SendOutcome {
-        guard let wsi, isOpen else { return .closed }
-        guard lws_partial_buffered(wsi) == 0 else {
-            askForWritable()
-            return .busy
+        whenClear { wsi in
+            let count = frame.count
+            return frame.bytes.withUnsafeMutableBufferPointer { buffer -> Int32 in
+                guard let base = buffer.baseAddress else { return -1 }
+                return lws_write(
+                    wsi, base + OutgoingFrame.headroom, count,
+                    isBinary ? LWS_WRITE_BINARY : LWS_WRITE_TEXT)
+            }
         }
-        let count = frame.count
-        let written = frame.bytes.withUnsafeMutableBufferPointer { buffer -> Int32 in
-            guard let base = buffer.baseAddress else { return -1 }
-            return lws_write(
-                wsi, base + OutgoingFrame.headroom, count,
-                isBinary ? LWS_WRITE_BINARY : LWS_WRITE_TEXT)
-        }
-        guard written >= 0 else {
-            server.writeFailed(wsi)
-            return .closed
-        }
-        return .sent
     }
 
     /// Sends all of `messages` in one write, unless earlier bytes still wait.
     ///
     /// They are frames already, which go out as they are: the library does so with what it takes for HTTP.
     package func send(_ messages: inout OutgoingMessages) -> SendOutcome {
+        whenClear { wsi in
+            messages.withFrames { buffer -> Int32 in
+                guard let base = buffer.baseAddress else { return 0 }
+                return lws_write(wsi, base, buffer.count, LWS_WRITE_HTTP)
+            }
+        }
+    }
+
+    /// Writes unless earlier bytes still wait; `write` says what the library said.
+    @inline(__always)
+    private func whenClear(_ write: (OpaquePointer) -> Int32) -> SendOutcome {
         guard let wsi, isOpen else { return .closed }
         guard lws_partial_buffered(wsi) == 0 else {
             askForWritable()
             return .busy
         }
-        let written = messages.withFrames { buffer -> Int32 in
-            guard let base = buffer.baseAddress else { return 0 }
-            return lws_write(wsi, base, buffer.count, LWS_WRITE_HTTP)
-        }
-        guard written >= 0 else {
+        guard write(wsi) >= 0 else {
             server.writeFailed(wsi)
             return .closed
         }

@@ -30,7 +30,7 @@ struct CloseCodeTests {
             }
             socket.close(CloseCode(4410), "reads too slowly")
             sent.store(count, ordering: .releasing)
-            while !goesOn.load(ordering: .acquiring) { usleep(1000) }
+            for _ in 0..<30_000 where !goesOn.load(ordering: .acquiring) { usleep(1000) }
         }
 
         func webSocketIsClear(_ socket: WebSocket) {}
@@ -48,12 +48,12 @@ struct CloseCodeTests {
             let client = RawClient(port: port)
             _ = client.upgrade(path: "/")
             client.send(RawClient.frame(1, Array("begin".utf8)))
-            while handler.sent.load(ordering: .acquiring) < 0 { usleep(1000) }
+            for _ in 0..<30_000 where handler.sent.load(ordering: .acquiring) < 0 { usleep(1000) }
             let bytes = handler.sent.load(ordering: .acquiring) * (Closer.pieceBytes + 4)
             #expect(client.read { $0.count >= bytes }.count >= bytes)
             client.send(RawClient.frame(8, [0x03, 0xE9]))
             // The loop is to find room for the rest and the peer's close at once.
-            while client.unconfirmedBytes > 0 { usleep(1000) }
+            for _ in 0..<30_000 where client.unconfirmedBytes > 0 { usleep(1000) }
             handler.goesOn.store(true, ordering: .releasing)
             _ = client.readToEnd()
         }
