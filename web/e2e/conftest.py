@@ -191,6 +191,9 @@ class Chat:
     def open(self, path=""):
         self.page.goto(self.base + path)
         expect(self.field).to_be_visible()
+        if "#/c/" in path:
+            # The field is there before the turns are: they come from the database.
+            expect(self.page.locator(".turn")).not_to_have_count(0)
         return self
 
     def ready(self):
