@@ -46,8 +46,8 @@ let package = Package(
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl"),
         .systemLibrary(name: "CLibyaml", pkgConfig: "yaml-0.1"),
         .systemLibrary(name: "CEpoll"),
-        // The one target with C of our own.
-        .target(name: "CSparedClose"),
+        // The one target with C of our own: functions that stand before those of the C library.
+        .target(name: "CInterposed"),
 
         // The core decides and imports nothing.
         library("GatewayCore", [], settings: pure),
@@ -59,7 +59,7 @@ let package = Package(
         library("EventLoop", ["CLibuv", "GatewayCore"]),
         library("TokenSigning", ["COpenSSL", "GatewayCore"]),
         library(
-            "WebSocketServer", ["CLibwebsockets", "CSparedClose", "EventLoop", "GatewayCore"]),
+            "WebSocketServer", ["CLibwebsockets", "CInterposed", "EventLoop", "GatewayCore"]),
         library("Upstream", ["CLibcurl", "EventLoop", "GatewayCore"]),
 
         // The three programs: each is one library and a `main` of a few lines.

@@ -27,7 +27,7 @@ C_IMPORTERS = {
     "CLibyaml": {"Configuration"},
     "COpenSSL": {"TokenSigning", "LoadClient"},
     "CEpoll": {"LoadClient"},
-    "CSparedClose": {"WebSocketServer"},
+    "CInterposed": {"WebSocketServer"},
 }
 
 # What a module may import besides modules of the package. The core imports nothing at all.

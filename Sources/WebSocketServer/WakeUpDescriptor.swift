@@ -1,5 +1,5 @@
+internal import CInterposed
 internal import CLibwebsockets
-internal import CSparedClose
 internal import EventLoop
 internal import Synchronization
 

@@ -1,6 +1,7 @@
 internal import CLibwebsockets
 internal import EventLoop
 package import GatewayCore
+internal import Glibc
 
 /// One open WebSocket; belongs to its loop's thread.
 ///
@@ -31,6 +32,9 @@ package final class WebSocket {
     private var closeTimer: LoopTimer?
     /// The pieces of a message that did not arrive in one.
     private var assembly: [UInt8] = []
+    private var pongs = OutgoingPongs()
+    /// The peer broke a rule of the protocol: nothing that it says counts any more.
+    private var isFailed = false
     private var wantsWritable = false
     /// When anything was last heard from the peer.
     package private(set) var lastHeard: Instant
@@ -147,6 +151,29 @@ package final class WebSocket {
         closeTimer = timer
     }
 
+    /// Ends a connection whose peer broke a rule of the protocol, with the next turn of the loop: the library has not
+    /// read yet what came before that.
+    ///
+    /// Source: RFC 6455, section 7.1.7.
+    func failSoon(_ reason: String) {
+        isFailed = true
+        let timer = server.loop.makeTimer { [unowned self] in
+            close(.protocolError, reason)
+            endSending()
+        }
+        timer.arm(after: .zero)
+        closeTimer = timer
+    }
+
+    /// Ends our direction behind the last byte, where nothing that the peer still says can matter: it need not answer
+    /// our close frame, and reads it all the same.
+    private func endSending() {
+        guard let wsi, isFailed, case .closing(_, _, isSent: true) = state,
+            lws_partial_buffered(wsi) == 0
+        else { return }
+        shutdown(lws_get_socket_fd(wsi), Int32(SHUT_WR))
+    }
+
     private func sendCloseFrame() {
         guard let wsi, case .closing(let code, let reason, false) = state else { return }
         state = .closing(code, reason, isSent: true)
@@ -220,15 +247,38 @@ package final class WebSocket {
 
     func heard() { lastHeard = server.loop.now }
 
+    /// The peer has sent a ping with `payload`: `sendPongs` answers.
+    func pinged(_ payload: Span<UInt8>) {
+        heard()
+        pongs.append(payload)
+    }
+
+    /// Sends the pongs that wait, or leaves them until the socket is clear.
+    func sendPongs() {
+        guard !pongs.frames.isEmpty else { return }
+        let outcome = whenClear { wsi in
+            pongs.withFrames { buffer -> Int32 in
+                guard let base = buffer.baseAddress else { return 0 }
+                return lws_write(wsi, base, buffer.count, LWS_WRITE_HTTP)
+            }
+        }
+        if outcome != .busy { pongs = OutgoingPongs() }
+    }
+
     /// The kernel takes bytes again.
     ///
     /// Returns false when the connection is to end.
     func writable() -> Bool {
         wantsWritable = false
         switch state {
-        case .open: handler.webSocketIsClear(self)
-        case .closing(_, _, isSent: false): sendCloseFrame()
-        case .closing, .closed: break
+        case .open:
+            sendPongs()
+            handler.webSocketIsClear(self)
+        case .closing(_, _, isSent: false):
+            sendCloseFrame()
+            endSending()
+        case .closing: endSending()
+        case .closed: break
         }
         return true
     }

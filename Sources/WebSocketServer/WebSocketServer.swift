@@ -36,19 +36,6 @@ package final class WebSocketServer {
     /// Bytes of bodies that are being collected, or were not taken yet.
     private(set) var collectedBytes = 0
 
-    /// What the server keeps about one accepted socket, from its first callback to its last.
-    private final class Peer {
-        let remoteAddress: String
-        var exchange: HTTPExchange?
-        var socket: WebSocket?
-        /// Who takes the socket over, between the request and the upgrade.
-        var upgrade: (any WebSocketHandler)?
-        /// A request was answered here before.
-        var wasAnswered = false
-
-        init(remoteAddress: String) { self.remoteAddress = remoteAddress }
-    }
-
     /// Makes the server; nothing is accepted before `listen`.
     ///
     /// Servers are made one after another: the library's start-up is not thread-safe.
@@ -220,8 +207,8 @@ package final class WebSocketServer {
             peers[wsi]?.socket?.heard()
             return 0
         case LWS_CALLBACK_SERVER_NEW_CLIENT_INSTANTIATED:
-            peers[wsi] = Peer(remoteAddress: RequestReader.remoteAddress(wsi))
-            return 0
+            peers[wsi] = Peer(wsi)
+            return peers[wsi] == nil ? -1 : 0
         case LWS_CALLBACK_HTTP: return requestBegan(wsi)
         case LWS_CALLBACK_HTTP_BODY: return bodyArrived(wsi, input)
         case LWS_CALLBACK_HTTP_BODY_COMPLETION: return requestEnded(wsi)
@@ -246,6 +233,7 @@ package final class WebSocketServer {
         answering.remove(wsi)
         unread.remove(wsi)
         guard let peer = peers.removeValue(forKey: wsi) else { return }
+        peer.leave()
         peer.exchange?.gone()
         peer.socket?.gone()
     }
@@ -437,10 +425,8 @@ package final class WebSocketServer {
 
     private func established(_ wsi: OpaquePointer) -> Int32 {
         guard let peer = peers[wsi], let handler = peer.upgrade else { return -1 }
-        peer.upgrade = nil
-        peer.exchange = nil
         let socket = WebSocket(server: self, wsi: wsi, handler: handler)
-        peer.socket = socket
+        peer.becomes(socket)
         socket.opened()
         return 0
     }

@@ -136,14 +136,18 @@ struct RawClient: ~Copyable {
         return readText(until: "\r\n\r\n")
     }
 
-    /// One masked client frame with a mask of zeros, which is lawful and readable.
+    /// One client frame, masked as RFC 6455 shows it (section 5.7).
     static func frame(_ opcode: UInt8, _ payload: [UInt8], isFinal: Bool = true) -> [UInt8] {
         var frame: [UInt8] = [(isFinal ? 0x80 : 0) | opcode]
-        if payload.count < 126 {
-            frame.append(0x80 | UInt8(payload.count))
-        } else {
-            frame += [0x80 | 126, UInt8(payload.count >> 8), UInt8(payload.count & 255)]
+        let count = payload.count
+        switch count {
+        case ...125: frame.append(0x80 | UInt8(count))
+        case ...0xFFFF: frame += [0x80 | 126, UInt8(count >> 8), UInt8(count & 255)]
+        default:
+            frame.append(0x80 | 127)
+            for shift in (0..<8).reversed() { frame.append(UInt8(count >> (8 * shift) & 255)) }
         }
-        return frame + [0, 0, 0, 0] + payload
+        let key: [UInt8] = [0x37, 0xFA, 0x21, 0x3D]
+        return frame + key + payload.indices.map { payload[$0] ^ key[$0 % 4] }
     }
 }

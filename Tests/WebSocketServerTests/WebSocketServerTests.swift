@@ -196,7 +196,7 @@ struct WebSocketServerTests {
 /// Echoes messages; "close" closes.
 ///
 /// Answers requests with what they were.
-private final class EchoHandler: ServerHandler, WebSocketHandler, HTTPExchangeObserver {
+final class EchoHandler: ServerHandler, WebSocketHandler, HTTPExchangeObserver {
     let maximumMessageBytes: Int
     private(set) var leftEarly = 0
     private var kept: [HTTPExchange] = []

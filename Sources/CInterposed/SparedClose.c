@@ -1,8 +1,8 @@
 /* The program's own close(2), which stands before that of the C library for all shared libraries too.
  *
- * The one piece of C that is more than a wrapper: only a function of that name sees a close that another library does.
- * It differs from the system's only between the two calls of the header, on the thread that made the first. */
-#include "CSparedClose.h"
+ * Only a function of that name sees a close that another library does. It differs from the system's only between the
+ * two calls of the header, on the thread that made the first. */
+#include "SparedClose.h"
 
 /* glibc's name for the same call; the thread sanitizer watches it as it watches close(). */
 int __close(int descriptor);
