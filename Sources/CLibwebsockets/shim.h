@@ -72,11 +72,6 @@ static inline bool millrace_is_readable(int descriptor) {
     return poll(&socket, 1, 0) > 0;
 }
 
-/* Takes up to that many bytes off the socket without copying them (Linux); as recv() does otherwise. */
-static inline ssize_t millrace_discard(int descriptor, size_t bytes) {
-    return recv(descriptor, NULL, bytes, MSG_TRUNC | MSG_DONTWAIT);
-}
-
 /* Bytes that the peer's kernel has confirmed so far: `tcpi_bytes_acked` of Linux' tcp_info. The C library's
    struct of that name ends before it. */
 static inline uint64_t millrace_confirmed_bytes(int descriptor) {

@@ -10,7 +10,7 @@ internal import Glibc
 /// library closes.
 final class LingeringSocket {
     /// Read past in one turn of the loop, so that one peer that sends fast cannot starve the others.
-    private static let bytesPerTurn = 256 << 10
+    private static let bytesPerTurn = 64 << 10
 
     private var descriptor: Int32
     private var watcher: FileDescriptorWatcher?
@@ -65,7 +65,9 @@ final class LingeringSocket {
     }
 
     private func readPast() {
-        let count = millrace_discard(descriptor, min(remainingBytes, Self.bytesPerTurn))
+        let count = withUnsafeTemporaryAllocation(
+            byteCount: min(remainingBytes, Self.bytesPerTurn), alignment: 1
+        ) { recv(descriptor, $0.baseAddress, $0.count, 0) }
         if count < 0, errno == EAGAIN || errno == EINTR { return }
         remainingBytes -= max(count, 0)
         if count <= 0 || remainingBytes == 0 { finish() }
