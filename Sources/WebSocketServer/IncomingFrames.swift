@@ -42,7 +42,7 @@ struct IncomingFrames {
         /// The mask and the short length.
         case length
         /// That many bytes of a long length are still to come behind `value`.
-        case longLength(remaining: Int, of: Int, value: UInt64)
+        case longLength(remaining: UInt8, of: UInt8, value: UInt64)
         /// The masking key and the payload, of which that many bytes are still to come.
         case body(remaining: UInt64)
         /// Behind a close frame nothing is looked at.
@@ -78,29 +78,29 @@ struct IncomingFrames {
         // The frame's beginning in these bytes: where its header turns out wrong, none of it is handed on.
         var frame = 0
         while read < bytes.count {
-            if case .start = place { frame = kept }
-            let isBody: Bool
             let count: Int
-            if case .body(let remaining) = place {
-                isBody = true
-                count = Int(min(remaining, UInt64(bytes.count - read)))
-                advance(by: count, of: remaining)
-            } else if case .ended = place {
-                isBody = true
-                count = bytes.count - read
-            } else {
-                isBody = false
-                count = 1
+            switch place {
+            case .start, .length, .longLength:
+                if case .start = place { frame = kept }
                 do throws(Failure) {
                     try takeHeader(bytes[read])
                 } catch {
                     return (frame, error)
                 }
+                count = 1
+            case .body(let remaining):
+                count = Int(min(remaining, UInt64(bytes.count - read)))
+                if isPing { ping.append(bytes.span, read..<read + count) }
+                if UInt64(count) < remaining {
+                    place = .body(remaining: remaining - UInt64(count))
+                } else {
+                    if isPing { answer(pinged) }
+                    place = opcode == Opcode.close ? .ended : .start
+                }
+            case .ended:
+                count = bytes.count - read
             }
-            if opcode == Opcode.ping {
-                if isBody { ping.append(bytes.span, read..<read + count) }
-                if case .start = place { answer(pinged) }
-            } else {
+            if !isPing {
                 bytes.move(read..<read + count, to: kept)
                 kept += count
             }
@@ -155,17 +155,10 @@ struct IncomingFrames {
     }
 
     private var isControl: Bool { opcode & 0x8 != 0 }
+    private var isPing: Bool { opcode == Opcode.ping }
 
     private mutating func beginBody(_ payload: UInt64) {
         place = .body(remaining: UInt64(Self.keyBytes) + payload)
-    }
-
-    private mutating func advance(by count: Int, of remaining: UInt64) {
-        if UInt64(count) < remaining {
-            place = .body(remaining: remaining - UInt64(count))
-        } else {
-            place = opcode == Opcode.close ? .ended : .start
-        }
     }
 
     private mutating func answer(_ pinged: (Span<UInt8>) -> Void) {
