@@ -60,6 +60,7 @@ struct ResponsesTextPart: Sendable {
     var fingerprint = TextFingerprint()
     /// The whole text that was found to hold just that, and how long that was then.
     var seenWhole: (mark: WholeTextMark, units: Int)?
+    /// Its deltas are no beginning of the whole that upstream told; they count.
     var isMismatched = false
     /// Its deltas had no part index, so that it may hold several parts.
     var isUnindexed = false

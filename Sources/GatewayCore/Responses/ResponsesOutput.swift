@@ -158,14 +158,6 @@ package enum ResponsesOutput: Equatable, Sendable {
     case finished(ResponseEnd)
 }
 
-/// Whether a stream that has ended had said so itself.
-package enum ResponsesStreamEnd: Equatable, Sendable {
-    /// The terminal event had come.
-    case complete
-    /// The stream broke off: a failure, never a completion, with the `error` event if one came.
-    case truncated(UpstreamError?)
-}
-
 /// The bounds of what one response may make us keep or handle.
 package struct ResponsesLimits: Equatable, Sendable {
     /// The most output items of one response, finished ones included.
@@ -213,20 +205,4 @@ package enum ResponsesFailure: Error, Equatable, Sendable, CustomStringConvertib
             "an upstream event exceeds \(limit) (\(name.rawValue))"
         }
     }
-}
-
-/// What a reducer met that is lawful enough to go on, but worth a metric.
-package struct ResponsesCounters: Equatable, Sendable {
-    /// Events after the terminal one, ignored.
-    package var eventsAfterEnd = 0
-    /// `[DONE]` marks and events with empty data, ignored.
-    package var emptyEvents = 0
-    /// Events of types that are not documented, forwarded.
-    package var unknownEvents = 0
-    /// Items announced or finished twice, ignored the second time.
-    package var repeatedItems = 0
-    /// Texts whose deltas are no beginning of the final text; the deltas count.
-    package var textMismatches = 0
-    /// Texts that were completed from a later event because their deltas did not hold all.
-    package var textsCompleted = 0
 }

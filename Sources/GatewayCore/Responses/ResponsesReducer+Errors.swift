@@ -4,9 +4,9 @@ extension ResponsesReducer {
     /// Keeps what an `error` event says, nested or flat, for the end that follows it.
     mutating func noteError(_ root: JSONValue, _ data: Span<UInt8>) {
         if let nested = root.member("error", in: data), nested.kind != .null {
-            upstreamError = readError(nested, data)
+            toldError = readError(nested, data)
         } else {
-            upstreamError = readError(root, data)
+            toldError = readError(root, data)
         }
     }
 
@@ -17,7 +17,7 @@ extension ResponsesReducer {
     ) throws(ResponsesFailure) {
         guard event.type == nil, let error = root.member("error", in: data), error.kind != .null
         else { throw .missingType }
-        upstreamError = readError(error, data)
+        toldError = readError(error, data)
     }
 
     mutating func readError(_ value: JSONValue, _ data: Span<UInt8>) -> UpstreamError {
