@@ -17,7 +17,7 @@ private struct Reduced: Equatable {
     /// What the deltas said: where it stood depends on how it came.
     var texts: [[UInt8]] = []
     var failure: ResponsesFailure?
-    var toldError: UpstreamError?
+    var toldError: ToldError?
 }
 
 private func reduce(_ body: [UInt8], chunk: Int, skims: Bool = false) -> Reduced {

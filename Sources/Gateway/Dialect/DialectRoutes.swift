@@ -182,7 +182,7 @@ extension DialectError {
         type: "service_unavailable_error", retryAfter: 1)
 
     /// Why a client's request could not even be handed over.
-    init(_ error: Upstream.UpstreamError) {
+    init(_ error: UpstreamError) {
         switch error {
         case .invalid(let reason): self.init(400, "invalid_value", reason)
         case .tooManyTransfers: self = .transfersFull

@@ -6,7 +6,7 @@ import Telemetry
 struct StreamFailure: Error {
     let message: String
     /// What upstream itself says in place of a response.
-    var told: GatewayCore.UpstreamError?
+    var told: ToldError?
 }
 
 /// Bytes to events to the session's log.

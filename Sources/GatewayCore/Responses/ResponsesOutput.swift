@@ -74,8 +74,8 @@ package struct ToolUpdate: Equatable, Sendable {
     package var output: Range<Int>?
 }
 
-/// An error as upstream told it, decoded, without its key and cut to a bounded size.
-package struct UpstreamError: Equatable, Sendable {
+/// An error that upstream told inside its answer: decoded, without the key, cut to a bounded size.
+package struct ToldError: Equatable, Sendable {
     /// The `code` (a number as its digits), else the `type`; `nil` when there was neither.
     package var code: String?
     /// The `message`, for people.
@@ -127,7 +127,7 @@ package struct ResponseEnd: Equatable, Sendable {
     /// `incomplete_details.reason`, raw JSON string in `data`.
     package var reason: Range<Int>?
     /// The response's error, or what an `error` event said before it.
-    package var error: UpstreamError?
+    package var error: ToldError?
     /// The `usage` object, raw JSON in `data`.
     package var usage: Range<Int>?
     /// The response's `id`, raw JSON string in `data`.

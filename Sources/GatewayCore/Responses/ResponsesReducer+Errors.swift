@@ -20,10 +20,10 @@ extension ResponsesReducer {
         toldError = readError(error, data)
     }
 
-    mutating func readError(_ value: JSONValue, _ data: Span<UInt8>) -> UpstreamError {
+    mutating func readError(_ value: JSONValue, _ data: Span<UInt8>) -> ToldError {
         mayHoldKey = true
         if value.kind == .string {
-            return UpstreamError(code: nil, message: bounded(value.decoded(in: data)))
+            return ToldError(code: nil, message: bounded(value.decoded(in: data)))
         }
         var type: JSONValue?
         var code: JSONValue?
@@ -48,7 +48,7 @@ extension ResponsesReducer {
         {
             text = bounded(type.decoded(in: data))
         }
-        return UpstreamError(code: text, message: bounded(message?.decoded(in: data)))
+        return ToldError(code: text, message: bounded(message?.decoded(in: data)))
     }
 
     /// Text without a key, of at most `maximumErrorBytes`, cut before a character.

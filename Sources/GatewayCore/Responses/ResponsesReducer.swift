@@ -28,7 +28,7 @@ package struct ResponsesReducer {
     var progress: ResponseProgress?
 
     /// What an `error` event has said so far: the end that it announces may never come.
-    package internal(set) var toldError: UpstreamError?
+    package internal(set) var toldError: ToldError?
     /// True once the terminal event came; a body that ends before it has broken off.
     package internal(set) var isFinished = false
 

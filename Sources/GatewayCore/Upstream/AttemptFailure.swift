@@ -127,7 +127,7 @@ extension AttemptFailure {
 
     /// An error that came inside a `200`: by its code, like the HTTP answer it could have been.
     package init(
-        inStream error: UpstreamError?, code: String, requestID: String?, isTruncated: Bool
+        inStream error: ToldError?, code: String, requestID: String?, isTruncated: Bool
     ) {
         let (reason, verdict) = Self.judge(error?.code, isTruncated: isTruncated)
         let message =

@@ -644,7 +644,7 @@ struct ResponsesReducerTests {
             #"{"type":"error","code":"secret\/0123456","message":"no secret/0123456"}"#.utf8)
         #expect(!reducer.mayHoldKey)
         try reducer.reduce(bytes.span) { _ in }
-        #expect(reducer.toldError == UpstreamError(code: "************", message: "no *********"))
+        #expect(reducer.toldError == ToldError(code: "************", message: "no *********"))
         #expect(reducer.mayHoldKey, "the event as it is")
     }
 
