@@ -296,33 +296,7 @@ package struct AttemptMachine: Sendable {
             return backOff(failure, pendingRandom)
         }
         if let failure = lastFailure { return fail(failure.error) }
-        switch refusal {
-        case .queueFull:
-            return fail(
-                ResponseError(
-                    code: "upstream_busy",
-                    message:
-                        "upstream and its queue are full (upstream.concurrency, upstream.queue)",
-                    isRetryable: true))
-        case .paused(let retryAfter):
-            return fail(
-                ResponseError(
-                    code: "upstream_unavailable",
-                    message:
-                        "upstream has asked for a pause that is longer than a response waits (upstream.queue_timeout_ms)",
-                    isRetryable: true, retryAfter: retryAfter))
-        case .open(let retryAfter):
-            return fail(
-                ResponseError(
-                    code: "upstream_unavailable",
-                    message: "no upstream is usable: their last requests have failed",
-                    isRetryable: true, retryAfter: retryAfter))
-        case .exhausted:
-            return fail(
-                ResponseError(
-                    code: "upstream_unavailable", message: "no upstream serves this request",
-                    isRetryable: false))
-        }
+        return fail(ResponseError(refusal))
     }
 
     private mutating func fail(_ error: ResponseError) -> Action {

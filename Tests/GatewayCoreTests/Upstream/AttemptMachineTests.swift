@@ -620,7 +620,7 @@ struct UpstreamPoolTests {
     @Test("what a member makes of streams is known by model, of so many at most")
     func streaming() {
         var pool = Self.pool(ranks: [0, 1])
-        let limit = UpstreamPoolState.maximumKnownModels
+        let limit = UpstreamPoolState.Status.maximumKnownModels
         for number in 0..<limit { pool.note(.refuses, of: 0, for: "m\(number)") }
         #expect(pool.streaming(of: 0, for: "m0") == .refuses)
         #expect(pool.streaming(of: 0, for: "other") == .streams)
