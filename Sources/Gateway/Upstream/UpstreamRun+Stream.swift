@@ -128,7 +128,7 @@ extension UpstreamRun {
             let failure = AttemptFailure(
                 inStream: end.error, code: "upstream_failed", requestID: attempt?.requestID,
                 isTruncated: false)
-            if machine.broken != nil || machine.wouldRetry(failure, hasBudget: true) {
+            if machine.broken != nil || machine.wouldRetry(failure) {
                 attempt?.pendingFailure = failure
                 return
             }

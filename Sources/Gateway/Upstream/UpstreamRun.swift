@@ -226,8 +226,7 @@ final class UpstreamRun {
         log(failure)
         // What upstream has told is the end, even where it does not say so as it should.
         let isContinuable = seam.isContinuable && reducer.toldError == nil
-        let mayRetry = machine.wouldRetry(
-            failure, hasBudget: true, isContinuable: isContinuable)
+        let mayRetry = machine.wouldRetry(failure, isContinuable: isContinuable)
         let hasBudget = mayRetry && shard.retryBudget.take(now: now)
         if mayRetry, !hasBudget { shard.metrics.retriesDenied.increment() }
         releasePlace(

@@ -133,21 +133,16 @@ package struct AttemptMachine: Sendable {
         return !hasOutput || (tried.count < memberCount && seams < policy.maximumSeams)
     }
 
-    /// Whether a failure would be followed by another try, were there an upstream for it.
-    package func wouldRetry(
-        _ failure: AttemptFailure, hasBudget: Bool, isContinuable: Bool = false
-    ) -> Bool {
-        if hasOutput || broken != nil {
-            return hasBudget && mayGoOn(failure, isContinuable: isContinuable)
-        }
-        guard isNamed || hasRequest else { return false }
+    /// Whether a failure would be followed by another try, were there an upstream and a budget for it.
+    package func wouldRetry(_ failure: AttemptFailure, isContinuable: Bool = false) -> Bool {
+        if hasOutput || broken != nil { return mayGoOn(failure, isContinuable: isContinuable) }
+        guard isNamed || hasRequest, isBelowMaximum else { return false }
         switch failure.verdict {
         case .final: return false
-        case .elsewhere: return hasBudget && tried.count < memberCount && isBelowMaximum
+        case .elsewhere: return tried.count < memberCount
         case .again:
-            if hasBudget, isBelowMaximum, tried.count < memberCount { return true }
-            return hasBudget && isBelowMaximum
-                && policy.delay(retry: attempts, retryAfter: failure.retryAfter, random: 0) != nil
+            return tried.count < memberCount
+                || policy.delay(retry: attempts, retryAfter: failure.retryAfter, random: 0) != nil
         }
     }
 

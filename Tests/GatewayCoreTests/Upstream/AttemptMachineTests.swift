@@ -56,7 +56,7 @@ struct AttemptMachineTests {
             _ = machine.handle(.timer)
         }
         _ = machine.handle(.granted(0))
-        #expect(!machine.wouldRetry(Self.busy, hasBudget: true))
+        #expect(!machine.wouldRetry(Self.busy))
         #expect(machine.handle(Self.failed(Self.busy)) == .fail(Self.busy.error))
         #expect(machine.handle(.timer) == .none)
     }
@@ -161,7 +161,7 @@ struct AttemptMachineTests {
             #expect(machine.handle(.timer) == .fail(Self.cut.error))
         } else {
             #expect(machine.handle(.unnamed) == .none)
-            #expect(!machine.wouldRetry(Self.busy, hasBudget: true))
+            #expect(!machine.wouldRetry(Self.busy))
             #expect(machine.handle(Self.failed(Self.busy)) == .fail(Self.busy.error))
         }
         #expect(machine.isEnded)
