@@ -14,7 +14,7 @@ package struct ReplayLog {
     package private(set) var compactedThrough = 0
     /// What the log holds now, in bytes.
     package internal(set) var storedBytes = 0
-    /// Bytes appended over the log's whole life, the scale of `position(of:)`.
+    /// Bytes appended over the log's whole life: the scale that `position(after:)` and `startPosition` count on.
     package internal(set) var totalBytes = 0
 
     var segments: [LogSegment] = []
@@ -44,43 +44,48 @@ package struct ReplayLog {
     mutating func dropCutter() { cutters = [] }
 
     /// Appends one event: `{"type":…,"seq":…` and the fields that `fields` appends, each led by a comma.
+    ///
+    /// `index` is the output index that it is about; of most kinds nobody asks for that.
     mutating func append(
-        _ kind: LogSegment.Kind, type: String, response: Int,
+        _ kind: LogSegment.Kind, type: String, response: Int, index: Int = 0,
         fields: (inout [UInt8]) -> Void
     ) {
-        appendSegment(kind, type: type, response: response) { bytes, _, _ in fields(&bytes) }
+        appendSegment(kind, type: type, response: response, index: index, capacity: 200) { bytes in
+            fields(&bytes)
+            return 0..<0
+        }
     }
 
-    /// Appends an output item's event: `prefix`'s fields, then the item as upstream wrote it.
+    /// Appends an output item's event: what `fields` appends, then the item as upstream wrote it.
     mutating func appendItem(
         response: Int, index: Int, item: Span<UInt8>, fields: (inout [UInt8]) -> Void
     ) {
-        // Exactly: one byte too few would make the array double for the closing brace.
-        appendSegment(.item, type: "item", response: response, capacity: item.count + 160) {
-            bytes, payload, itemIndex in
+        // One byte too few would make the array double for the closing brace.
+        let capacity = item.count + 160
+        appendSegment(
+            .item, type: "item", response: response, index: index, capacity: capacity
+        ) { bytes in
             fields(&bytes)
             bytes.append(literal: ",\"item\":")
             let start = bytes.count
             bytes.append(item)
-            payload = start..<bytes.count
-            itemIndex = index
+            return start..<bytes.count
         }
     }
 
+    /// Appends a segment of one line; `body` adds the fields behind `seq` and returns where the payload lies.
     private mutating func appendSegment(
-        _ kind: LogSegment.Kind, type: String, response: Int, capacity: Int = 200,
-        body: (inout [UInt8], inout Range<Int>, inout Int) -> Void
+        _ kind: LogSegment.Kind, type: String, response: Int, index: Int, capacity: Int,
+        body: (inout [UInt8]) -> Range<Int>
     ) {
         lastSequence += 1
         var bytes: [UInt8] = []
         bytes.reserveCapacity(capacity)
-        var payload = 0..<0
-        var index = 0
         bytes.append(literal: "{\"type\":\"")
         bytes.append(literal: type)
         bytes.append(literal: "\",\"seq\":")
         bytes.append(decimal: lastSequence)
-        body(&bytes, &payload, &index)
+        let payload = body(&bytes)
         bytes.append(UInt8(ascii: "}"))
         Self.joinLines(&bytes)
         // What it was given in advance, or has grown, would be kept as long as the event.
@@ -103,9 +108,9 @@ package struct ReplayLog {
         segments.append(segment)
     }
 
-    /// Makes one line of JSON that others wrote, perhaps over several: in a frame a line is an event.
+    /// Puts JSON that others wrote, perhaps over several lines, on one line: in a frame a line is an event.
     ///
-    /// Outside of strings a line break is only white space, and inside none can stand.
+    /// Outside of strings a line break is white space, and inside a string there can be none.
     private static func joinLines(_ bytes: inout [UInt8]) {
         var index = 0
         while let end = ByteScan.lineEnd(bytes.span, from: index) {
@@ -190,11 +195,6 @@ package struct ReplayLog {
         let piece = sequence - segments[segment].firstSequence
         return piece < segments[segment].starts.count
             ? Int(segments[segment].starts[piece]) : segments[segment].bytes.count
-    }
-
-    /// Notes which output index an entry belongs to.
-    mutating func setIndex(_ index: Int, ofSegment segment: Int) {
-        segments[segment].index = index
     }
 
     // MARK: Reading

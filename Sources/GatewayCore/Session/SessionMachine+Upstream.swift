@@ -231,7 +231,7 @@ extension SessionMachine {
     mutating func appendTool(_ index: Int, _ update: ToolUpdate, _ data: Span<UInt8>) {
         let before = log.storedBytes
         let record = responses[index]
-        log.append(.tool, type: "tool", response: record.number) { frame in
+        log.append(.tool, type: "tool", response: record.number, index: update.index) { frame in
             frame.field("response", record.id)
             frame.field("index", update.index)
             frame.field("kind", update.kind)
@@ -241,7 +241,6 @@ extension SessionMachine {
             if let arguments = update.arguments { frame.field("arguments", raw: data, arguments) }
             if let output = update.output { frame.field("output", raw: data, output) }
         }
-        log.noteTool(index: update.index)
         noteEntry(index, since: before)
         responses[index].openTools.removeAll { $0.index == update.index }
         if !update.status.isFinal { responses[index].openTools.append(update) }
