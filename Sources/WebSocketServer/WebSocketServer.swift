@@ -464,15 +464,3 @@ package final class WebSocketServer {
         return socket.peerClosed(code: code) ? 0 : -1
     }
 }
-
-extension HTTPResponse {
-    /// A response whose body is the error object of docs/protocol.md, section 6.
-    package static func error(
-        _ status: Int, _ code: String, _ message: String, headers: [(String, String)] = []
-    ) -> HTTPResponse {
-        let body = "{\"error\":{\"code\":\"\(code)\",\"message\":\"\(message)\"}}\n"
-        return HTTPResponse(
-            status: status, headers: headers + [("content-type", "application/json")],
-            body: Array(body.utf8))
-    }
-}
