@@ -195,8 +195,6 @@ struct ItemFacts {
     /// A hash of bytes, never 0; 0 stands for nothing.
     static func hash(of range: Range<Int>?, in data: Span<UInt8>) -> UInt64 {
         guard let range, !range.isEmpty else { return 0 }
-        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-        for index in range { hash = (hash ^ UInt64(data[index])) &* 0x0000_0100_0000_01B3 }
-        return max(hash, 1)
+        return max(FNV.hash(data.extracting(range)), 1)
     }
 }

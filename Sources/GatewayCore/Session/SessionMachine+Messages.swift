@@ -20,7 +20,7 @@ extension SessionMachine {
         _ message: ClientCommand.Message, from connection: ConnectionID, responseID: String,
         now: Instant, actions: inout [SessionAction]
     ) -> MessageOutcome {
-        let hash = FNV.hash(message.input)
+        let hash = FNV.hash(message.input.span)
         if let known = messages[message.id] {
             actions.append(.send(connection, frame: repeated(message.id, known, hash)))
             return known.hasInput(hash) ? .attached : .conflict
