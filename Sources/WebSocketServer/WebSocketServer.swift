@@ -29,7 +29,7 @@ package final class WebSocketServer {
     /// Those of them that the library does not read meanwhile: their requests had no body.
     private var unread: Set<OpaquePointer> = []
     private var lookout: LoopTimer?
-    /// All that the library holds, whatever they do or leave undone.
+    /// Every accepted socket that the library holds, whatever state it is in.
     private var peers: [OpaquePointer: Peer] = [:]
     /// Sockets that were answered, and whose peers may still be sending.
     private var lingering: [ObjectIdentifier: LingeringSocket] = [:]
@@ -125,7 +125,7 @@ package final class WebSocketServer {
         vhost = nil
         // The library itself would give sockets that wait for a close frame their full time.
         for wsi in Array(peers.keys) where peers[wsi] != nil { kill(wsi) }
-        // Behind the others: whoever hears of one's end may end another answer.
+        // After the others: whoever hears that one has ended may end another answer, whose socket lingers then.
         for socket in lingering.values { socket.close() }
         lingering.removeAll()
         if let context { wakeUp.guardClosing { lws_context_destroy(context) } }
@@ -292,7 +292,7 @@ package final class WebSocketServer {
         return 0
     }
 
-    /// A body that is read although nobody wants it.
+    /// The largest body that is read although nobody wants it.
     private static let smallBodyBytes = 64 << 10
 
     private func refusal(of count: Int, _ policy: BodyPolicy) -> HTTPResponse? {
@@ -365,7 +365,7 @@ package final class WebSocketServer {
         if lws_http_transaction_completed(wsi) != 0 { kill(wsi) }
     }
 
-    /// Beyond these a socket is closed without waiting for its peer; a descriptor each.
+    /// Sockets that may linger at a time, a descriptor each; beyond that one is closed without waiting for its peer.
     static let maximumLingering = 256
 
     /// Lets the peer read its answer, though it may not have sent all of its request.
@@ -383,6 +383,7 @@ package final class WebSocketServer {
 
     /// What a peer may send behind a request that is being answered.
     private static let aheadBytes: Int32 = 64 << 10
+    /// How often `lookOut` looks.
     private static let lookoutInterval = Duration.milliseconds(250)
 
     /// Leaves in the kernel what comes before the answer is written.

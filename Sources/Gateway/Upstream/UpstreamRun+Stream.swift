@@ -157,7 +157,7 @@ extension UpstreamRun {
         session.upstreamEvent(response, data: data, now: now)
     }
 
-    /// From here on the attempt is the one that clients see.
+    /// Makes the attempt the one that clients see: what was held back is logged, and no other begins afresh.
     func show() {
         guard !machine.hasOutput else { return }
         let broken = machine.broken

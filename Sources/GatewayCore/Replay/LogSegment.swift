@@ -46,7 +46,7 @@ struct LogSegment {
     private(set) var header: [UInt8] = []
     /// For a run: where each piece begins in `bytes`.
     ///
-    /// Sixteen bits are enough: whatever length its first piece has, a run of `ReplayLog.maximumRunBytes` gets no more.
+    /// Sixteen bits are enough: only the first piece, which begins at 0, may take a run past `ReplayLog.maximumRunBytes`.
     private(set) var starts: [UInt16] = []
     /// What few segments have: a shape or the kind of a tool.
     ///

@@ -22,7 +22,7 @@ package struct ReplayLog {
     /// Of a full-fidelity log: the shape of each response's last delta, and the lanes that have a name.
     var shapes: [Int: EventShape] = [:]
     var lanes: [Int: [UInt8]] = [:]
-    /// One, from the first event of such a log on; a list, so that all other logs have no room for it.
+    /// At most one, from the first event of such a log on; a list, so that other logs reserve no room for it.
     private var cutters: [EventCutter] = []
 
     /// A run is cut after this many bytes of text: what its arrays grow in advance stays small.
@@ -146,7 +146,7 @@ package struct ReplayLog {
 
     /// Appends pieces of `deltas` from `first` on to the last run, each as its own event, and returns how many.
     ///
-    /// None where that run is another text's, and no more than it holds: the next one begins with `appendPiece`.
+    /// None where that run is another text's, and no more than it has room for: `appendPiece` begins the next one.
     mutating func extendLastRun(
         _ key: RunKey, by deltas: DeltaBatch, from first: Int, in chunk: Span<UInt8>
     ) -> Int {

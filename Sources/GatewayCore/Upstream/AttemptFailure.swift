@@ -36,7 +36,7 @@ package struct AttemptFailure: Error, Equatable, Sendable {
         }
     }
 
-    /// True when upstream has not the response that the request goes on from; another may have it.
+    /// True when upstream does not have the response that the request goes on from; another may have it.
     package var isPreviousMissing: Bool { error.upstreamCode == "previous_response_not_found" }
 
     /// Where the same request may succeed.
