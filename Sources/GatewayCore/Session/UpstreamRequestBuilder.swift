@@ -35,46 +35,34 @@ package struct UpstreamRequestBuilder: Sendable {
     func build(
         _ message: ClientCommand.Message, kept: [[UInt8]], previousResponse: [UInt8]?
     ) -> UpstreamRequestBody {
-        var body: [UInt8] = []
-        body.append(literal: UpstreamRequestBody.streaming)
-        var model: Range<Int>?
-        var isBackground = false
-        var seen = Self.reserved
-        for option in message.options + defaults where seen.insert(option.name).inserted {
-            body.append(UInt8(ascii: ","))
-            body.append(jsonString: option.name)
-            body.append(UInt8(ascii: ":"))
-            let start = body.count
-            body.append(contentsOf: option.value)
-            if option.name == "model" { model = start..<body.count }
-            if option.name == "background" { isBackground = option.value == Array("true".utf8) }
-        }
-        if !seen.contains("store") {
+        var request = begin(message.options, besides: Self.reserved)
+        if !request.names.contains("store") {
             // Upstream keeps background responses only when it may store them.
-            let isStored = storesResponses || isBackground
-            body.append(literal: isStored ? ",\"store\":true" : ",\"store\":false")
+            request.bytes.field("store", storesResponses || request.isBackground)
         }
-        var isTied = seen.contains("previous_response_id") || seen.contains("conversation")
-        if let previousResponse, !seen.contains("previous_response_id"),
-            !seen.contains("conversation")
-        {
-            isTied = true
-            body.field("previous_response_id", raw: previousResponse)
+        let namesContext =
+            request.names.contains("previous_response_id") || request.names.contains("conversation")
+        if let previousResponse, !namesContext {
+            request.bytes.field("previous_response_id", raw: previousResponse)
         }
-        body.append(literal: ",\"input\":")
         if kept.isEmpty {
-            body.append(contentsOf: message.input)
+            request.bytes.field("input", raw: message.input)
         } else {
-            body.append(UInt8(ascii: "["))
-            for item in kept + Self.items(of: message.input) {
-                if body.last != UInt8(ascii: "[") { body.append(UInt8(ascii: ",")) }
-                body.append(contentsOf: item)
-            }
-            body.append(UInt8(ascii: "]"))
+            request.bytes.field("input", items: kept + Self.items(of: message.input))
         }
-        body.append(UInt8(ascii: "}"))
+        request.bytes.append(UInt8(ascii: "}"))
         return UpstreamRequestBody(
-            bytes: body, model: model, isBackground: isBackground, isTied: isTied)
+            bytes: request.bytes, model: request.model, isBackground: request.isBackground,
+            isTied: namesContext || previousResponse != nil)
+    }
+
+    /// Begins a request with parameters, and with the defaults that they do not name; leaves `reserved` ones out.
+    func begin(
+        _ parameters: [RequestOption], besides reserved: Set<String>
+    ) -> UpstreamRequestBeginning {
+        var request = UpstreamRequestBeginning(names: reserved)
+        for parameter in parameters + defaults { request.take(parameter) }
+        return request
     }
 
     /// The input as items: a string is one user message.
@@ -94,5 +82,30 @@ package struct UpstreamRequestBuilder: Sendable {
             items.append(item)
         }
         return items
+    }
+}
+
+/// The body of a request up to the last of its parameters.
+struct UpstreamRequestBeginning {
+    var bytes = Array(UpstreamRequestBody.streaming.utf8)
+    /// Where the value of `model` stands in it.
+    private(set) var model: Range<Int>?
+    private(set) var isBackground = false
+    /// Names of parameters that were taken, or are not to be.
+    private(set) var names: Set<String>
+
+    init(names: Set<String>) { self.names = names }
+
+    /// Appends a parameter as it was written; of equal names the first one counts.
+    mutating func take(_ parameter: RequestOption) {
+        guard names.insert(parameter.name).inserted else { return }
+        // Names come from clients: they are escaped, unlike those of `field`.
+        bytes.append(jsonKey: parameter.name)
+        bytes.append(contentsOf: parameter.value)
+        let value = bytes.count - parameter.value.count..<bytes.count
+        if parameter.name == "model" { model = value }
+        if parameter.name == "background" {
+            isBackground = parameter.value == Array("true".utf8)
+        }
     }
 }
