@@ -181,7 +181,7 @@ package final class HTTPExchange {
     package func writeUnframed(_ bytes: [UInt8]) { writeRaw(bytes[...]) }
 
     /// Announces and does a close after the response; call before it begins.
-    package func closeAfterResponse() { closesAfter = true }
+    func closeAfterResponse() { closesAfter = true }
 
     /// Ends the response; the connection is kept for another request where HTTP allows it.
     package func end() {

@@ -111,7 +111,7 @@ package final class WebSocketServer {
     }
 
     /// Accepted sockets that are open: those that the library holds, and those that linger behind their answers.
-    package var socketCount: Int { peers.count + lingering.count }
+    var socketCount: Int { peers.count + lingering.count }
 
     /// Closes everything, first step: closing handles finish while the loop runs out.
     ///

@@ -78,7 +78,7 @@ package struct JSONSyntaxError: Error, Equatable, Sendable, CustomStringConverti
 /// and pass. A byte order mark is refused.
 package struct JSONReader: Sendable {
     /// The deepest nesting that any reader allows: values are read recursively.
-    package static let highestMaximumDepth = 512
+    static let highestMaximumDepth = 512
 
     /// The deepest nesting of what upstream answers; what clients send has a limit of its own (`limits.json_depth`).
     package static let upstreamMaximumDepth = 128

@@ -5,7 +5,6 @@ package struct ResponseSummary: Equatable, Sendable {
     package var outcome: ResponseOutcome
     package var reason: String?
     package var errorCode: String?
-    package var acceptedAt: Instant
     package var firstEvent: Duration?
     package var firstText: Duration?
     package var total: Duration

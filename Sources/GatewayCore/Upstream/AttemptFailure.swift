@@ -27,7 +27,7 @@ package struct AttemptFailure: Error, Equatable, Sendable {
     }
 
     /// True when the answer stopped without upstream's saying so.
-    package var isBreak: Bool {
+    var isBreak: Bool {
         switch reason {
         case .cut, .timeout, .invalid: true
         case .unreachable, .tls, .conflict, .rateLimited, .serverError, .refused, .notStreaming,

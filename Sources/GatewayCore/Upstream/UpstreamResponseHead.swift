@@ -85,7 +85,7 @@ package struct UpstreamResponseHead: Equatable, Sendable {
     }
 
     /// What `x-should-retry` says; nil when it is absent or neither `true` nor `false`.
-    package var shouldRetry: Bool? {
+    var shouldRetry: Bool? {
         switch self[.shouldRetry] {
         case "true"?: true
         case "false"?: false
