@@ -65,6 +65,17 @@ extension DialectError {
             param: "previous_response_id")
     }
 
+    /// Only the object of a response is left.
+    static func eventsExpired(param: String?) -> DialectError {
+        DialectError(
+            400, "events_expired",
+            "the events of this response are no longer kept (replay.retention_s)", param: param)
+    }
+
+    static let noSuchEvent = DialectError(
+        400, "invalid_value", "starting_after is not the number of an event of this response",
+        param: "starting_after")
+
     /// The service's answer to a question about a model that is not there.
     static func unknownModel(_ name: String) -> DialectError {
         DialectError(
