@@ -13,7 +13,9 @@ final class DialectPass: UpstreamTransferDelegate, HTTPBodyReceiver {
     /// Bytes of an upload that may wait for upstream.
     private static let highUploadBytes = 256 << 10
 
+    /// Outlives the pass's transfer and timer: whatever ends it ends those first.
     private unowned let owner: DialectExchange
+    /// Outlives all transfers: it ends them when it stops.
     private unowned let shard: ShardCore
     /// The only upstream that will do.
     private let pinned: Int?

@@ -89,8 +89,9 @@ final class UpstreamRun {
     ) {
         let count = choice == .any ? shard.context.pool.upstreams.count : 1
         self.init(
-            response, body, choice, BackgroundPosition(),
-            AttemptMachine(shared: shard.context.retries, memberCount: count), session, shard)
+            response: response, body: body, choice: choice, position: BackgroundPosition(),
+            machine: AttemptMachine(shared: shard.context.retries, memberCount: count),
+            session: session, shard: shard)
     }
 
     /// Prepares to go on with a background response that an earlier process has started.
@@ -99,16 +100,18 @@ final class UpstreamRun {
         shard: ShardCore
     ) {
         self.init(
-            response, .running, .only(member), BackgroundPosition(id: upstreamID),
-            .reattaching(to: member, shared: shard.context.retries, memberCount: 1), session, shard)
+            response: response, body: .running, choice: .only(member),
+            position: BackgroundPosition(id: upstreamID),
+            machine: .reattaching(to: member, shared: shard.context.retries, memberCount: 1),
+            session: session, shard: shard)
         self.member = member
         reducer = ResponsesReducer(mask: mask)
     }
 
     private init(
-        _ response: Int, _ body: UpstreamRequestBody, _ choice: UpstreamChoice,
-        _ position: BackgroundPosition,
-        _ machine: AttemptMachine, _ session: HostedSession, _ shard: ShardCore
+        response: Int, body: UpstreamRequestBody, choice: UpstreamChoice,
+        position: BackgroundPosition, machine: AttemptMachine, session: HostedSession,
+        shard: ShardCore
     ) {
         self.response = response
         self.body = body
