@@ -90,7 +90,7 @@ package final class GatewayProcess {
 
     private func signalled(isHangUp: Bool) {
         if isDraining {
-            // Of a terminal that closes its shell and the kernel tell us one each.
+            // When a terminal closes, its shell and the kernel send one each.
             guard !isHangUp else { return }
             logger.warn("second signal: stopping at once")
             context.tellAll(.stop)

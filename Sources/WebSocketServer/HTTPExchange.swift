@@ -36,10 +36,18 @@ package final class HTTPExchange {
         case nothing
     }
 
+    /// How far the exchange is.
+    ///
+    ///     receiving ──whole request──▶ waiting ──begin──▶ writing ──end──▶ ended
+    ///         └─────early answer to a streamed body─────────▲
+    ///
+    /// A peer that leaves before `ended` makes it `gone`.
     private enum Phase {
         case receiving
+        /// For whoever answers.
         case waiting
         case writing(Length)
+        /// All was handed over, though the kernel may not have taken all of it.
         case ended
         case gone
     }

@@ -21,8 +21,8 @@ final class EventShape: Sendable {
 
     /// The contents of `delta` of an event that differs from this shape in its holes only; nil for any other.
     ///
-    /// As upstream wrote it: such an event, and that are nearly all deltas of a text, is not cut. It is compared, as
-    /// the reducer did (decision 52).
+    /// Raw, as upstream wrote them. Nearly every delta of a text is such an event: it is compared with the shape, as in
+    /// the reducer, and need not be cut (decision 52).
     func text(of data: Span<UInt8>) -> Range<Int>? {
         guard number >= 0, delta >= 0 else { return nil }
         let bytes = template
@@ -50,7 +50,7 @@ final class EventShape: Sendable {
     }
 }
 
-/// Cuts the holes into one upstream event and holds the result until the next one; kept for its room.
+/// Cuts the holes into one upstream event and holds the result until the next one; kept for its storage.
 struct EventCutter {
     /// The event on one line, without `obfuscation` and without the contents of its holes.
     private(set) var bytes: [UInt8] = []

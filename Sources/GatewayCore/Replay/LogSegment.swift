@@ -28,7 +28,7 @@ package struct RunKey: Equatable, Sendable {
 ///
 /// A run keeps the raw JSON text of its pieces once, and two bytes a piece to cut it at: less than a tenth
 /// of what the rendered events would take. An answer has some six segments, and a session keeps those of all
-/// answers of its retention: numbers that others bound take four bytes (decision 58).
+/// answers of its retention: numbers that are bounded elsewhere take four bytes (decision 58).
 struct LogSegment {
     /// What a line is, as far as compaction and snapshots need to know.
     enum Kind: UInt8 {

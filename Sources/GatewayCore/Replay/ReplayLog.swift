@@ -33,7 +33,7 @@ package struct ReplayLog {
 
     // MARK: Appending
 
-    /// Cuts the holes into an event; let go of the result before the next one is cut.
+    /// Cuts the holes into an event; a result that is held while the next one is cut costs a copy.
     mutating func cut(_ event: Span<UInt8>) -> EventCutter {
         if cutters.isEmpty { cutters.append(EventCutter()) }
         cutters[0].cut(event)

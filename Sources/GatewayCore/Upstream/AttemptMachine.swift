@@ -80,8 +80,9 @@ package struct AttemptMachine: Sendable {
     package private(set) var attempts = 0
     /// Reattachments begun.
     package private(set) var reattachments = 0
-    /// Few: a list takes less than a set.
+    /// Members that have had an attempt since the last pause; few, so that a list takes less than a set.
     private var tried: [Int] = []
+    /// The upstream of the present attempt, or of the last one.
     private var member: Int?
     /// There is a request that could be sent: not for a response that an earlier process has asked for.
     private var hasRequest = true
@@ -93,7 +94,9 @@ package struct AttemptMachine: Sendable {
     package private(set) var seams = 0
     /// What the text broke on, until another upstream goes on with it.
     package private(set) var broken: AttemptFailure?
+    /// Reattachments in a row that brought nothing new.
     private var barren = 0
+    /// What the last attempt failed of.
     private var lastFailure: AttemptFailure?
     /// For the pause after a failure, should it turn out that no other member is there.
     private var pendingRandom: UInt64 = 0
