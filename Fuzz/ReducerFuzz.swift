@@ -17,8 +17,7 @@ private struct Reduced: Equatable {
     /// What the deltas said: where it stood depends on how it came.
     var texts: [[UInt8]] = []
     var failure: ResponsesFailure?
-    var end: ResponsesStreamEnd?
-    var counters = ResponsesCounters()
+    var toldError: ToldError?
 }
 
 private func reduce(_ body: [UInt8], chunk: Int, skims: Bool = false) -> Reduced {
@@ -96,10 +95,8 @@ private func reduce(_ body: [UInt8], chunk: Int, skims: Bool = false) -> Reduced
         }
         index = end
     }
-    let nothing: [UInt8] = []
-    result.end = reducer.endOfStream { take($0, nothing.span) }
-    precondition(hasEnded == (result.end == .complete), "an end that nobody told")
-    result.counters = reducer.counters
+    precondition(hasEnded == reducer.isFinished, "an end that nobody told")
+    result.toldError = reducer.toldError
     return result
 }
 

@@ -26,6 +26,7 @@ package final class EventLoop: @unchecked Sendable {
     private let inbox = Mutex(Inbox())
     /// Loop thread only: swapped with the inbox, so that both keep their storage.
     private var taken: [Work] = []
+    /// The `pthread_t` of the thread that drives the loop; 0 before `run`.
     private let thread = Atomic<UInt>(0)
     /// Loop thread only.
     private var timerQueue: TimerQueue?
@@ -46,9 +47,9 @@ package final class EventLoop: @unchecked Sendable {
         wakeUp.pointee.data = Unmanaged.passUnretained(self).toOpaque()
     }
 
-    /// Drives the loop on the calling thread until no handle is left, then frees it.
+    /// Drives the loop on the calling thread until no handle is left.
     ///
-    /// Call once. `close` makes it return.
+    /// Call once. `close` makes it return; `destroy` frees the loop after that.
     package func run(started: () -> Void = {}) {
         adoptCurrentThread()
         started()

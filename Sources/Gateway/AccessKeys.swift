@@ -6,12 +6,12 @@ import WebSocketServer
 struct AccessKeys: Sendable {
     private let keys: [AccessKey]
 
-    /// Of any case: RFC 9110, section 11.1.
+    /// In lower case; a client may write it in any (RFC 9110, section 11.1).
     private static let scheme = "bearer "
 
     init(_ configuration: AuthConfiguration) { keys = configuration.keys }
 
-    /// Whose requests are those without a key, where none is asked for.
+    /// The subject of requests without a key, where no key is asked for.
     static let anonymous = "anonymous"
 
     /// True when a key is asked for.
@@ -34,7 +34,7 @@ struct AccessKeys: Sendable {
         return name(for: String(header.dropFirst(Self.scheme.count)))
     }
 
-    /// Whom a request belongs to; nil when its key is missing or unknown.
+    /// Whom a request belongs to; nil when a key is asked for, and its own is missing or unknown.
     func subject(of request: HTTPRequest) -> String? {
         bearer(of: request) ?? (areRequired ? nil : Self.anonymous)
     }

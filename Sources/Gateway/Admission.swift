@@ -2,7 +2,7 @@ import Configuration
 import Synchronization
 import WebSocketServer
 
-/// Who may open a WebSocket: origins, connections in all and per address.
+/// Decides who may connect: by origin, and by the number of connections in all and per address.
 ///
 /// Shared by all shards.
 final class Admission: Sendable {
@@ -24,7 +24,8 @@ final class Admission: Sendable {
         return nil
     }
 
-    /// A place among the connections, given back when it is released: also after a handshake that came to nothing.
+    /// A place among the connections, given back when the last reference to it goes: also after a handshake that came
+    /// to nothing.
     final class Place {
         private let admission: Admission
         private let address: String
@@ -74,7 +75,7 @@ final class Admission: Sendable {
         }
     }
 
-    /// The client's address: the peer's, or behind trusted proxies the last one they do not vouch for.
+    /// The client's address: the peer's, or where that is a trusted proxy, the last one of `x-forwarded-for` that is not.
     func clientAddress(of request: HTTPRequest) -> String {
         guard isTrusted(request.remoteAddress),
             let forwarded = request.headers["x-forwarded-for"]

@@ -23,7 +23,7 @@ enum Attachment<Command> {
         return []
     }
 
-    /// Lets a command wait for the home shard's answer, unless `limit` of them do; only while attaching.
+    /// Lets a command wait for the home shard's answer; false when `limit` commands do already, or when not attaching.
     mutating func keep(_ command: Command, limit: Int) -> Bool {
         guard case .attaching(let request, var waiting) = self, waiting.count < limit else {
             return false

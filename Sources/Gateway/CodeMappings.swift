@@ -21,7 +21,7 @@ extension GatewayErrorCode {
 
 extension ResponseError {
     /// Why a request of the gateway's own making could not even be handed over.
-    init(_ error: Upstream.UpstreamError) {
+    init(_ error: UpstreamError) {
         switch error {
         case .tooManyTransfers:
             self.init(

@@ -11,8 +11,8 @@ import WebSocketServer
 ///         └──────────────────────hello timeout, faults────────────────────────────────────▲
 ///
 /// Log events are written straight to the socket from the session's cursor. Only frames that are not in
-/// the log, what precedes them, and deliveries from other shards wait here, in an outbox with a limit: for the end
-/// of the turn, so that they leave in one write, or for a socket that takes no more.
+/// the log, what precedes them, and deliveries from other shards wait here, in an outbox with a limit: until the end
+/// of the turn, so that they leave in one write, or until the socket takes more.
 final class Connection: WebSocketHandler, SessionClient {
     /// Commands that may wait for a home shard's answer.
     private static let maximumWaitingCommands = 16
@@ -30,7 +30,7 @@ final class Connection: WebSocketHandler, SessionClient {
     private var timer: LoopTimer?
     /// What waits to be sent before any log event.
     private var outbox = Outbox()
-    /// `turnEnds` will be called.
+    /// True when `turnEnds` is about to be called.
     private var waitsForTurnEnd = false
     private var tokens = ResumeTokenIssuer()
     private let resumeInURL: ClientCommand.Resume?
@@ -71,7 +71,7 @@ final class Connection: WebSocketHandler, SessionClient {
         guard !isBinary else {
             return close(.unsupportedData, "send text frames", code: .invalidFrame)
         }
-        // Each object counts as a frame, whatever shares one with it: a frame has room for half a million.
+        // Each object counts as a frame of its own: half a million of them fit into one.
         shard.context.frames.forEachLine(of: message) { object in
             guard socket.isOpen else { return }
             switch bucket.take(now: shard.loop.now) {
@@ -158,7 +158,7 @@ final class Connection: WebSocketHandler, SessionClient {
         }
     }
 
-    /// What the first frame says counts more than the handshake's header, also where it is wrong.
+    /// Takes the key of the first frame: it counts instead of the handshake's header, even where it is wrong.
     private func authorize(_ secret: String) {
         let keys = shard.context.keys
         guard keys.areRequired else { return }
@@ -298,7 +298,7 @@ final class Connection: WebSocketHandler, SessionClient {
     /// Keeps a frame for the end of the turn, unless there is enough for one that goes at once.
     private func put(_ frame: [UInt8], _ kind: Outbox.Kind) {
         outbox.put(frame, kind)
-        // Also where the frames go at once: what the log has behind them follows then.
+        // Also where the frames go out below: what follows them in the log goes out then.
         if !waitsForTurnEnd {
             waitsForTurnEnd = true
             shard.turnEnd.flushLater(self)
@@ -361,7 +361,7 @@ final class Connection: WebSocketHandler, SessionClient {
     }
 
     func close(_ closeCode: CloseCode, _ reason: String) {
-        // The client reads first why.
+        // The client is to read first why.
         if waitsForTurnEnd { _ = flushOutbox() }
         socket?.close(closeCode, reason)
     }
@@ -386,7 +386,7 @@ final class Connection: WebSocketHandler, SessionClient {
         if Heartbeat.isMissed(
             by: now, since: socket.lastHeard, every: shard.context.configuration.server.heartbeat)
         {
-            // No close frame would be read by a peer that is gone: cut when it does not answer.
+            // A peer that is gone reads no close frame: the socket is cut when none comes back.
             return close(CloseCode(4409), "nothing heard for two heartbeats")
         }
         socket.ping()

@@ -174,9 +174,9 @@ extension UpstreamServer.Options {
 }
 
 extension GatewayConfiguration {
-    /// So many bytes of one answer of upstream's, and no more than one read above that, go on to the readers together.
+    /// Bytes of one answer that are handed on to its readers together, and at most one read more.
     ///
-    /// As many as surely fit into one frame, since an event is shorter for a client than it came; and a quarter of
-    /// the high watermark, because that is looked at when bytes go on.
+    /// No more than surely fit into one frame, since an event is shorter for a client than it came; and no more than a
+    /// quarter of the high watermark, which is looked at only when bytes are handed on.
     var handOnBytes: Int { max(1, min(delivery.frameBytes, replay.highWatermarkBytes / 4)) }
 }

@@ -13,7 +13,7 @@ struct Departure {
         return now >= time
     }
 
-    /// What comes first: `other`, or the time to go, unless that is over and only the session is waited for.
+    /// What comes first: `other`, or the time to go, unless that has passed and only the session is waited for.
     func next(before other: Instant, now: Instant) -> Instant {
         guard let time, time > now else { return other }
         return min(other, time)

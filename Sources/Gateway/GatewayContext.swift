@@ -16,13 +16,12 @@ final class GatewayContext: Sendable {
     let tokens: SessionTokens
     let pool: UpstreamPool
     let retries: Shared<RetryPolicy>
-    let sessions: SessionSettings
-    /// The same, for all sessions of the native protocol.
-    let sharedSessions: Shared<SessionSettings>
+    /// For sessions of the native protocol; those of the dialect derive theirs from it.
+    let sessions: Shared<SessionSettings>
     let requests: UpstreamRequestBuilder
     let frames: ClientFrameParser
     let deadlines: Shared<UpstreamDeadlines.Limits>
-    /// The same for an answer that comes in one piece.
+    /// For an answer that comes in one piece.
     let wholeDeadlines: Shared<UpstreamDeadlines.Limits>
     let registry: MetricRegistry
     let staticFiles: StaticFiles
@@ -64,8 +63,7 @@ final class GatewayContext: Sendable {
         }
         retries = Shared(RetryPolicy(configuration))
         pool.register(in: registry)
-        sessions = SessionSettings(configuration)
-        sharedSessions = Shared(sessions)
+        sessions = Shared(SessionSettings(configuration))
         requests = UpstreamRequestBuilder(configuration)
         frames = ClientFrameParser(configuration)
         let limits = UpstreamDeadlines.Limits(configuration.upstream)

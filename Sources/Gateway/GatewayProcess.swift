@@ -33,7 +33,7 @@ package final class GatewayProcess {
         signal(SIGPIPE, SIG_IGN)
         EventLoop.returnLargeBlocks()
         let count = configuration.server.shards ?? EventLoop.availableProcessors
-        try ProcessLimits.raiseOpenFiles(configuration.server, shards: count)
+        try ProcessLimits.adjustOpenFiles(configuration.server, shards: count)
         try ProcessLimits.requireRandomDevice()
         try CurlGlobal.initialize()
         // A peer's bytes are enough for most of what the library calls an error.
@@ -90,7 +90,7 @@ package final class GatewayProcess {
 
     private func signalled(isHangUp: Bool) {
         if isDraining {
-            // Of a terminal that closes its shell and the kernel tell us one each.
+            // When a terminal closes, its shell and the kernel send one each.
             guard !isHangUp else { return }
             logger.warn("second signal: stopping at once")
             context.tellAll(.stop)

@@ -1,11 +1,11 @@
 import GatewayCore
 
-/// When connections are pinged: those that are due at nearly the same time in one turn of the loop.
+/// When connections are pinged: those that are due at nearly the same time, in one turn of the loop.
 ///
-/// Each on its own, an idle connection costs two wake-ups of the shard a heartbeat, one for the ping and one for
-/// its answer. Together the pings go out in a row, and so do the answers come (decision 54).
+/// Pinged at a time of its own, an idle connection costs two wake-ups of the shard a heartbeat: one for the ping and one
+/// for its answer. Together the pings go out in a row, and the answers come in a row (decision 54).
 enum Heartbeat {
-    /// How late a ping may be for company: longer bursts would hold up the deltas of others.
+    /// How late a ping may be, so that it goes out with others; longer bursts would hold up deltas.
     private static let slot = Duration.milliseconds(50)
 
     /// The time of the next ping, one `interval` from `now` and at most a slot later.
@@ -17,7 +17,7 @@ enum Heartbeat {
         return Instant(nanoseconds: overflow ? due : sum / slot * slot)
     }
 
-    /// Nothing was heard since `lastHeard`, for so long that a ping must have gone without its answer.
+    /// True when nothing was heard since `lastHeard` for so long that a ping must have had no answer.
     static func isMissed(by now: Instant, since lastHeard: Instant, every interval: Duration)
         -> Bool
     {

@@ -12,7 +12,7 @@ import WebSocketServer
 /// turn ends or it fails. What it tells in its own name (`upstreamQueued`, `upstreamFailed`, …) is committed at once.
 final class HostedSession {
     private(set) var machine: SessionMachine
-    /// Strong, for the price of an unowned reference on each delta; the shard lets go of a session that ends.
+    /// Strong, since an unowned reference would be checked on each delta; the shard lets go of a session that ends.
     let shard: ShardCore
     private(set) var readers: [SessionReader] = []
     /// Names of the session's responses in the process's index.
@@ -25,9 +25,8 @@ final class HostedSession {
     private var hasEnded = false
     /// A reader was there that wants to leave.
     private(set) var hasLeavingReader = false
-    /// It is one of the OpenAI dialect: native clients cannot attach to it.
-    let isDialect: Bool
-    /// The machine wants every upstream event as it came.
+    /// The machine wants every upstream event as it came: the session is one of the OpenAI dialect, and native
+    /// clients cannot attach to it.
     let logsEvents: Bool
     private var timer: LoopTimer?
     /// What the shard has counted of this session's bytes.
@@ -39,10 +38,8 @@ final class HostedSession {
     let subject: String
 
     init(
-        machine: SessionMachine, subject: String, shard: ShardCore,
-        isDialect: Bool = false, conversationMember: Int? = nil
+        machine: SessionMachine, subject: String, shard: ShardCore, conversationMember: Int?
     ) {
-        self.isDialect = isDialect
         logsEvents = machine.logsEvents
         self.machine = machine
         self.subject = subject
@@ -54,7 +51,7 @@ final class HostedSession {
     }
 
     var isDeserted: Bool { readers.isEmpty }
-    /// The number of its last desertion, by which `SessionTable` knows whether another came after it.
+    /// The number of its last desertion: `SessionTable` tells by it whether there was another one since.
     var desertion = 0
 
     // MARK: Readers
@@ -138,7 +135,7 @@ final class HostedSession {
         armTimer()
     }
 
-    /// Asks the machine where it is: what is asked of a class's property directly is asked of a copy of it, with its
+    /// Asks the machine in place: what is asked of a class's property directly is asked of a copy of it, with its
     /// twenty references (decision 52).
     func ask<Answer>(_ question: (inout SessionMachine) -> Answer) -> Answer {
         question(&machine)
@@ -217,13 +214,13 @@ final class HostedSession {
             next += 1
             carryOut(action)
         }
-        // Without its room: most sessions have nothing to do most of the time.
+        // Not emptied but dropped, with its storage: most sessions have nothing to do most of the time.
         actions = []
         isCommitting = false
         guard hasOpened else { return }
         hasOpened = false
         // Upstream gets the request before the clients hear of it, at the turn's end: each write that wakes a reader
-        // takes its time. Behind all other actions: an upstream that is quick has answered before this returns.
+        // takes its time. After all other actions, because a quick upstream answers before this returns.
         shard.worker.startWaiting()
     }
 
@@ -254,6 +251,7 @@ final class HostedSession {
         }
     }
 
+    /// Pauses or resumes the transfers, as far as the readers have come.
     private func updateFlow() {
         var best = -1
         var lowest = Int.max
@@ -265,14 +263,7 @@ final class HostedSession {
         let before = actions.count
         machine.updateFlow(bestCursor: bestCursor, lowestCursor: lowest, actions: &actions)
         if logsEvents, ask({ $0.isReleasedByReader }) { armTimer() }
-        if actions.count > before, !isCommitting {
-            isCommitting = true
-            let flow = actions
-            actions = []
-            for action in flow { carryOut(action) }
-            isCommitting = false
-            if !actions.isEmpty { commit() }
-        }
+        if actions.count > before { commit() }
     }
 
     // MARK: Time

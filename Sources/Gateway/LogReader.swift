@@ -24,11 +24,13 @@ protocol LogReader: AnyObject {
     /// While draining, or when it wants to leave: nothing runs in the session, and all of its log has been written.
     func sessionIsIdle()
 
+    /// Gives the client a resume token that says where the session goes on, unless its newest one does.
     func refreshToken(conversation: ConversationPlace?, running: ResumeClaims.Running?)
 
+    /// Ends the connection: the session is over, or the gateway is.
     func close(_ code: CloseCode, _ reason: String)
 
-    /// A part of what one response's reader gets; only HTTP responses are such readers.
+    /// Takes a part of what the reader of one response gets; only HTTP responses are such readers.
     func take(_ answer: DialectAnswer)
 }
 

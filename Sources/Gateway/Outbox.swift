@@ -40,7 +40,7 @@ struct Outbox {
     var isEmpty: Bool { entries.isEmpty }
     var count: Int { entries.count }
 
-    /// More waits than a client leaves that reads.
+    /// True when more waits than could for a client that reads.
     var isOverfull: Bool { unnumberedBytes > Self.maximumUnnumberedBytes }
 
     mutating func put(_ frame: [UInt8], _ kind: Kind) {

@@ -7,7 +7,7 @@ enum ProcessLimits {
     ///
     /// Down as well as up: libwebsockets fills a table of that many entries at start, gigabytes where a
     /// container's limit is "infinity".
-    static func raiseOpenFiles(
+    static func adjustOpenFiles(
         _ server: ServerConfiguration, shards: Int
     ) throws(GatewayStartError) {
         try setOpenFiles(server)

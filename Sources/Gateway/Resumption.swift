@@ -51,7 +51,7 @@ struct Resumption {
                         continuing: request.conversation,
                         dialect: request.isDialect ? .connection : nil)
             else { return .failure(Refusal(code: .overloaded)) }
-            guard session.subject == request.subject, session.isDialect == request.isDialect else {
+            guard session.subject == request.subject, session.logsEvents == request.isDialect else {
                 return .failure(Refusal(code: .tokenSubject))
             }
             if session.machine.log.lastSequence == 0, let running = request.running {
@@ -60,7 +60,7 @@ struct Resumption {
             return .success((session, describe(session, reason: .epochMismatch)))
         }
         guard let session = shard.session(request.session),
-            session.isDialect == request.isDialect
+            session.logsEvents == request.isDialect
         else { return .failure(Refusal(code: .sessionNotFound)) }
         guard request.after <= session.machine.log.lastSequence else {
             return .failure(Refusal(code: .positionInFuture))

@@ -16,7 +16,7 @@ final class ShardCore: ServerHandler {
     let logger: Logger
     let metrics: GatewayMetrics
     private(set) var worker: UpstreamWorker
-    /// Where what this turn brings waits for its end.
+    /// Keeps what a turn of the loop brings until the turn ends.
     let turnEnd: TurnEnd
     private var server: WebSocketServer?
     private(set) var connections: [ConnectionID: any SessionClient] = [:]
@@ -27,14 +27,14 @@ final class ShardCore: ServerHandler {
     private var isRelieving = false
     private var nextRelief = Instant(nanoseconds: .min)
     private var nextConnection: UInt64 = 0
-    /// A busy answer's bytes that go on together at most; watermarks are looked at no later either.
+    /// Bytes of one answer that are handed on together at most; see `GatewayConfiguration.handOnBytes`.
     let handOnBytes: Int
-    /// Where all that this shard's sockets write is built.
+    /// In which all that this shard's sockets write is built.
     let scratch = Scratch<OutgoingFrame>()
     let scratchMessages = Scratch<OutgoingMessages>()
     /// Readers of this shard's sessions whose connections are on other shards.
     private var remoteReaders = 0
-    /// Once the shard takes no new work.
+    /// Nil until the shard takes no new work.
     private var drain: ShardDrain?
     /// Bounds this shard's retries to a part of its requests.
     var retryBudget: RetryBudget
@@ -166,14 +166,13 @@ final class ShardCore: ServerHandler {
             guard endLongestDeserted() else { return nil }
         }
         let settings = dialect.map {
-            context.sessions.forDialect(context.configuration.dialect, $0)
+            Shared(context.sessions.value.forDialect(context.configuration.dialect, $0))
         }
         let machine = SessionMachine(
-            id: id, epoch: context.epoch,
-            shared: settings.map(Shared.init) ?? context.sharedSessions,
+            id: id, epoch: context.epoch, shared: settings ?? context.sessions,
             requests: context.requests, continuing: continuing, now: loop.now)
         let session = HostedSession(
-            machine: machine, subject: subject, shard: self, isDialect: dialect != nil,
+            machine: machine, subject: subject, shard: self,
             conversationMember: continuing?.upstream.flatMap(context.pool.member))
         sessions.add(session)
         metrics.sessions.increment()
@@ -235,8 +234,8 @@ final class ShardCore: ServerHandler {
 
     /// All logs together are too large: deserted sessions end, then finished responses are compacted.
     ///
-    /// That looks at every session, so when the first did not help it is done again a second later only. New messages
-    /// are refused meanwhile.
+    /// The second step looks at every session, so where the first was not enough it is a second before the next try. New
+    /// messages are refused meanwhile.
     private func relieveMemory() {
         guard loop.now >= nextRelief else { return }
         metrics.memoryReliefs.increment()

@@ -10,6 +10,7 @@ final class ShardDrain {
     /// How long after the deadline the last events may take to their readers.
     private static let lastWords = Duration.seconds(1)
 
+    /// Owns the drain.
     private unowned let shard: ShardCore
     private var deadline: LoopTimer?
     private var finish: LoopTimer?

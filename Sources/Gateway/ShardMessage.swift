@@ -2,9 +2,9 @@ import GatewayCore
 
 /// What one shard tells another, and what the process tells a shard.
 ///
-/// Everything in it is a value. Per connection the order is kept; deliveries are bounded by credit,
-/// what is no event by what may wait for a connection. What is
-/// large and comes once a connection or a command is boxed, so that a delivery does not take its room.
+/// Everything in it is a value. Messages about one connection arrive in the order of sending. Deliveries are bounded by
+/// credit, frames that are not in the log by what may wait in a connection's outbox. Cases that are large and come once
+/// a connection or a command are boxed, so that a delivery does not take as much room.
 enum ShardMessage: Sendable {
     /// A connection elsewhere wants to read and drive a session of this shard.
     indirect case attach(AttachRequest)

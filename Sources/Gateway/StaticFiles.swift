@@ -10,7 +10,7 @@ struct StaticFiles: Sendable {
         let tag: String
     }
 
-    /// Files above this are refused at start: a front is small, anything else is a mistake.
+    // More than this is refused at start: a front is small, anything else is a mistake.
     private static let maximumFileBytes = 32 << 20
     private static let maximumFiles = 2000
 
@@ -91,7 +91,7 @@ struct StaticFiles: Sendable {
                     throw GatewayStartError(
                         "server.web_directory: \(path): too many or too large files")
                 }
-                // A request's path has "+" for a blank too.
+                // The server takes a blank in a request's path for "+" (`HTTPRequest.path`).
                 let key = "\(prefix)/\(name)".replacing(" ", with: "+")
                 guard files[key] == nil else {
                     throw GatewayStartError(

@@ -16,6 +16,7 @@ package final class UpstreamTransfer {
         case ended
     }
 
+    /// Where the bytes of the body go.
     private enum Sink {
         case none
         case delegate
@@ -38,7 +39,7 @@ package final class UpstreamTransfer {
     private unowned let worker: UpstreamWorker
     private var delegate: (any UpstreamTransferDelegate)?
 
-    // What takes a byte stands together: in each other place it would take eight, of every transfer.
+    // Fields of one byte stand together: anywhere else each would take eight, in every transfer.
     private let expectation: UpstreamRequest.Expectation
     private(set) var state = State.starting
     private var isConnected = false

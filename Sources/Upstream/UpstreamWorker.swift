@@ -46,9 +46,13 @@ package final class UpstreamWorker {
     /// `starting`, `resuming`, `abandoned` or `stopped` may hold something.
     private var hasChores = false
 
+    /// A call into libcurl is on the stack: its handles must be left alone.
     private var isInsideCurl = false
+    /// `sweep` is on the stack.
     private var isSweeping = false
+    /// libcurl wants to be called for its timeout in the loop's next turn.
     private var isTimeoutDue = false
+    /// `shutDown` was called.
     private var isShutDownWanted = false
 
     /// Makes a worker on `loop`, on whose thread it must be called.

@@ -36,10 +36,18 @@ package final class HTTPExchange {
         case nothing
     }
 
+    /// How far the exchange is.
+    ///
+    ///     receiving ──whole request──▶ waiting ──begin──▶ writing ──end──▶ ended
+    ///         └─────early answer to a streamed body─────────▲
+    ///
+    /// A peer that leaves before `ended` makes it `gone`.
     private enum Phase {
         case receiving
+        /// For whoever answers.
         case waiting
         case writing(Length)
+        /// All was handed over, though the kernel may not have taken all of it.
         case ended
         case gone
     }
@@ -181,7 +189,7 @@ package final class HTTPExchange {
     package func writeUnframed(_ bytes: [UInt8]) { writeRaw(bytes[...]) }
 
     /// Announces and does a close after the response; call before it begins.
-    package func closeAfterResponse() { closesAfter = true }
+    func closeAfterResponse() { closesAfter = true }
 
     /// Ends the response; the connection is kept for another request where HTTP allows it.
     package func end() {
@@ -377,46 +385,5 @@ package final class HTTPExchange {
         if case .ended = phase { return }
         phase = .gone
         observer?.exchangePeerClosed(self)
-    }
-}
-
-/// The status codes that are used (RFC 9110, section 15).
-package enum HTTPStatus {
-    /// False where the status alone ends the response at its head.
-    package static func hasContent(_ status: Int) -> Bool {
-        status != 204 && status != 205 && status != 304
-    }
-
-    static func reason(_ status: Int) -> String {
-        switch status {
-        case 200: "OK"
-        case 204: "No Content"
-        case 205: "Reset Content"
-        case 301: "Moved Permanently"
-        case 302: "Found"
-        case 304: "Not Modified"
-        case 307: "Temporary Redirect"
-        case 308: "Permanent Redirect"
-        case 400: "Bad Request"
-        case 401: "Unauthorized"
-        case 403: "Forbidden"
-        case 404: "Not Found"
-        case 405: "Method Not Allowed"
-        case 408: "Request Timeout"
-        case 409: "Conflict"
-        case 411: "Length Required"
-        case 413: "Content Too Large"
-        case 415: "Unsupported Media Type"
-        case 422: "Unprocessable Content"
-        case 426: "Upgrade Required"
-        case 429: "Too Many Requests"
-        case 431: "Request Header Fields Too Large"
-        case 500: "Internal Server Error"
-        case 501: "Not Implemented"
-        case 502: "Bad Gateway"
-        case 503: "Service Unavailable"
-        case 504: "Gateway Timeout"
-        default: "Status"
-        }
     }
 }

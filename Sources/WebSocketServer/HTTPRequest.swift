@@ -27,7 +27,7 @@ package struct HTTPRequest: Sendable {
     /// Further query arguments were there than `query` has.
     package var hasMoreArguments = false
     /// The peer speaks HTTP/1.1: it reads `Transfer-Encoding: chunked` (RFC 9112, section 6.1).
-    package var takesChunks = true
+    var takesChunks = true
 
     /// The value of the first query argument called `name`.
     package func queryValue(_ name: String) -> String? {

@@ -59,18 +59,3 @@ extension WebSocketHandler {
     /// As many as a message may have.
     package var maximumFrameBytes: Int { maximumMessageBytes }
 }
-
-/// A whole HTTP response.
-package struct HTTPResponse: Sendable {
-    package var status: Int
-    /// Header names and values as they go on the wire, without those that the server sets.
-    package var headers: [(String, String)]
-    package var body: [UInt8]
-
-    /// Makes a response; `content-length`, `connection` and `date` are the server's business.
-    package init(status: Int, headers: [(String, String)] = [], body: [UInt8] = []) {
-        self.status = status
-        self.headers = headers
-        self.body = body
-    }
-}

@@ -29,7 +29,7 @@ package final class WebSocketServer {
     /// Those of them that the library does not read meanwhile: their requests had no body.
     private var unread: Set<OpaquePointer> = []
     private var lookout: LoopTimer?
-    /// All that the library holds, whatever they do or leave undone.
+    /// Every accepted socket that the library holds, whatever state it is in.
     private var peers: [OpaquePointer: Peer] = [:]
     /// Sockets that were answered, and whose peers may still be sending.
     private var lingering: [ObjectIdentifier: LingeringSocket] = [:]
@@ -98,7 +98,7 @@ package final class WebSocketServer {
     }
 
     /// Accepted sockets that are open: those that the library holds, and those that linger behind their answers.
-    package var socketCount: Int { peers.count + lingering.count }
+    var socketCount: Int { peers.count + lingering.count }
 
     /// Closes everything, first step: closing handles finish while the loop runs out.
     ///
@@ -112,7 +112,7 @@ package final class WebSocketServer {
         vhost = nil
         // The library itself would give sockets that wait for a close frame their full time.
         for wsi in Array(peers.keys) where peers[wsi] != nil { kill(wsi) }
-        // Behind the others: whoever hears of one's end may end another answer.
+        // After the others: whoever hears that one has ended may end another answer, whose socket lingers then.
         for socket in lingering.values { socket.close() }
         lingering.removeAll()
         if let context { wakeUp.guardClosing { lws_context_destroy(context) } }
@@ -280,7 +280,7 @@ package final class WebSocketServer {
         return 0
     }
 
-    /// A body that is read although nobody wants it.
+    /// The largest body that is read although nobody wants it.
     private static let smallBodyBytes = 64 << 10
 
     private func refusal(of count: Int, _ policy: BodyPolicy) -> HTTPResponse? {
@@ -353,7 +353,7 @@ package final class WebSocketServer {
         if lws_http_transaction_completed(wsi) != 0 { kill(wsi) }
     }
 
-    /// Beyond these a socket is closed without waiting for its peer; a descriptor each.
+    /// Sockets that may linger at a time, a descriptor each; beyond that one is closed without waiting for its peer.
     static let maximumLingering = 256
 
     /// Lets the peer read its answer, though it may not have sent all of its request.
@@ -371,6 +371,7 @@ package final class WebSocketServer {
 
     /// What a peer may send behind a request that is being answered.
     private static let aheadBytes: Int32 = 64 << 10
+    /// How often `lookOut` looks.
     private static let lookoutInterval = Duration.milliseconds(250)
 
     /// Leaves in the kernel what comes before the answer is written.
@@ -448,17 +449,5 @@ package final class WebSocketServer {
             payload.count >= 2
             ? CloseCode(UInt16(payload[0]) << 8 | UInt16(payload[1])) : .noStatus
         return socket.peerClosed(code: code) ? 0 : -1
-    }
-}
-
-extension HTTPResponse {
-    /// A response whose body is the error object of docs/protocol.md, section 6.
-    package static func error(
-        _ status: Int, _ code: String, _ message: String, headers: [(String, String)] = []
-    ) -> HTTPResponse {
-        let body = "{\"error\":{\"code\":\"\(code)\",\"message\":\"\(message)\"}}\n"
-        return HTTPResponse(
-            status: status, headers: headers + [("content-type", "application/json")],
-            body: Array(body.utf8))
     }
 }

@@ -17,9 +17,9 @@ struct UpstreamErrorTests {
             ),
             (.loopFailed("descriptors"), "internal_error", true, 502, "internal_error"),
             (.invalid("path: why"), "internal_error", false, 400, "invalid_value"),
-        ] as [(Upstream.UpstreamError, String, Bool, Int, String)])
+        ] as [(UpstreamError, String, Bool, Int, String)])
     func tellsWhatMayPass(
-        error: Upstream.UpstreamError, code: String, isRetryable: Bool, status: Int,
+        error: UpstreamError, code: String, isRetryable: Bool, status: Int,
         dialectCode: String
     ) {
         let response = ResponseError(error)

@@ -138,11 +138,7 @@ final class DialectExchange: HTTPExchangeObserver, LogReader {
             writeWaiting()
         case .lost:
             if case .asked = phase {
-                respond(
-                    DialectError(
-                        400, "events_expired",
-                        "the events of this response are no longer kept (replay.retention_s)"
-                    ).response())
+                respond(DialectError.eventsExpired(param: nil).response())
             } else {
                 exchange.abort(reset: false)
                 end()

@@ -13,7 +13,9 @@ final class DialectPass: UpstreamTransferDelegate, HTTPBodyReceiver {
     /// Bytes of an upload that may wait for upstream.
     private static let highUploadBytes = 256 << 10
 
+    /// Outlives the pass's transfer and timer: whatever ends it ends those first.
     private unowned let owner: DialectExchange
+    /// Outlives all transfers: it ends them when it stops.
     private unowned let shard: ShardCore
     /// The only upstream that will do.
     private let pinned: Int?
@@ -27,9 +29,11 @@ final class DialectPass: UpstreamTransferDelegate, HTTPBodyReceiver {
     private var timer: LoopTimer?
     /// Bytes of the answer that has begun, where upstream says how many.
     private var contentBytes: Int?
-    /// The client owes nothing of the body any more.
+    /// The client has sent all of its body.
     private var isBodyWhole: Bool
+    /// Bytes of the answer that the client's socket has not taken; upstream is paused meanwhile.
     private var waiting: [UInt8] = []
+    /// The answer ends with what waits.
     private var isEnding = false
     /// What the first upstream said, while others are asked.
     private var refusal: DialectError?

@@ -205,38 +205,27 @@ extension HostedSession {
             case .there(let other): shard.send(.answer(question.connection, answer), to: other)
             }
         }
+        func replyWithObject(_ number: Int) {
+            guard let object = machine.responseObject(number) else { return reply(.unknown) }
+            reply(.object(object, fields: []))
+        }
         guard question.subject == subject, let number = machine.response(named: question.id),
             let progress = machine.progress(number)
         else { return reply(.unknown) }
         switch question.kind {
-        case .object:
-            if let object = machine.responseObject(number) {
-                reply(.object(object, fields: []))
-            } else {
-                reply(.unknown)
-            }
+        case .object: replyWithObject(number)
         case .events(let after):
-            guard !progress.isArchived,
-                let cursor = machine.log.cursor(ofResponse: number, after: after)
-            else {
-                return reply(
-                    .refused(
-                        DialectError(
-                            400, progress.isArchived ? "events_expired" : "invalid_value",
-                            progress.isArchived
-                                ? "the events of this response are no longer kept (replay.retention_s)"
-                                : "starting_after is not the number of an event of this response",
-                            param: "starting_after")))
+            guard !progress.isArchived else {
+                return reply(.refused(.eventsExpired(param: "starting_after")))
+            }
+            guard let cursor = machine.log.cursor(ofResponse: number, after: after) else {
+                return reply(.refused(.noSuchEvent))
             }
             attach(
                 question.connection, destination, as: .events(response: number), after: cursor)
         case .cancel:
             drive { machine, now, actions in machine.cancel(number, now: now, actions: &actions) }
-            if let object = machine.responseObject(number) {
-                reply(.object(object, fields: []))
-            } else {
-                reply(.unknown)
-            }
+            replyWithObject(number)
         case .delete:
             drive { machine, now, actions in
                 machine.cancel(number, now: now, actions: &actions)

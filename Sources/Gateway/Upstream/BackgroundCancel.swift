@@ -9,6 +9,7 @@ import Upstream
 /// Nobody waits for it: the response has ended for its clients. What may pass is tried once more, no answer in time
 /// is not. The worker that runs it keeps it alive.
 final class BackgroundCancel: UpstreamTransferDelegate {
+    /// Outlives all transfers: it ends them when it stops.
     private unowned let shard: ShardCore
     private let server: UpstreamServer
     private let id: String

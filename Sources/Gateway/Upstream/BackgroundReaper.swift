@@ -9,6 +9,7 @@ import Upstream
 /// Closing the connection would leave it running, and billed. So its transfer is read on, unseen, until the
 /// id comes or `upstream.cancel_timeout_ms` is over. The transfer keeps it alive.
 final class BackgroundReaper: UpstreamTransferDelegate {
+    /// Outlives all transfers: it ends them when it stops.
     private unowned let shard: ShardCore
     private let server: UpstreamServer
     private var parser: ServerSentEventParser

@@ -7,7 +7,7 @@ final class UpstreamAttempt {
     enum Mode: Equatable {
         /// The request, answered by a stream.
         case stream
-        /// The request without `stream`, answered by the whole response; by a stream it turns into `stream`.
+        /// The request without `stream`, answered by the whole response; becomes `stream` when a stream comes.
         case document
         /// The rest of a background response's stream.
         case reattach
@@ -16,7 +16,7 @@ final class UpstreamAttempt {
     }
 
     var mode: Mode
-    /// The answer is expected in one piece, and so after a long silence.
+    /// The answer is expected in one piece, and therefore after a long silence.
     var isWhole: Bool
     /// Something new came.
     var hasProgressed = false

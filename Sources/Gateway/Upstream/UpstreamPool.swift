@@ -30,7 +30,7 @@ final class UpstreamPool: Sendable {
 
     init(
         _ configuration: GatewayConfiguration, mailboxes: [Mailbox<ShardMessage>]
-    ) throws(Upstream.UpstreamError) {
+    ) throws(UpstreamError) {
         self.mailboxes = mailboxes
         let fallback = configuration.fallback
         func models(_ name: String) -> [String: String] {

@@ -58,7 +58,7 @@ extension UpstreamRun {
     /// with another one.
     ///
     /// Nil where a response is only asked about: it goes on, whatever its upstream says of it just now.
-    private func errorTold(in body: Span<UInt8>) -> GatewayCore.UpstreamError? {
+    private func errorTold(in body: Span<UInt8>) -> ToldError? {
         guard let mode = attempt?.mode, mode == .stream || mode == .document else { return nil }
         var reader = ResponsesReducer(mask: mask)
         try? reader.reduce(body) { _ in }

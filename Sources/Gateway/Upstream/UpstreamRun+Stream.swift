@@ -6,7 +6,7 @@ import Telemetry
 struct StreamFailure: Error {
     let message: String
     /// What upstream itself says in place of a response.
-    var told: GatewayCore.UpstreamError?
+    var told: ToldError?
 }
 
 /// Bytes to events to the session's log.
@@ -128,7 +128,7 @@ extension UpstreamRun {
             let failure = AttemptFailure(
                 inStream: end.error, code: "upstream_failed", requestID: attempt?.requestID,
                 isTruncated: false)
-            if machine.broken != nil || machine.wouldRetry(failure, hasBudget: true) {
+            if machine.broken != nil || machine.wouldRetry(failure) {
                 attempt?.pendingFailure = failure
                 return
             }
@@ -157,7 +157,7 @@ extension UpstreamRun {
         session.upstreamEvent(response, data: data, now: now)
     }
 
-    /// From here on the attempt is the one that clients see.
+    /// Makes the attempt the one that clients see: what was held back is logged, and no other begins afresh.
     func show() {
         guard !machine.hasOutput else { return }
         let broken = machine.broken

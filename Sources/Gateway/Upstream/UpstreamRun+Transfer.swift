@@ -143,7 +143,7 @@ extension UpstreamRun: UpstreamTransferDelegate {
     // MARK: What went wrong
 
     /// The body has ended without a terminal event: never a completion.
-    func truncation(_ told: GatewayCore.UpstreamError?) -> AttemptFailure {
+    func truncation(_ told: ToldError?) -> AttemptFailure {
         // An error that upstream told ends the response there: there is nothing to reattach to.
         if told != nil { _ = machine.handle(.unnamed) }
         return AttemptFailure(

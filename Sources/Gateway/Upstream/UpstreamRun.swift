@@ -27,13 +27,16 @@ final class UpstreamRun {
     let response: Int
     let session: HostedSession
     let shard: ShardCore
+    /// The request as it was asked for.
     var body: UpstreamRequestBody
-    /// The request in its present form, where an answer that broke off is being gone on with.
+    /// The request for the rest, while another upstream is asked to go on with an answer that broke off.
     var continuation: UpstreamRequestBody?
-    /// Whether what was shown could be gone on with.
+    /// Whether another upstream could go on with what was shown.
     var seam: SeamCandidate
+    // As `body` says, which forgets.
     let isBackground: Bool
     let isShownAtOnce: Bool
+    /// Which upstreams may be asked.
     private(set) var choice: UpstreamChoice
     let ticket: UpstreamPoolState.Ticket
     let startedAt: Instant
@@ -55,10 +58,11 @@ final class UpstreamRun {
     var position: BackgroundPosition
     /// An event has named it, and the session has not heard of it.
     var isNameUntold = false
+    /// When the last delta came.
     var lastDelta: Instant?
-    /// The kind of the attempt's last delta that was shown: another one of it is news to the session alone.
+    /// The kind of the attempt's last delta that was shown: another one of that kind is news to the session alone.
     var shownKind: DeltaKind?
-    /// Deltas of the bytes that are being fed.
+    /// Deltas of the present read that `observeDeltas` has not measured yet.
     var deltaCount = 0
     /// Bytes whose events are in the log and were not offered to the readers yet.
     var unsentBytes = 0
@@ -70,9 +74,9 @@ final class UpstreamRun {
     /// The request that the place was last given for has been answered.
     var isPlaceAnswered = false
     var isPaused = false
-    /// The session has told how the response ended.
+    /// True once the session has reported the response with this run's story.
     var isReported = false
-    /// True once the session is not to hear anything any more.
+    /// True once the session is to hear nothing more.
     private(set) var isSilent = false
 
     /// After the terminal event the body usually ends at once, and its connection serves the next request.
@@ -85,8 +89,9 @@ final class UpstreamRun {
     ) {
         let count = choice == .any ? shard.context.pool.upstreams.count : 1
         self.init(
-            response, body, choice, BackgroundPosition(),
-            AttemptMachine(shared: shard.context.retries, memberCount: count), session, shard)
+            response: response, body: body, choice: choice, position: BackgroundPosition(),
+            machine: AttemptMachine(shared: shard.context.retries, memberCount: count),
+            session: session, shard: shard)
     }
 
     /// Prepares to go on with a background response that an earlier process has started.
@@ -95,16 +100,18 @@ final class UpstreamRun {
         shard: ShardCore
     ) {
         self.init(
-            response, .running, .only(member), BackgroundPosition(id: upstreamID),
-            .reattaching(to: member, shared: shard.context.retries, memberCount: 1), session, shard)
+            response: response, body: .running, choice: .only(member),
+            position: BackgroundPosition(id: upstreamID),
+            machine: .reattaching(to: member, shared: shard.context.retries, memberCount: 1),
+            session: session, shard: shard)
         self.member = member
         reducer = ResponsesReducer(mask: mask)
     }
 
     private init(
-        _ response: Int, _ body: UpstreamRequestBody, _ choice: UpstreamChoice,
-        _ position: BackgroundPosition,
-        _ machine: AttemptMachine, _ session: HostedSession, _ shard: ShardCore
+        response: Int, body: UpstreamRequestBody, choice: UpstreamChoice,
+        position: BackgroundPosition, machine: AttemptMachine, session: HostedSession,
+        shard: ShardCore
     ) {
         self.response = response
         self.body = body
@@ -226,8 +233,7 @@ final class UpstreamRun {
         log(failure)
         // What upstream has told is the end, even where it does not say so as it should.
         let isContinuable = seam.isContinuable && reducer.toldError == nil
-        let mayRetry = machine.wouldRetry(
-            failure, hasBudget: true, isContinuable: isContinuable)
+        let mayRetry = machine.wouldRetry(failure, isContinuable: isContinuable)
         let hasBudget = mayRetry && shard.retryBudget.take(now: now)
         if mayRetry, !hasBudget { shard.metrics.retriesDenied.increment() }
         releasePlace(

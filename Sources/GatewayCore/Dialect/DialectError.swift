@@ -164,7 +164,7 @@ package struct UpstreamAnswer: Equatable, Sendable {
     }
 
     /// The gateway's own key was refused: the operator's business, and no status for its clients.
-    package var concernsCredentials: Bool { status == 401 || (300..<400).contains(status) }
+    var concernsCredentials: Bool { status == 401 || (300..<400).contains(status) }
 }
 
 extension UpstreamResponseHead {

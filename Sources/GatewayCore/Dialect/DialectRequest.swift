@@ -129,37 +129,21 @@ extension UpstreamRequestBuilder {
     ///
     /// `turn` is what the gateway itself knows of the response that it goes on from.
     func build(_ request: DialectRequest, after turn: DialectTurn?) -> UpstreamRequestBody {
-        var body: [UInt8] = []
-        body.append(literal: UpstreamRequestBody.streaming)
-        var model: Range<Int>?
-        var seen: Set<String> = ["stream", "stream_options", "input", "previous_response_id"]
-        for option in request.options + defaults where seen.insert(option.name).inserted {
-            body.append(UInt8(ascii: ","))
-            body.append(jsonString: option.name)
-            body.append(UInt8(ascii: ":"))
-            let start = body.count
-            body.append(contentsOf: option.value)
-            if option.name == "model" { model = start..<body.count }
-        }
-        var isTied = seen.contains("conversation")
-        if let previous = turn == nil ? request.previous : turn?.previous {
-            isTied = true
-            body.field("previous_response_id", raw: previous)
-        }
+        var begun = begin(
+            request.options,
+            besides: ["stream", "stream_options", "input", "previous_response_id"])
+        let previous = turn == nil ? request.previous : turn?.previous
+        if let previous { begun.bytes.field("previous_response_id", raw: previous) }
         if let turn {
-            body.append(literal: ",\"input\":[")
-            for item in turn.items + request.items {
-                if body.last != UInt8(ascii: "[") { body.append(UInt8(ascii: ",")) }
-                body.append(contentsOf: item)
-            }
-            body.append(UInt8(ascii: "]"))
+            begun.bytes.field("input", items: turn.items + request.items)
         } else if !request.input.isEmpty {
-            body.field("input", raw: request.input)
+            begun.bytes.field("input", raw: request.input)
         }
-        body.append(UInt8(ascii: "}"))
+        begun.bytes.append(UInt8(ascii: "}"))
         return UpstreamRequestBody(
-            bytes: body, model: model, isBackground: request.isBackground,
-            isShownAtOnce: request.isBackground, isTied: isTied)
+            bytes: begun.bytes, model: begun.model, isBackground: request.isBackground,
+            isShownAtOnce: request.isBackground,
+            isTied: previous != nil || begun.names.contains("conversation"))
     }
 }
 

@@ -88,72 +88,87 @@ extension JSONValue {
     /// The general case: fraction, exponent, or so many digits that overflow must be watched.
     private func longInteger(in bytes: Span<UInt8>) -> Int64? {
         var index = range.lowerBound
-        let end = range.upperBound
         let isNegative = bytes[index] == UInt8(ascii: "-")
         if isNegative { index += 1 }
-        let mantissa = index
-        var fraction = 0
-        var seenPoint = false
-        var lastNonZero: Int?  // How many digits there are up to the last one that is not 0.
-        var count = 0
+        let start = index
+        let digits = Self.digits(bytes, &index, end: range.upperBound)
+        guard digits.significant > 0 else { return 0 }
+        // The value is the first `significant` digits times ten to the power of `scale`.
+        let scale =
+            Self.exponent(bytes, index, end: range.upperBound) - digits.fraction + digits.count
+            - digits.significant
+        guard scale >= 0,
+            let magnitude = Self.magnitude(
+                bytes, start, digits: digits.significant, scale: scale)
+        else { return nil }
+        guard isNegative else { return Int64(exactly: magnitude) }
+        guard magnitude <= Int64.min.magnitude else { return nil }
+        return Int64(truncatingIfNeeded: 0 &- magnitude)
+    }
+
+    /// Steps over the digits before an exponent: how many there are, how many of them up to the last one that is not 0,
+    /// and how many behind the point.
+    private static func digits(
+        _ bytes: Span<UInt8>, _ index: inout Int, end: Int
+    ) -> (count: Int, significant: Int, fraction: Int) {
+        var (count, significant, fraction) = (0, 0, 0)
+        var isPastPoint = false
         while index < end {
             let byte = bytes[index]
             if byte == UInt8(ascii: ".") {
-                seenPoint = true
+                isPastPoint = true
             } else if JSONScan.isDigit(byte) {
                 count += 1
-                if seenPoint { fraction += 1 }
-                if byte != UInt8(ascii: "0") { lastNonZero = count }
+                if isPastPoint { fraction += 1 }
+                if byte != UInt8(ascii: "0") { significant = count }
             } else {
                 break
             }
             index += 1
         }
-        guard let significant = lastNonZero else { return 0 }
-        var exponent = 0
-        if index < end {
-            index += 1
-            var isExponentNegative = false
-            if index < end, !JSONScan.isDigit(bytes[index]) {
-                isExponentNegative = bytes[index] == UInt8(ascii: "-")
-                index += 1
-            }
-            while index < end {
-                // Far beyond any length of digits a buffer can have, more would not matter.
-                if exponent < 1 << 40 {
-                    exponent = exponent * 10 + Int(bytes[index] &- UInt8(ascii: "0"))
-                }
-                index += 1
-            }
-            if isExponentNegative { exponent = -exponent }
-        }
-        // The value is the first `significant` digits times ten to the power of `scale`.
-        let scale = exponent - fraction + (count - significant)
-        guard scale >= 0 else { return nil }
-        var magnitude: UInt64 = 0
-        var taken = 0
-        index = mantissa
-        while taken < significant {
-            if bytes[index] != UInt8(ascii: ".") {
-                guard Self.shift(&magnitude, by: bytes[index] &- UInt8(ascii: "0")) else {
-                    return nil
-                }
-                taken += 1
-            }
-            index += 1
-        }
-        var step = 0
-        while step < scale {
-            guard Self.shift(&magnitude, by: 0) else { return nil }
-            step += 1
-        }
-        if isNegative {
-            guard magnitude <= Int64.min.magnitude else { return nil }
-            return Int64(truncatingIfNeeded: 0 &- magnitude)
-        }
-        return Int64(exactly: magnitude)
+        return (count, significant, fraction)
     }
 
+    /// The exponent that begins with the `e` at `start`; 0 where the number ends there.
+    private static func exponent(_ bytes: Span<UInt8>, _ start: Int, end: Int) -> Int {
+        var index = start + 1
+        var isNegative = false
+        if index < end, !JSONScan.isDigit(bytes[index]) {
+            isNegative = bytes[index] == UInt8(ascii: "-")
+            index += 1
+        }
+        var exponent = 0
+        // Far beyond any length of digits a buffer can have, more would not matter.
+        while index < end, exponent < 1 << 40 {
+            exponent = exponent * 10 + Int(bytes[index] &- UInt8(ascii: "0"))
+            index += 1
+        }
+        return isNegative ? -exponent : exponent
+    }
+
+    /// The number of the first `digits` digits from `start` on, and `scale` zeros; nil when it overflows.
+    private static func magnitude(
+        _ bytes: Span<UInt8>, _ start: Int, digits: Int, scale: Int
+    ) -> UInt64? {
+        var magnitude: UInt64 = 0
+        var index = start
+        var left = digits
+        while left > 0 {
+            if bytes[index] != UInt8(ascii: ".") {
+                guard shift(&magnitude, by: bytes[index] &- UInt8(ascii: "0")) else { return nil }
+                left -= 1
+            }
+            index += 1
+        }
+        left = scale
+        while left > 0 {
+            guard shift(&magnitude, by: 0) else { return nil }
+            left -= 1
+        }
+        return magnitude
+    }
+
+    /// Puts a digit behind a number; false when it overflows.
     private static func shift(_ magnitude: inout UInt64, by digit: UInt8) -> Bool {
         let (product, overflow) = magnitude.multipliedReportingOverflow(by: 10)
         let (sum, carry) = product.addingReportingOverflow(UInt64(digit))
@@ -167,103 +182,5 @@ extension JSONMember {
     @inline(__always)
     package func hasKey(_ name: String, in bytes: Span<UInt8>) -> Bool {
         keyHasEscapes ? JSONText.equals(bytes, key, name) : ByteScan.equal(bytes, key, name)
-    }
-}
-
-/// Stepping over values that are known to be valid: only quotes and brackets count.
-enum JSONSkip {
-    /// Whitespace, commas and colons.
-    @inline(__always)
-    static func separators(_ bytes: Span<UInt8>, _ index: inout Int) {
-        while index < bytes.count {
-            let byte = bytes[index]
-            guard
-                byte == UInt8(ascii: ",") || byte == UInt8(ascii: ":") || byte == 0x20
-                    || byte == 0x0A || byte == 0x0D || byte == 0x09
-            else { return }
-            index += 1
-        }
-    }
-
-    /// Steps from an opening quote to behind the closing one; tells whether there were escapes.
-    @inline(__always)
-    static func string(_ bytes: Span<UInt8>, _ index: inout Int) -> Bool {
-        var escapes = false
-        index += 1
-        while true {
-            index = ByteScan.quoteOrBackslash(bytes, from: index)
-            guard index < bytes.count else { return escapes }
-            if bytes[index] == UInt8(ascii: "\"") {
-                index += 1
-                return escapes
-            }
-            escapes = true
-            index = min(index + 2, bytes.count)
-        }
-    }
-
-    /// Steps over one value; `nil` where none can begin.
-    static func value(_ bytes: Span<UInt8>, _ index: inout Int) -> JSONKind? {
-        guard index < bytes.count else { return nil }
-        switch bytes[index] {
-        case UInt8(ascii: "\""):
-            _ = string(bytes, &index)
-            return .string
-        case UInt8(ascii: "{"):
-            container(bytes, &index)
-            return .object
-        case UInt8(ascii: "["):
-            container(bytes, &index)
-            return .array
-        case UInt8(ascii: "t"):
-            index = min(index + 4, bytes.count)
-            return .true
-        case UInt8(ascii: "f"):
-            index = min(index + 5, bytes.count)
-            return .false
-        case UInt8(ascii: "n"):
-            index = min(index + 4, bytes.count)
-            return .null
-        case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"):
-            index += 1
-            while index < bytes.count {
-                let byte = bytes[index]
-                guard
-                    JSONScan.isDigit(byte) || byte == UInt8(ascii: ".") || byte == UInt8(ascii: "-")
-                        || byte == UInt8(ascii: "+") || byte | 0x20 == UInt8(ascii: "e")
-                else { break }
-                index += 1
-            }
-            return .number
-        default:
-            return nil
-        }
-    }
-
-    private static func container(_ bytes: Span<UInt8>, _ index: inout Int) {
-        var depth = 0
-        while index < bytes.count {
-            switch bytes[index] {
-            case UInt8(ascii: "\""):
-                _ = string(bytes, &index)
-            case UInt8(ascii: "{"), UInt8(ascii: "["):
-                depth += 1
-                index += 1
-            case UInt8(ascii: "}"), UInt8(ascii: "]"):
-                depth -= 1
-                index += 1
-                if depth == 0 { return }
-            default:
-                index += 1
-            }
-        }
-    }
-}
-
-extension JSONValue {
-    /// Whether an input or output item, a JSON object by itself, has that `type`.
-    static func isItem(_ item: [UInt8], ofType type: String) -> Bool {
-        let object = JSONValue(kind: .object, range: 0..<item.count)
-        return object.member("type", in: item.span)?.equals(type, in: item.span) == true
     }
 }

@@ -21,8 +21,8 @@ final class EventShape: Sendable {
 
     /// The contents of `delta` of an event that differs from this shape in its holes only; nil for any other.
     ///
-    /// As upstream wrote it: such an event, and that are nearly all deltas of a text, is not cut. It is compared, as
-    /// the reducer did (decision 52).
+    /// Raw, as upstream wrote them. Nearly every delta of a text is such an event: it is compared with the shape, as in
+    /// the reducer, and need not be cut (decision 52).
     func text(of data: Span<UInt8>) -> Range<Int>? {
         guard number >= 0, delta >= 0 else { return nil }
         let bytes = template
@@ -50,7 +50,7 @@ final class EventShape: Sendable {
     }
 }
 
-/// Cuts the holes into one upstream event and holds the result until the next one; kept for its room.
+/// Cuts the holes into one upstream event and holds the result until the next one; kept for its storage.
 struct EventCutter {
     /// The event on one line, without `obfuscation` and without the contents of its holes.
     private(set) var bytes: [UInt8] = []
@@ -67,59 +67,28 @@ struct EventCutter {
 
     enum Payload { case none, response, item }
 
-    /// What is left out of the event, and the hole that stays.
-    private struct Cut {
-        enum Hole { case number, delta, nothing }
-        var range: Range<Int>
-        var hole: Hole
-    }
-
     /// Takes an event that the reducer has accepted: valid JSON, an object, with a `type` unless it is an error.
     mutating func cut(_ data: Span<UInt8>) {
         bytes.removeAll(keepingCapacity: true)
-        (number, delta, type, payload, payloadKind) = (-1, -1, 0..<0, 0..<0, .none)
-        (outputIndex, text) = (0, 0..<0)
+        (number, delta, payload, payloadKind) = (-1, -1, 0..<0, .none)
         let root = Self.root(of: data)
-        var typeAt = 0..<0
-        var response: Range<Int>?
-        var item: Range<Int>?
-        var numberCut: Range<Int>?
-        var deltaCut: Range<Int>?
-        var obfuscation: Range<Int>?
-        root.forEachMember(in: data) { member in
-            let value = member.value
-            switch (member.key.count, value.kind) {
-            case (4, .string) where member.hasKey("type", in: data):
-                typeAt = value.contents ?? typeAt
-            case (4, .object) where member.hasKey("item", in: data): item = value.range
-            case (5, .string) where member.hasKey("delta", in: data): deltaCut = value.contents
-            case (8, .object) where member.hasKey("response", in: data): response = value.range
-            case (11, .string) where member.hasKey("obfuscation", in: data):
-                obfuscation = Self.memberRange(member, of: root, in: data)
-            case (12, .number) where member.hasKey("output_index", in: data):
-                outputIndex = Int(clamping: value.integer(in: data) ?? 0)
-            case (15, _) where member.hasKey("sequence_number", in: data): numberCut = value.range
-            default: break
-            }
-        }
-        // An object that is asked for later must be found again: its event is no piece of a run.
-        if response != nil || item != nil { deltaCut = nil }
-        var cuts: [Cut] = []
-        if let numberCut { cuts.append(Cut(range: numberCut, hole: .number)) }
-        if let deltaCut { cuts.append(Cut(range: deltaCut, hole: .delta)) }
-        if let obfuscation { cuts.append(Cut(range: obfuscation, hole: .nothing)) }
-        text = deltaCut ?? text
+        let members = EventMembers(of: root, in: data)
+        let cuts = members.cuts
         copy(data, root.range, cuts)
-        type = moved(typeAt, cuts, from: root.range.lowerBound)
+        outputIndex = members.outputIndex
+        text = members.delta ?? 0..<0
+        type = moved(members.type, cuts, from: root.range.lowerBound)
         // A finished item is told from a beginning one by the event's type.
-        if let response {
+        if let response = members.response {
             payload = moved(response, cuts, from: root.range.lowerBound)
             payloadKind = .response
-        } else if let item, ByteScan.equal(data, typeAt, "response.output_item.done") {
+        } else if let item = members.item,
+            ByteScan.equal(data, members.type, "response.output_item.done")
+        {
             payload = moved(item, cuts, from: root.range.lowerBound)
             payloadKind = .item
         }
-        if numberCut == nil { appendNumberHole() }
+        if members.number == nil { appendNumberHole() }
     }
 
     private static func root(of data: Span<UInt8>) -> JSONValue {
@@ -128,6 +97,96 @@ struct EventCutter {
         var end = data.count
         while end > start, data[end - 1] != UInt8(ascii: "}") { end -= 1 }
         return JSONValue(kind: .object, range: start..<end)
+    }
+
+    private mutating func copy(
+        _ data: Span<UInt8>, _ range: Range<Int>, _ cuts: [EventMembers.Cut]
+    ) {
+        var position = range.lowerBound
+        for cut in cuts.sorted(by: { $0.range.lowerBound < $1.range.lowerBound }) {
+            bytes.append(data, position..<cut.range.lowerBound)
+            switch cut.hole {
+            case .number: number = bytes.count
+            case .delta: delta = bytes.count
+            case .nothing: break
+            }
+            position = cut.range.upperBound
+        }
+        bytes.append(data, position..<range.upperBound)
+        // Between values only: a string has no raw line end. An event goes out on one line.
+        for index in bytes.indices where bytes[index] == 10 || bytes[index] == 13 {
+            bytes[index] = 32
+        }
+    }
+
+    /// Where `range` of the event lies in `bytes`, once what `cuts` names is left out.
+    private func moved(
+        _ range: Range<Int>, _ cuts: [EventMembers.Cut], from start: Int
+    ) -> Range<Int> {
+        var removed = start
+        for cut in cuts where cut.range.upperBound <= range.lowerBound {
+            removed += cut.range.count
+        }
+        return (range.lowerBound - removed)..<(range.upperBound - removed)
+    }
+
+    /// Servers that number nothing get numbers all the same: `starting_after` needs them.
+    private mutating func appendNumberHole() {
+        bytes.removeLast()
+        bytes.append(literal: ",\"sequence_number\":")
+        number = bytes.count
+        bytes.append(UInt8(ascii: "}"))
+    }
+}
+
+/// Where the members of an event stand that the log treats apart.
+private struct EventMembers {
+    /// What is left out of the event, and the hole that stays.
+    struct Cut {
+        enum Hole { case number, delta, nothing }
+        var range: Range<Int>
+        var hole: Hole
+    }
+
+    private(set) var type = 0..<0
+    private(set) var response: Range<Int>?
+    private(set) var item: Range<Int>?
+    /// The value of `sequence_number`.
+    private(set) var number: Range<Int>?
+    /// The contents of `delta`.
+    private(set) var delta: Range<Int>?
+    private(set) var outputIndex = 0
+    private var obfuscation: Range<Int>?
+
+    init(of root: JSONValue, in data: Span<UInt8>) {
+        root.forEachMember(in: data) { take($0, of: root, in: data) }
+        // An object that is asked for later must be found again: its event is no piece of a run.
+        if response != nil || item != nil { delta = nil }
+    }
+
+    /// The lengths tell nearly all other keys apart without a look at their bytes.
+    private mutating func take(_ member: JSONMember, of root: JSONValue, in data: Span<UInt8>) {
+        let value = member.value
+        switch (member.key.count, value.kind) {
+        case (4, .string) where member.hasKey("type", in: data): type = value.contents ?? type
+        case (4, .object) where member.hasKey("item", in: data): item = value.range
+        case (5, .string) where member.hasKey("delta", in: data): delta = value.contents
+        case (8, .object) where member.hasKey("response", in: data): response = value.range
+        case (11, .string) where member.hasKey("obfuscation", in: data):
+            obfuscation = Self.memberRange(member, of: root, in: data)
+        case (12, .number) where member.hasKey("output_index", in: data):
+            outputIndex = Int(clamping: value.integer(in: data) ?? 0)
+        case (15, _) where member.hasKey("sequence_number", in: data): number = value.range
+        default: break
+        }
+    }
+
+    var cuts: [Cut] {
+        var cuts: [Cut] = []
+        if let number { cuts.append(Cut(range: number, hole: .number)) }
+        if let delta { cuts.append(Cut(range: delta, hole: .delta)) }
+        if let obfuscation { cuts.append(Cut(range: obfuscation, hole: .nothing)) }
+        return cuts
     }
 
     /// The member with the comma that belongs to it.
@@ -146,39 +205,5 @@ struct EventCutter {
             if after < root.range.upperBound, data[after] == UInt8(ascii: ",") { end = after + 1 }
         }
         return start..<end
-    }
-
-    private mutating func copy(_ data: Span<UInt8>, _ range: Range<Int>, _ cuts: [Cut]) {
-        var position = range.lowerBound
-        for cut in cuts.sorted(by: { $0.range.lowerBound < $1.range.lowerBound }) {
-            bytes.append(data, position..<cut.range.lowerBound)
-            switch cut.hole {
-            case .number: number = bytes.count
-            case .delta: delta = bytes.count
-            case .nothing: break
-            }
-            position = cut.range.upperBound
-        }
-        bytes.append(data, position..<range.upperBound)
-        // Between values only: a string has no raw line end. An event goes out on one line.
-        for index in bytes.indices where bytes[index] == 10 || bytes[index] == 13 {
-            bytes[index] = 32
-        }
-    }
-
-    private func moved(_ range: Range<Int>, _ cuts: [Cut], from start: Int) -> Range<Int> {
-        var removed = start
-        for cut in cuts where cut.range.upperBound <= range.lowerBound {
-            removed += cut.range.count
-        }
-        return (range.lowerBound - removed)..<(range.upperBound - removed)
-    }
-
-    /// Servers that number nothing get numbers all the same: `starting_after` needs them.
-    private mutating func appendNumberHole() {
-        bytes.removeLast()
-        bytes.append(literal: ",\"sequence_number\":")
-        number = bytes.count
-        bytes.append(UInt8(ascii: "}"))
     }
 }

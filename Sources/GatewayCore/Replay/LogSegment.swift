@@ -28,7 +28,7 @@ package struct RunKey: Equatable, Sendable {
 ///
 /// A run keeps the raw JSON text of its pieces once, and two bytes a piece to cut it at: less than a tenth
 /// of what the rendered events would take. An answer has some six segments, and a session keeps those of all
-/// answers of its retention: numbers that others bound take four bytes (decision 58).
+/// answers of its retention: numbers that are bounded elsewhere take four bytes (decision 58).
 struct LogSegment {
     /// What a line is, as far as compaction and snapshots need to know.
     enum Kind: UInt8 {
@@ -46,7 +46,7 @@ struct LogSegment {
     private(set) var header: [UInt8] = []
     /// For a run: where each piece begins in `bytes`.
     ///
-    /// Sixteen bits are enough: whatever length its first piece has, a run of `ReplayLog.maximumRunBytes` gets no more.
+    /// Sixteen bits are enough: only the first piece, which begins at 0, may take a run past `ReplayLog.maximumRunBytes`.
     private(set) var starts: [UInt16] = []
     /// What few segments have: a shape or the kind of a tool.
     ///

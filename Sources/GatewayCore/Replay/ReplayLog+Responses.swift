@@ -39,12 +39,6 @@ extension ReplayLog {
         return text
     }
 
-    /// Marks the newest entry as a tool event of an output index.
-    mutating func noteTool(index: Int) {
-        guard let last = segments.indices.last else { return }
-        setIndex(index, ofSegment: last)
-    }
-
     /// The response's answer as input items for a next request: finished items, then cut-off text.
     ///
     /// Of an answer that was cut short only what was said counts: a call without its output, or reasoning

@@ -14,7 +14,7 @@ package struct ReplayLog {
     package private(set) var compactedThrough = 0
     /// What the log holds now, in bytes.
     package internal(set) var storedBytes = 0
-    /// Bytes appended over the log's whole life, the scale of `position(of:)`.
+    /// Bytes appended over the log's whole life: the scale that `position(after:)` and `startPosition` count on.
     package internal(set) var totalBytes = 0
 
     var segments: [LogSegment] = []
@@ -22,7 +22,7 @@ package struct ReplayLog {
     /// Of a full-fidelity log: the shape of each response's last delta, and the lanes that have a name.
     var shapes: [Int: EventShape] = [:]
     var lanes: [Int: [UInt8]] = [:]
-    /// One, from the first event of such a log on; a list, so that all other logs have no room for it.
+    /// At most one, from the first event of such a log on; a list, so that other logs reserve no room for it.
     private var cutters: [EventCutter] = []
 
     /// A run is cut after this many bytes of text: what its arrays grow in advance stays small.
@@ -33,7 +33,7 @@ package struct ReplayLog {
 
     // MARK: Appending
 
-    /// Cuts the holes into an event; let go of the result before the next one is cut.
+    /// Cuts the holes into an event; a result that is held while the next one is cut costs a copy.
     mutating func cut(_ event: Span<UInt8>) -> EventCutter {
         if cutters.isEmpty { cutters.append(EventCutter()) }
         cutters[0].cut(event)
@@ -44,43 +44,48 @@ package struct ReplayLog {
     mutating func dropCutter() { cutters = [] }
 
     /// Appends one event: `{"type":…,"seq":…` and the fields that `fields` appends, each led by a comma.
+    ///
+    /// `index` is the output index that it is about; of most kinds nobody asks for that.
     mutating func append(
-        _ kind: LogSegment.Kind, type: String, response: Int,
+        _ kind: LogSegment.Kind, type: String, response: Int, index: Int = 0,
         fields: (inout [UInt8]) -> Void
     ) {
-        appendSegment(kind, type: type, response: response) { bytes, _, _ in fields(&bytes) }
+        appendSegment(kind, type: type, response: response, index: index, capacity: 200) { bytes in
+            fields(&bytes)
+            return 0..<0
+        }
     }
 
-    /// Appends an output item's event: `prefix`'s fields, then the item as upstream wrote it.
+    /// Appends an output item's event: what `fields` appends, then the item as upstream wrote it.
     mutating func appendItem(
         response: Int, index: Int, item: Span<UInt8>, fields: (inout [UInt8]) -> Void
     ) {
-        // Exactly: one byte too few would make the array double for the closing brace.
-        appendSegment(.item, type: "item", response: response, capacity: item.count + 160) {
-            bytes, payload, itemIndex in
+        // One byte too few would make the array double for the closing brace.
+        let capacity = item.count + 160
+        appendSegment(
+            .item, type: "item", response: response, index: index, capacity: capacity
+        ) { bytes in
             fields(&bytes)
             bytes.append(literal: ",\"item\":")
             let start = bytes.count
             bytes.append(item)
-            payload = start..<bytes.count
-            itemIndex = index
+            return start..<bytes.count
         }
     }
 
+    /// Appends a segment of one line; `body` adds the fields behind `seq` and returns where the payload lies.
     private mutating func appendSegment(
-        _ kind: LogSegment.Kind, type: String, response: Int, capacity: Int = 200,
-        body: (inout [UInt8], inout Range<Int>, inout Int) -> Void
+        _ kind: LogSegment.Kind, type: String, response: Int, index: Int, capacity: Int,
+        body: (inout [UInt8]) -> Range<Int>
     ) {
         lastSequence += 1
         var bytes: [UInt8] = []
         bytes.reserveCapacity(capacity)
-        var payload = 0..<0
-        var index = 0
         bytes.append(literal: "{\"type\":\"")
         bytes.append(literal: type)
         bytes.append(literal: "\",\"seq\":")
         bytes.append(decimal: lastSequence)
-        body(&bytes, &payload, &index)
+        let payload = body(&bytes)
         bytes.append(UInt8(ascii: "}"))
         Self.joinLines(&bytes)
         // What it was given in advance, or has grown, would be kept as long as the event.
@@ -103,9 +108,9 @@ package struct ReplayLog {
         segments.append(segment)
     }
 
-    /// Makes one line of JSON that others wrote, perhaps over several: in a frame a line is an event.
+    /// Puts JSON that others wrote, perhaps over several lines, on one line: in a frame a line is an event.
     ///
-    /// Outside of strings a line break is only white space, and inside none can stand.
+    /// Outside of strings a line break is white space, and inside a string there can be none.
     private static func joinLines(_ bytes: inout [UInt8]) {
         var index = 0
         while let end = ByteScan.lineEnd(bytes.span, from: index) {
@@ -141,7 +146,7 @@ package struct ReplayLog {
 
     /// Appends pieces of `deltas` from `first` on to the last run, each as its own event, and returns how many.
     ///
-    /// None where that run is another text's, and no more than it holds: the next one begins with `appendPiece`.
+    /// None where that run is another text's, and no more than it has room for: `appendPiece` begins the next one.
     mutating func extendLastRun(
         _ key: RunKey, by deltas: DeltaBatch, from first: Int, in chunk: Span<UInt8>
     ) -> Int {
@@ -180,21 +185,16 @@ package struct ReplayLog {
 
     /// The number after a run's last event.
     @inline(__always)
-    private func end(ofRun segment: Int) -> Int {
+    func end(ofRun segment: Int) -> Int {
         segments[segment].firstSequence + segments[segment].starts.count
     }
 
     /// Where in a run's text the event at `sequence` begins.
     @inline(__always)
-    private func offset(of sequence: Int, inRun segment: Int) -> Int {
+    func offset(of sequence: Int, inRun segment: Int) -> Int {
         let piece = sequence - segments[segment].firstSequence
         return piece < segments[segment].starts.count
             ? Int(segments[segment].starts[piece]) : segments[segment].bytes.count
-    }
-
-    /// Notes which output index an entry belongs to.
-    mutating func setIndex(_ index: Int, ofSegment segment: Int) {
-        segments[segment].index = index
     }
 
     // MARK: Reading
@@ -228,123 +228,6 @@ package struct ReplayLog {
         }
         return low
     }
-
-    /// Appends events after `cursor` to `output`, one a line, and returns the number of the last one.
-    ///
-    /// Writes at least one event and then as many as fit into `maximumBytes`. When more than `mergeAfter`
-    /// events wait, adjacent pieces of one text become a single event with `from`.
-    /// - Precondition: `cursor` is at least `compactedThrough`.
-    package func render(
-        after cursor: Int, into output: inout [UInt8], maximumBytes: Int, mergeAfter: Int
-    ) -> Int {
-        precondition(cursor >= compactedThrough, "a cursor inside the compacted part")
-        guard cursor < lastSequence else { return cursor }
-        let start = output.count
-        let merges = lastSequence - cursor > mergeAfter
-        var next = cursor + 1
-        var index = segmentIndex(holding: next)
-        while index < segments.count {
-            let isFirst = output.count == start
-            let room = maximumBytes - (output.count - start)
-            if segments[index].kind != .run {
-                guard isFirst || segments[index].bytes.count < room else { break }
-                if !isFirst { output.append(UInt8(ascii: "\n")) }
-                output.append(contentsOf: segments[index].bytes)
-                next += 1
-            } else {
-                guard
-                    let reached = renderRun(
-                        index, from: next, into: &output, start: start, maximumBytes: maximumBytes,
-                        merges: merges)
-                else { break }
-                next = reached + 1
-                guard next == end(ofRun: index) else { break }
-            }
-            index += 1
-        }
-        return next - 1
-    }
-
-    /// Renders pieces of one run from `sequence` on and returns the last, or nil when not one fits.
-    private func renderRun(
-        _ index: Int, from sequence: Int, into output: inout [UInt8], start: Int,
-        maximumBytes: Int, merges: Bool
-    ) -> Int? {
-        let lastSequence = end(ofRun: index) - 1
-        // The fields around a piece of text take about this much beside the run's own header.
-        let envelope = segments[index].header.count + 64
-        var next = sequence
-        while next <= lastSequence {
-            var through = next
-            let begin = offset(of: next, inRun: index)
-            if merges {
-                let room = maximumBytes - (output.count - start) - envelope
-                through = lastPiece(of: index, from: next, within: begin + max(room, 0))
-            }
-            let end = offset(of: through + 1, inRun: index)
-            if output.count > start {
-                guard output.count - start + envelope + end - begin <= maximumBytes else { break }
-                output.append(UInt8(ascii: "\n"))
-            }
-            appendPieces(index, begin..<end, from: next, through: through, to: &output)
-            next = through + 1
-        }
-        return next == sequence ? nil : next - 1
-    }
-
-    /// The last piece from `sequence` on that ends at or before `offset`; `sequence` itself at least.
-    private func lastPiece(of index: Int, from sequence: Int, within offset: Int) -> Int {
-        var low = sequence
-        var high = end(ofRun: index) - 1
-        while low < high {
-            let middle = (low + high + 1) / 2
-            if self.offset(of: middle + 1, inRun: index) <= offset {
-                low = middle
-            } else {
-                high = middle - 1
-            }
-        }
-        return low
-    }
-
-    /// Writes the pieces of a run from `from` to `through`, whose text is at `range`, as one event.
-    @inline(__always)
-    private func appendPieces(
-        _ index: Int, _ range: Range<Int>, from: Int, through: Int, to output: inout [UInt8]
-    ) {
-        let header = segments[index].header
-        let text = segments[index].bytes
-        // A run of no kind of delta holds a tool's arguments.
-        let isTool = segments[index].deltaKind == nil
-        let size = header.count + range.count + Self.mostAroundPieces
-        output.append(addingCapacity: size) { room in
-            if !isTool, from == through {
-                room.append(bytes: Self.deltaStart.span)
-            } else {
-                room.append(
-                    bytes: isTool ? Self.toolType.span : Self.deltaType.span)
-                if through > from {
-                    room.append(bytes: Self.fromKey.span)
-                    room.append(decimal: from)
-                }
-                room.append(bytes: Self.sequenceKey.span)
-            }
-            room.append(decimal: through)
-            room.append(bytes: header.span)
-            room.append(bytes: text.span.extracting(range))
-            room.append(UInt8(ascii: "\""))
-            room.append(UInt8(ascii: "}"))
-        }
-    }
-
-    /// How nearly every event begins.
-    private static let deltaStart = deltaType + sequenceKey
-    private static let deltaType = Array("{\"type\":\"delta\"".utf8)
-    private static let toolType = Array("{\"type\":\"tool\"".utf8)
-    private static let fromKey = Array(",\"from\":".utf8)
-    private static let sequenceKey = Array(",\"seq\":".utf8)
-    /// What stands in an event of pieces besides their text and the run's header, at most: keys and two numbers.
-    private static let mostAroundPieces = 80
 
     // MARK: Compaction
 

@@ -60,9 +60,96 @@ struct ResponsesTextPart: Sendable {
     var fingerprint = TextFingerprint()
     /// The whole text that was found to hold just that, and how long that was then.
     var seenWhole: (mark: WholeTextMark, units: Int)?
+    /// Its deltas are no beginning of the whole that upstream told; they count.
     var isMismatched = false
     /// Its deltas had no part index, so that it may hold several parts.
     var isUnindexed = false
+}
+
+/// The members of an `item` object that are looked at, as upstream wrote them.
+private struct ItemMembers {
+    var type: JSONValue?
+    var id: JSONValue?
+    var callID: JSONValue?
+    var name: JSONValue?
+    var content: JSONValue?
+    var summary: JSONValue?
+    private var status: JSONValue?
+    private var error: JSONValue?
+    // Arguments, as the kinds of tools call them.
+    private var arguments: JSONValue?
+    private var input: JSONValue?
+    private var code: JSONValue?
+    private var operation: JSONValue?
+    // What the tool gave, likewise.
+    private var output: JSONValue?
+    private var outputs: JSONValue?
+    private var results: JSONValue?
+
+    init(of item: JSONValue, in data: Span<UInt8>) {
+        item.forEachMember(in: data) { take($0, in: data) }
+    }
+
+    private mutating func take(_ member: JSONMember, in data: Span<UInt8>) {
+        func has(_ key: String) -> Bool { member.hasKey(key, in: data) }
+        let value = member.value
+        if has("type") {
+            type = value
+        } else if has("id") {
+            id = value
+        } else if has("call_id") {
+            callID = value
+        } else if has("name") {
+            name = value
+        } else if has("status") {
+            status = value
+        } else if has("content") {
+            content = value
+        } else if has("summary") {
+            summary = value
+        } else if has("arguments") {
+            arguments = value
+        } else if has("input") {
+            input = value
+        } else if has("code") {
+            code = value
+        } else if has("operation") {
+            operation = value
+        } else if has("output") {
+            output = value
+        } else if has("outputs") {
+            outputs = value
+        } else if has("results") {
+            results = value
+        } else if has("error") {
+            error = value
+        }
+    }
+
+    /// How the call ended; nil while the item does not say.
+    func finalStatus(in data: Span<UInt8>) -> ToolStatus? {
+        for final in [ToolStatus.completed, .failed, .incomplete]
+        where status?.equals(final.wireName, in: data) == true {
+            return final
+        }
+        return Self.present(error) == nil ? nil : .failed
+    }
+
+    /// Where the arguments stand, whole.
+    func wholeArguments(in data: Span<UInt8>) -> Range<Int>? {
+        Self.present(arguments) ?? Self.present(input) ?? Self.present(code)
+            ?? Self.present(operation?.member("diff", in: data))
+    }
+
+    /// Where the tool's output stands; its error where there is no other.
+    var wholeOutput: Range<Int>? {
+        Self.present(output) ?? Self.present(outputs) ?? Self.present(results)
+            ?? Self.present(error)
+    }
+
+    private static func present(_ value: JSONValue?) -> Range<Int>? {
+        value.flatMap { $0.kind == .null ? nil : $0.range }
+    }
 }
 
 /// What an `item` object says about itself.
@@ -84,78 +171,22 @@ struct ItemFacts {
     init(
         _ value: JSONValue, in data: Span<UInt8>, limits: ResponsesLimits
     ) throws(ResponsesFailure) {
+        let members = ItemMembers(of: value, in: data)
         self.value = value
-        var type: JSONValue?
-        var callID: JSONValue?
-        var name: JSONValue?
-        var status: JSONValue?
-        var error: JSONValue?
-        var operation: JSONValue?
-        var arguments: [JSONValue?] = [nil, nil, nil]
-        var outputs: [JSONValue?] = [nil, nil, nil]
-        var id: JSONValue?
-        var content: JSONValue?
-        var summary: JSONValue?
-        value.forEachMember(in: data) { member in
-            func has(_ key: String) -> Bool { member.hasKey(key, in: data) }
-            let value = member.value
-            if has("type") {
-                type = value
-            } else if has("id") {
-                id = value
-            } else if has("call_id") {
-                callID = value
-            } else if has("name") {
-                name = value
-            } else if has("status") {
-                status = value
-            } else if has("content") {
-                content = value
-            } else if has("summary") {
-                summary = value
-            } else if has("arguments") {
-                arguments[0] = value
-            } else if has("input") {
-                arguments[1] = value
-            } else if has("code") {
-                arguments[2] = value
-            } else if has("operation") {
-                operation = value
-            } else if has("output") {
-                outputs[0] = value
-            } else if has("outputs") {
-                outputs[1] = value
-            } else if has("results") {
-                outputs[2] = value
-            } else if has("error") {
-                error = value
-            }
-        }
-        self.content = content
-        self.summary = summary
-        idHash = Self.hash(of: id?.contents, in: data)
+        content = members.content
+        summary = members.summary
+        idHash = Self.hash(of: members.id?.contents, in: data)
         // Without any id, an item is the same when all of it is: then it was sent twice.
-        if idHash == 0, callID?.kind != .string {
+        if idHash == 0, members.callID?.kind != .string {
             idHash = Self.hash(of: value.range, in: data)
         }
-        try classify(type, in: data, limits: limits)
+        try classify(members.type, in: data, limits: limits)
         guard role == .tool else { return }
-        self.callID = try Self.identifier(callID, in: data, limits: limits)
-        self.name = try Self.identifier(name, in: data, limits: limits)
-        let hasFailed = error.map { $0.kind != .null } ?? false
-        for final in [ToolStatus.completed, .failed, .incomplete]
-        where status?.equals(final.wireName, in: data) == true {
-            finalStatus = final
-        }
-        if hasFailed, finalStatus == nil { finalStatus = .failed }
-        func present(_ value: JSONValue?) -> Range<Int>? {
-            value.flatMap { $0.kind == .null ? nil : $0.range }
-        }
-        self.arguments =
-            present(arguments[0]) ?? present(arguments[1]) ?? present(arguments[2])
-            ?? present(operation?.member("diff", in: data))
-        output =
-            present(outputs[0]) ?? present(outputs[1]) ?? present(outputs[2]) ?? present(error)
+        callID = try Self.identifier(members.callID, in: data, limits: limits)
+        name = try Self.identifier(members.name, in: data, limits: limits)
+        finalStatus = members.finalStatus(in: data)
+        arguments = members.wholeArguments(in: data)
+        output = members.wholeOutput
     }
 
     private mutating func classify(
@@ -194,8 +225,6 @@ struct ItemFacts {
     /// A hash of bytes, never 0; 0 stands for nothing.
     static func hash(of range: Range<Int>?, in data: Span<UInt8>) -> UInt64 {
         guard let range, !range.isEmpty else { return 0 }
-        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-        for index in range { hash = (hash ^ UInt64(data[index])) &* 0x0000_0100_0000_01B3 }
-        return max(hash, 1)
+        return max(FNV.hash(data.extracting(range)), 1)
     }
 }

@@ -74,8 +74,8 @@ package struct ToolUpdate: Equatable, Sendable {
     package var output: Range<Int>?
 }
 
-/// An error as upstream told it, decoded, without its key and cut to a bounded size.
-package struct UpstreamError: Equatable, Sendable {
+/// An error that upstream told inside its answer: decoded, without the key, cut to a bounded size.
+package struct ToldError: Equatable, Sendable {
     /// The `code` (a number as its digits), else the `type`; `nil` when there was neither.
     package var code: String?
     /// The `message`, for people.
@@ -127,7 +127,7 @@ package struct ResponseEnd: Equatable, Sendable {
     /// `incomplete_details.reason`, raw JSON string in `data`.
     package var reason: Range<Int>?
     /// The response's error, or what an `error` event said before it.
-    package var error: UpstreamError?
+    package var error: ToldError?
     /// The `usage` object, raw JSON in `data`.
     package var usage: Range<Int>?
     /// The response's `id`, raw JSON string in `data`.
@@ -156,77 +156,4 @@ package enum ResponsesOutput: Equatable, Sendable {
     case upstreamEvent(index: Int?)
     /// The one end of the response; nothing follows.
     case finished(ResponseEnd)
-}
-
-/// Whether a stream that has ended had said so itself.
-package enum ResponsesStreamEnd: Equatable, Sendable {
-    /// The terminal event had come.
-    case complete
-    /// The stream broke off: a failure, never a completion, with the `error` event if one came.
-    case truncated(UpstreamError?)
-}
-
-/// The bounds of what one response may make us keep or handle.
-package struct ResponsesLimits: Equatable, Sendable {
-    /// The most output items of one response, finished ones included.
-    package var maximumItems = 1024
-    /// The highest `output_index`.
-    package var maximumOutputIndex = 4095
-    /// The highest `content_index`, `summary_index` or `command_index`.
-    package var maximumPartIndex = 4095
-    /// The most texts (content parts, summaries, argument streams) of one response.
-    package var maximumParts = 4096
-    /// The longest item type, `call_id` or function name, in bytes of raw JSON.
-    package var maximumIdentifierBytes = 1024
-    /// The longest error code or message that is kept, in bytes; the rest is cut off.
-    package var maximumErrorBytes = 4096
-    /// The deepest nesting of one event.
-    package var maximumDepth = JSONReader.upstreamMaximumDepth
-
-    /// Limits that fit every recorded stream with a wide margin.
-    package init() {}
-}
-
-/// Why an upstream event cannot be taken: the transfer is broken and must end as a failure.
-package enum ResponsesFailure: Error, Equatable, Sendable, CustomStringConvertible {
-    /// A limit that was exceeded.
-    package enum Limit: String, Equatable, Sendable {
-        case items = "maximumItems"
-        case outputIndex = "maximumOutputIndex"
-        case partIndex = "maximumPartIndex"
-        case parts = "maximumParts"
-        case identifierBytes = "maximumIdentifierBytes"
-    }
-
-    case invalidJSON(JSONSyntaxError)
-    case notAnObject
-    case missingType
-    case limitExceeded(Limit, limit: Int)
-
-    /// A sentence for a log; never holds content.
-    package var description: String {
-        switch self {
-        case .invalidJSON(let error): "the data of an upstream event is broken: \(error)"
-        case .notAnObject: "the data of an upstream event is no JSON object"
-        case .missingType: "an upstream event has no `type` string"
-        case .limitExceeded(let name, let limit):
-            "an upstream event exceeds \(limit) (\(name.rawValue))"
-        }
-    }
-}
-
-/// What a reducer met that is lawful enough to go on, but worth a metric.
-package struct ResponsesCounters: Equatable, Sendable {
-    /// Events after the terminal one, ignored.
-    package var eventsAfterEnd = 0
-    /// `[DONE]` marks and events with empty data, ignored.
-    package var emptyEvents = 0
-    /// Events of types that are not documented, forwarded.
-    package var unknownEvents = 0
-    /// Items announced or finished twice, ignored the second time.
-    package var repeatedItems = 0
-    /// Texts whose deltas are no beginning of the final text; the deltas count.
-    package var textMismatches = 0
-    /// Texts that were completed from a later event because their deltas did not hold all.
-    package var textsCompleted = 0
 }

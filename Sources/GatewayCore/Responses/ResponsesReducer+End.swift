@@ -76,7 +76,7 @@ extension ResponsesReducer {
             end.reason = reason.range
         }
         if let error, error.kind != .null { end.error = readError(error, data) }
-        if end.status == .failed, end.error == nil { end.error = upstreamError }
+        if end.status == .failed, end.error == nil { end.error = toldError }
 
         let open: ToolStatus = end.status == .completed ? .completed : .incomplete
         if let output, output.kind == .array {

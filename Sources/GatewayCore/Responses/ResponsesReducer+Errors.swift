@@ -4,9 +4,9 @@ extension ResponsesReducer {
     /// Keeps what an `error` event says, nested or flat, for the end that follows it.
     mutating func noteError(_ root: JSONValue, _ data: Span<UInt8>) {
         if let nested = root.member("error", in: data), nested.kind != .null {
-            upstreamError = readError(nested, data)
+            toldError = readError(nested, data)
         } else {
-            upstreamError = readError(root, data)
+            toldError = readError(root, data)
         }
     }
 
@@ -17,13 +17,13 @@ extension ResponsesReducer {
     ) throws(ResponsesFailure) {
         guard event.type == nil, let error = root.member("error", in: data), error.kind != .null
         else { throw .missingType }
-        upstreamError = readError(error, data)
+        toldError = readError(error, data)
     }
 
-    mutating func readError(_ value: JSONValue, _ data: Span<UInt8>) -> UpstreamError {
+    mutating func readError(_ value: JSONValue, _ data: Span<UInt8>) -> ToldError {
         mayHoldKey = true
         if value.kind == .string {
-            return UpstreamError(code: nil, message: bounded(value.decoded(in: data)))
+            return ToldError(code: nil, message: bounded(value.decoded(in: data)))
         }
         var type: JSONValue?
         var code: JSONValue?
@@ -48,7 +48,7 @@ extension ResponsesReducer {
         {
             text = bounded(type.decoded(in: data))
         }
-        return UpstreamError(code: text, message: bounded(message?.decoded(in: data)))
+        return ToldError(code: text, message: bounded(message?.decoded(in: data)))
     }
 
     /// Text without a key, of at most `maximumErrorBytes`, cut before a character.

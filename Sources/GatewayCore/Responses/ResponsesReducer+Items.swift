@@ -9,10 +9,7 @@ extension ResponsesReducer {
         let facts = try ItemFacts(value, in: data, limits: limits)
         let item: Int
         if let known = find(facts, at: wireIndex, adding: true) {
-            if items[known].isDone {
-                counters.repeatedItems += 1
-                return
-            }
+            guard !items[known].isDone else { return }
             item = known
         } else {
             item = try addItem(facts.role, at: wireIndex)
@@ -20,12 +17,11 @@ extension ResponsesReducer {
         let isRepeated = items[item].isAnnounced
         learn(item, facts)
         items[item].isAnnounced = true
-        if isRepeated { counters.repeatedItems += 1 }
+        guard !isRepeated else { return }
         switch facts.role {
         case .message, .unknown: break
-        case .tool: if !isRepeated { emitTool(item, .inProgress, emit) }
-        case .reasoning, .other:
-            if !isRepeated { emit(.upstreamEvent(index: items[item].index)) }
+        case .tool: emitTool(item, .inProgress, emit)
+        case .reasoning, .other: emit(.upstreamEvent(index: items[item].index))
         }
     }
 
@@ -37,10 +33,7 @@ extension ResponsesReducer {
         let facts = try ItemFacts(value, in: data, limits: limits)
         let item: Int
         if let known = find(facts, at: wireIndex, adding: false) {
-            if items[known].isDone {
-                counters.repeatedItems += 1
-                return
-            }
+            guard !items[known].isDone else { return }
             item = known
         } else {
             item = try addItem(facts.role, at: wireIndex)

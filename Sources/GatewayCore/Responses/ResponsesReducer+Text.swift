@@ -114,7 +114,6 @@ extension ResponsesReducer {
             }
         }
         guard read == given else {
-            if !parts[part].isMismatched { counters.textMismatches += 1 }
             parts[part].isMismatched = true
             return
         }
@@ -122,7 +121,6 @@ extension ResponsesReducer {
             parts[part].seenWhole = mark.map { ($0, given.units) }
         }
         guard !rest.isEmpty, !parts[part].isMismatched else { return }
-        counters.textsCompleted += 1
         let index = items[parts[part].item].index
         for text in rest {
             parts[part].fingerprint.feed(data, text)

@@ -6,7 +6,8 @@
 /// `output_index`; nothing that upstream sent is decoded and encoded again.
 ///
 /// - Invariant: `.finished` is emitted at most once, and nothing after it.
-/// - Invariant: each tool call gets exactly one final status, before its `.item` and the end.
+/// - Invariant: each tool call gets exactly one final status, before its `.item` and the end; where the stream
+///   breaks off, `SessionMachine` ends those that are open.
 /// - Invariant: text is never lost: what deltas did not give is emitted as a delta as soon as
 ///   another event shows it.
 package struct ResponsesReducer {
@@ -25,13 +26,10 @@ package struct ResponsesReducer {
     /// Upstream used one `output_index` for several items.
     var sharesIndexes = false
     var progress: ResponseProgress?
-    var upstreamError: UpstreamError?
 
-    /// What was met on the way.
-    package internal(set) var counters = ResponsesCounters()
-    /// What an `error` event has said so far.
-    package var toldError: UpstreamError? { upstreamError }
-    /// Whether the terminal event came.
+    /// What an `error` event has said so far: the end that it announces may never come.
+    package internal(set) var toldError: ToldError?
+    /// True once the terminal event came; a body that ends before it has broken off.
     package internal(set) var isFinished = false
 
     /// An event since this was last cleared told an error, or is of a kind that nobody knows: its words may hold the
@@ -63,14 +61,7 @@ package struct ResponsesReducer {
     package mutating func reduce(
         _ data: Span<UInt8>, lead: Span<UInt8> = Span(), emit: (ResponsesOutput) -> Void
     ) throws(ResponsesFailure) {
-        if Self.isEmptyEvent(data) {
-            counters.emptyEvents += 1
-            return
-        }
-        if isFinished {
-            counters.eventsAfterEnd += 1
-            return
-        }
+        if isFinished || Self.isEmptyEvent(data) { return }
         if let text = template.text(of: data) {
             template.learn(lead)
             return add(text, to: template.target, data, emit)
@@ -93,16 +84,6 @@ package struct ResponsesReducer {
         } else {
             try reduceRare(event, root, type, data, emit)
         }
-    }
-
-    /// Ends the stream, whether it was complete, broke off or is not wanted any more.
-    ///
-    /// Tool calls that are still open get their final status. Call it once, at the end.
-    package mutating func endOfStream(emit: (ResponsesOutput) -> Void) -> ResponsesStreamEnd {
-        if isFinished { return .complete }
-        isFinished = true
-        closeTools(as: .incomplete, emit)
-        return .truncated(upstreamError)
     }
 
     @inline(never)
@@ -136,7 +117,6 @@ package struct ResponsesReducer {
         case .redundant: break
         case .forwarded: emit(.upstreamEvent(index: try clientIndex(event, data)))
         case .unknown:
-            counters.unknownEvents += 1
             mayHoldKey = true
             emit(.upstreamEvent(index: try clientIndex(event, data)))
         }

@@ -121,6 +121,6 @@ struct AcceptedMessages {
     }
 
     private static func hash(_ text: String) -> UInt32 {
-        UInt32(truncatingIfNeeded: FNV.hash(Array(text.utf8)))
+        UInt32(truncatingIfNeeded: FNV.hash(text.utf8.span))
     }
 }

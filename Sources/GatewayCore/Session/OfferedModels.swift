@@ -18,7 +18,7 @@ package struct OfferedModels: Equatable, Sendable {
 
     /// What was asked for and is not offered, as it may be shown; nil when nothing is to be refused.
     ///
-    /// `value` is the raw JSON of `model`. What is no string names none of them, `null` neither; a request without
+    /// `value` is the raw JSON of `model`. A value that is no string, `null` too, names none of them; a request without
     /// `model` asks for nothing, and gets the default.
     package func refused(_ value: [UInt8]?) -> String? {
         guard !names.isEmpty, let value else { return nil }

@@ -6,7 +6,7 @@ enum OpenCalls {
     /// What stands for the output of a call that was not run.
     static let output = "This call was not run."
 
-    /// The items, each call behind which nothing in them or in `further` answers followed by an output.
+    /// The items, with an output behind each call that nothing in them or in `further` answers.
     static func closed(_ items: [[UInt8]], before further: [[UInt8]]) -> [[UInt8]] {
         guard let first = items.firstIndex(where: { call($0) != nil }) else { return items }
         let answered = answeredCalls(in: items[first...] + further)

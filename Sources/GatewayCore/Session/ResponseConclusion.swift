@@ -1,4 +1,4 @@
-/// How and when a response ended, as its `complete`, its place in the conversation and the shell are told.
+/// How a response ended: what its `complete` says, and what the conversation and the shell go by.
 struct ResponseConclusion {
     let outcome: ResponseOutcome
     /// Who cancelled it, or why it is incomplete.

@@ -54,7 +54,7 @@ struct ResponseRecord {
     var answerBytes = 0
     /// The lowest output index above all that were used.
     var nextIndex = 0
-    /// The indexes from which the answer is another upstream's; what comes is shifted by the last.
+    /// The output indexes from which on the answer is another upstream's.
     var seams: [Int] = []
     /// The latest news of each tool call that has no final status yet.
     var openTools: [ToolUpdate] = []
@@ -62,6 +62,10 @@ struct ResponseRecord {
     var keptInput: [[UInt8]] = []
     /// The answer has tool calls, of any kind.
     var hasTools = false
+
+    /// What to add to upstream's output indexes: those below it are an earlier upstream's.
+    @inline(__always)
+    var indexOffset: Int { seams.last ?? 0 }
 
     var keptInputBytes: Int { keptInput.reduce(0) { $0 + $1.count } }
 

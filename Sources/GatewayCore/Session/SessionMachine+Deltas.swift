@@ -1,6 +1,6 @@
 /// Many deltas at once, as one chunk of a stream brings them.
 extension SessionMachine {
-    /// Takes deltas that stood in one `chunk`; comes to the same as taking each by itself.
+    /// Takes deltas that stood in one `chunk`, to the same effect as taking each by itself.
     package mutating func upstream(
         _ number: Int, _ deltas: DeltaBatch, of chunk: Span<UInt8>, now: Instant,
         actions: inout [SessionAction]
@@ -16,18 +16,19 @@ extension SessionMachine {
         }
     }
 
-    /// Appends deltas to the run that they go on with, and returns how many; none where a limit is near.
+    /// Appends deltas to the run that they continue, and returns how many.
+    ///
+    /// None where there is no such run, or where the rest of the batch would meet a limit: then each is taken by itself.
+    /// Where the run goes on, its first delta has noted all that a first one brings (`firstTextAt`, `nextIndex`).
     private mutating func extendRun(
         _ number: Int, _ deltas: DeltaBatch, from first: Int, _ chunk: Span<UInt8>
     ) -> Int {
         guard settings.fidelity == .native, let index = recordIndex(number),
-            case .streaming = responses[index].phase,
-            responses[index].eventCount + deltas.count <= settings.responseEvents,
-            responses[index].answerBytes + deltas.byteCount
-                + deltas.count * LogSegment.bytesPerPiece <= settings.responseBytes
+            case .streaming = responses[index].phase, hasRoom(index, events: deltas.count),
+            hasRoom(index, bytes: deltas.byteCount + deltas.count * LogSegment.bytesPerPiece)
         else { return 0 }
         let key = RunKey(
-            response: number, index: deltas.index + (responses[index].seams.last ?? 0),
+            response: number, index: deltas.index + responses[index].indexOffset,
             part: deltas.part, content: .delta(deltas.kind))
         let before = log.storedBytes
         let count = log.extendLastRun(key, by: deltas, from: first, in: chunk)

@@ -10,15 +10,7 @@ extension SessionMachine {
         if let model = requests.models.refused(request.model ?? requests.defaultModel) {
             throw .noModel(model)
         }
-        if let lane = request.lane, !dialect.lanes.contains(lane) {
-            guard dialect.lanes.count < settings.namedLanes else {
-                throw DialectError(
-                    400, "websocket_stream_limit_reached",
-                    "a connection has at most \(settings.namedLanes) named streams (dialect.lanes)",
-                    param: "stream_id")
-            }
-            dialect.lanes.append(lane)
-        }
+        try noteLane(of: request)
         guard !isFull else {
             throw DialectError(
                 429, "rate_limit_exceeded",
@@ -27,23 +19,36 @@ extension SessionMachine {
         }
         let waiting = WaitingRequest(
             request: request, connection: connection, responseID: responseID)
-        if dialect.waiting.isEmpty
-            || !dialect.waiting.contains(where: { $0.request.lane == request.lane }),
-            mayStart(request.lane)
-        {
+        let isFirstOfLane = !dialect.waiting.contains { $0.request.lane == request.lane }
+        if isFirstOfLane, mayStart(request.lane) {
             return start(waiting, now: now, actions: &actions)
         }
-        guard dialect.waiting.count < settings.waitingRequests,
-            dialect.waitingBytes + request.storedBytes
-                <= max(
-                    settings.sessionBytes, request.storedBytes)
-        else {
+        guard hasRoomToWait(request) else {
             throw DialectError(
                 429, "rate_limit_exceeded",
                 "\(dialect.waiting.count) requests are waiting (dialect.waiting)", type: "requests",
                 retryAfter: 1)
         }
         dialect.waiting.append(waiting)
+    }
+
+    /// Remembers the lane of a request, if it names a new one.
+    private mutating func noteLane(of request: DialectRequest) throws(DialectError) {
+        guard let lane = request.lane, !dialect.lanes.contains(lane) else { return }
+        guard dialect.lanes.count < settings.namedLanes else {
+            throw DialectError(
+                400, "websocket_stream_limit_reached",
+                "a connection has at most \(settings.namedLanes) named streams (dialect.lanes)",
+                param: "stream_id")
+        }
+        dialect.lanes.append(lane)
+    }
+
+    /// Whether a request may wait: by number, and by its bytes, unless it is the only one.
+    private func hasRoomToWait(_ request: DialectRequest) -> Bool {
+        dialect.waiting.count < settings.waitingRequests
+            && dialect.waitingBytes + request.storedBytes
+                <= max(settings.sessionBytes, request.storedBytes)
     }
 
     /// Whether a lane is idle and the session below its limit.

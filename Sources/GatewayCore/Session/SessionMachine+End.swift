@@ -65,7 +65,6 @@ extension SessionMachine {
         ResponseSummary(
             response: record.number, id: record.id, outcome: conclusion.outcome,
             reason: conclusion.reason, errorCode: conclusion.error?.code,
-            acceptedAt: record.acceptedAt,
             firstEvent: record.firstEventAt.map { $0 - record.acceptedAt },
             firstText: record.firstTextAt.map { $0 - record.acceptedAt },
             total: now - record.acceptedAt,

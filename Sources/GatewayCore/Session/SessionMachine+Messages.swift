@@ -20,7 +20,7 @@ extension SessionMachine {
         _ message: ClientCommand.Message, from connection: ConnectionID, responseID: String,
         now: Instant, actions: inout [SessionAction]
     ) -> MessageOutcome {
-        let hash = FNV.hash(message.input)
+        let hash = FNV.hash(message.input.span)
         if let known = messages[message.id] {
             actions.append(.send(connection, frame: repeated(message.id, known, hash)))
             return known.hasInput(hash) ? .attached : .conflict
@@ -28,16 +28,32 @@ extension SessionMachine {
         if let model = requests.models.refused(requests.model(of: message)) {
             let reason =
                 "`options.model` \"\(model)\" is not offered here: one of ready.options.models is (options.models)"
-            let frame = ServerFrames.error(.modelNotAllowed, reason, messageID: message.id)
-            actions.append(.send(connection, frame: frame))
+            refuse(message, from: connection, .modelNotAllowed, reason, actions: &actions)
             return .refused(.modelNotAllowed)
         }
-        if let refusal = refusal(of: message, from: connection) {
-            let frame = ServerFrames.error(
-                refusal.code, refusal.reason, messageID: message.id)
-            actions.append(.send(connection, frame: frame))
-            return .limited(refusal.code)
+        if let (code, reason) = reachedLimit(by: message, from: connection) {
+            refuse(message, from: connection, code, reason, actions: &actions)
+            return .limited(code)
         }
+        open(
+            message, from: connection, responseID: responseID, hash: hash, now: now,
+            actions: &actions)
+        return .accepted
+    }
+
+    private func refuse(
+        _ message: ClientCommand.Message, from connection: ConnectionID, _ code: GatewayErrorCode,
+        _ reason: String, actions: inout [SessionAction]
+    ) {
+        let frame = ServerFrames.error(code, reason, messageID: message.id)
+        actions.append(.send(connection, frame: frame))
+    }
+
+    /// Opens the response to a message: its first events, its request, unless it was cancelled before it came.
+    private mutating func open(
+        _ message: ClientCommand.Message, from connection: ConnectionID, responseID: String,
+        hash: UInt64, now: Instant, actions: inout [SessionAction]
+    ) {
         let number = nextNumber
         nextNumber += 1
         var record = ResponseRecord(
@@ -60,11 +76,10 @@ extension SessionMachine {
             finish(
                 number, ResponseConclusion(.cancelled, reason: CancelReason.client.rawValue),
                 now: now, actions: &actions)
-            return .accepted
+            return
         }
         actions.append(.openUpstream(response: number, request: request))
         actions.append(.broadcast(frame: stateFrame(record, "connecting", now: nil)))
-        return .accepted
     }
 
     /// What a message's request says of the conversation so far, and what is kept of the message for the next.
@@ -129,8 +144,9 @@ extension SessionMachine {
         }
     }
 
-    private func refusal(
-        of message: ClientCommand.Message, from connection: ConnectionID
+    /// The limit that one message more would exceed, in words for its sender; nil when there is none.
+    private func reachedLimit(
+        by message: ClientCommand.Message, from connection: ConnectionID
     ) -> (code: GatewayErrorCode, reason: String)? {
         var running = 0
         var own = 0

@@ -48,9 +48,8 @@ extension ResponsesOutput {
         }
     }
 
-    /// The same behind the output of another upstream.
+    /// The same behind the output of an earlier upstream, which has used the indexes below `offset`.
     func shifted(by offset: Int) -> ResponsesOutput {
-        guard offset > 0 else { return self }
         switch self {
         case .delta(let index, let kind, let part, let text):
             return .delta(index: index + offset, kind: kind, part: part, text: text)

@@ -142,7 +142,7 @@ extension SessionMachine {
         }
     }
 
-    /// The end of the log's part to compact so that the session is below its limit, if that can be.
+    /// Up to which event to compact so that the session comes below its limit; nil when only the newest end is left.
     private var compactionPoint: Int? {
         var excess = log.storedBytes + archivedBytes - settings.sessionBytes
         var through: Int?

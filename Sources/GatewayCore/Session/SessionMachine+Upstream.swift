@@ -71,15 +71,16 @@ extension SessionMachine {
             // It was not there, or had nothing to hold back, when the others were paused.
             if isPaused { actions.append(.pauseUpstream) }
         }
-        responses[index].eventCount += 1
-        if responses[index].eventCount > settings.responseEvents {
+        guard hasRoom(index, events: 1) else {
             let limit = "\(settings.responseEvents) events (limits.response_events)"
             return exceed(limit, index, now: now, actions: &actions)
         }
+        responses[index].eventCount += 1
         guard settings.fidelity == .native else {
             return note(index, output, data, now: now, actions: &actions)
         }
-        if let offset = responses[index].seams.last, offset > 0 {
+        let offset = responses[index].indexOffset
+        if offset > 0 {
             take(index, output.shifted(by: offset), data, now: now, actions: &actions)
         } else {
             take(index, output, data, now: now, actions: &actions)
@@ -185,13 +186,25 @@ extension SessionMachine {
         noteEntry(index, since: before)
     }
 
-    /// Asks whether an event of `bytes` may join the answer; ends the response where it may not.
+    /// True when so many more events of upstream stay within `limits.response_events`.
+    @inline(__always)
+    func hasRoom(_ index: Int, events: Int) -> Bool {
+        responses[index].eventCount + events <= settings.responseEvents
+    }
+
+    /// True when so many more bytes of answer stay within `limits.response_bytes`.
     ///
-    /// What numbering the events takes counts too: an answer of single letters is bounded as well.
+    /// `answerBytes` has what the events' numbers take, too: an answer of single letters is bounded as well.
+    @inline(__always)
+    func hasRoom(_ index: Int, bytes: Int) -> Bool {
+        responses[index].answerBytes + bytes <= settings.responseBytes
+    }
+
+    /// Asks whether an event of `bytes` may join the answer; ends the response where it may not.
     mutating func admit(
         _ bytes: Int, _ index: Int, now: Instant, actions: inout [SessionAction]
     ) -> Bool {
-        guard responses[index].answerBytes + bytes > settings.responseBytes else { return true }
+        guard !hasRoom(index, bytes: bytes) else { return true }
         let limit = "\(settings.responseBytes) bytes (limits.response_bytes)"
         exceed(limit, index, now: now, actions: &actions)
         return false
@@ -218,7 +231,7 @@ extension SessionMachine {
     mutating func appendTool(_ index: Int, _ update: ToolUpdate, _ data: Span<UInt8>) {
         let before = log.storedBytes
         let record = responses[index]
-        log.append(.tool, type: "tool", response: record.number) { frame in
+        log.append(.tool, type: "tool", response: record.number, index: update.index) { frame in
             frame.field("response", record.id)
             frame.field("index", update.index)
             frame.field("kind", update.kind)
@@ -228,7 +241,6 @@ extension SessionMachine {
             if let arguments = update.arguments { frame.field("arguments", raw: data, arguments) }
             if let output = update.output { frame.field("output", raw: data, output) }
         }
-        log.noteTool(index: update.index)
         noteEntry(index, since: before)
         responses[index].openTools.removeAll { $0.index == update.index }
         if !update.status.isFinal { responses[index].openTools.append(update) }

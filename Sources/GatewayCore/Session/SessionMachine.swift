@@ -26,7 +26,7 @@ package struct SessionMachine {
     var isTruncated = false
     var nextNumber = 0
 
-    /// What messages came.
+    /// The messages that came.
     var messages = AcceptedMessages()
     /// Messages that were cancelled before they came, oldest first.
     var cancelledAhead: [String] = []
@@ -51,14 +51,14 @@ package struct SessionMachine {
     private var attached: [ConnectionID] = []
     /// When the last connection left; nil while one is there.
     private var deserted: Instant?
-    /// When the newest end of a response was.
+    /// When a response ended last.
     var lastEnd: Instant?
-    /// When the first of `responses` that have ended had.
+    /// When the first of those in `responses` ended; nil while all of them run.
     var firstEnd: Instant?
     /// True while upstream is held back because the readers are behind.
     package private(set) var isPaused = false
     private var hasExpired = false
-    /// What `takeStoredBytesChange` has counted.
+    /// `storedBytes` when `takeStoredBytesChange` was last asked.
     private var toldBytes = 0
 
     /// Cancels of unknown messages that are remembered.
@@ -147,7 +147,7 @@ package struct SessionMachine {
         }
     }
 
-    /// Removes a reader; its responses go on until the resume window ends.
+    /// Removes a reader; once the last one is gone, running responses go on until the resume window ends.
     package mutating func detach(_ connection: ConnectionID, now: Instant) {
         attached.removeAll { $0 == connection }
         if attached.isEmpty, deserted == nil { deserted = now }

@@ -13,6 +13,9 @@ package struct SessionSettings: Sendable {
         case none
     }
 
+    /// What the log holds: the native protocol's events, or every upstream event as it came.
+    package enum Fidelity: Sendable { case native, full }
+
     /// Lower-case hexadecimal SHA-256 of some bytes; a function, so that the core needs no library.
     package typealias Digest = @Sendable ([UInt8]) -> [UInt8]
 
@@ -46,13 +49,12 @@ package struct SessionSettings: Sendable {
     package var conversation = ConversationState.upstream
     /// Bytes of items kept for `ConversationState.gateway`.
     package var conversationBytes = 4 << 20
-    /// What the log holds: the native protocol's events, or every upstream event as it came.
-    package enum Fidelity: Sendable { case native, full }
-
     package var fidelity = Fidelity.native
-    /// Of the OpenAI dialect: responses that run at once, lanes with a name, requests that wait.
+    /// Of the OpenAI dialect: responses that run at once.
     package var activeResponses = 16
+    /// Of the OpenAI dialect: lanes that have a name.
     package var namedLanes = 32
+    /// Of the OpenAI dialect: requests that wait for their lane.
     package var waitingRequests = 64
     /// Whether turns that upstream does not keep can be gone on from, as on one WebSocket.
     package var keepsTurns = false

@@ -3,9 +3,9 @@ package struct ConversationPlace: Sendable, Hashable {
     /// More calls are not named.
     package static let maximumOpenCalls = 32
     /// Nor calls whose ids are longer than this together.
-    package static let maximumOpenCallBytes = 1024
+    static let maximumOpenCallBytes = 1024
     /// Nor one whose id alone is longer.
-    package static let maximumCallIDBytes = 255
+    static let maximumCallIDBytes = 255
 
     /// The last finished response, by its id at upstream.
     package let response: String

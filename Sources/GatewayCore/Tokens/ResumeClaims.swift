@@ -43,12 +43,12 @@ package struct ResumeClaims: Sendable, Equatable {
     }
 
     package static let maximumKeyIDBytes = 64
-    package static let maximumSessionBytes = 128
-    package static let maximumEpochBytes = 64
-    package static let maximumSubjectBytes = 128
+    static let maximumSessionBytes = 128
+    static let maximumEpochBytes = 64
+    static let maximumSubjectBytes = 128
     package static let maximumResponseBytes = 512
     package static let maximumMessageBytes = 64
-    package static let maximumUpstreamBytes = 64
+    static let maximumUpstreamBytes = 64
 
     /// A background response that goes on at upstream, whatever becomes of the gateway.
     package struct Running: Sendable, Hashable {

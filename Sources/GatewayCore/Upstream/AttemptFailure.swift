@@ -27,7 +27,7 @@ package struct AttemptFailure: Error, Equatable, Sendable {
     }
 
     /// True when the answer stopped without upstream's saying so.
-    package var isBreak: Bool {
+    var isBreak: Bool {
         switch reason {
         case .cut, .timeout, .invalid: true
         case .unreachable, .tls, .conflict, .rateLimited, .serverError, .refused, .notStreaming,
@@ -36,7 +36,7 @@ package struct AttemptFailure: Error, Equatable, Sendable {
         }
     }
 
-    /// True when upstream has not the response that the request goes on from; another may have it.
+    /// True when upstream does not have the response that the request goes on from; another may have it.
     package var isPreviousMissing: Bool { error.upstreamCode == "previous_response_not_found" }
 
     /// Where the same request may succeed.
@@ -127,7 +127,7 @@ extension AttemptFailure {
 
     /// An error that came inside a `200`: by its code, like the HTTP answer it could have been.
     package init(
-        inStream error: UpstreamError?, code: String, requestID: String?, isTruncated: Bool
+        inStream error: ToldError?, code: String, requestID: String?, isTruncated: Bool
     ) {
         let (reason, verdict) = Self.judge(error?.code, isTruncated: isTruncated)
         let message =

@@ -80,8 +80,9 @@ package struct AttemptMachine: Sendable {
     package private(set) var attempts = 0
     /// Reattachments begun.
     package private(set) var reattachments = 0
-    /// Few: a list takes less than a set.
+    /// Members that have had an attempt since the last pause; few, so that a list takes less than a set.
     private var tried: [Int] = []
+    /// The upstream of the present attempt, or of the last one.
     private var member: Int?
     /// There is a request that could be sent: not for a response that an earlier process has asked for.
     private var hasRequest = true
@@ -93,7 +94,9 @@ package struct AttemptMachine: Sendable {
     package private(set) var seams = 0
     /// What the text broke on, until another upstream goes on with it.
     package private(set) var broken: AttemptFailure?
+    /// Reattachments in a row that brought nothing new.
     private var barren = 0
+    /// What the last attempt failed of.
     private var lastFailure: AttemptFailure?
     /// For the pause after a failure, should it turn out that no other member is there.
     private var pendingRandom: UInt64 = 0
@@ -133,21 +136,16 @@ package struct AttemptMachine: Sendable {
         return !hasOutput || (tried.count < memberCount && seams < policy.maximumSeams)
     }
 
-    /// Whether a failure would be followed by another try, were there an upstream for it.
-    package func wouldRetry(
-        _ failure: AttemptFailure, hasBudget: Bool, isContinuable: Bool = false
-    ) -> Bool {
-        if hasOutput || broken != nil {
-            return hasBudget && mayGoOn(failure, isContinuable: isContinuable)
-        }
-        guard isNamed || hasRequest else { return false }
+    /// Whether a failure would be followed by another try, were there an upstream and a budget for it.
+    package func wouldRetry(_ failure: AttemptFailure, isContinuable: Bool = false) -> Bool {
+        if hasOutput || broken != nil { return mayGoOn(failure, isContinuable: isContinuable) }
+        guard isNamed || hasRequest, isBelowMaximum else { return false }
         switch failure.verdict {
         case .final: return false
-        case .elsewhere: return hasBudget && tried.count < memberCount && isBelowMaximum
+        case .elsewhere: return tried.count < memberCount
         case .again:
-            if hasBudget, isBelowMaximum, tried.count < memberCount { return true }
-            return hasBudget && isBelowMaximum
-                && policy.delay(retry: attempts, retryAfter: failure.retryAfter, random: 0) != nil
+            return tried.count < memberCount
+                || policy.delay(retry: attempts, retryAfter: failure.retryAfter, random: 0) != nil
         }
     }
 
@@ -296,33 +294,7 @@ package struct AttemptMachine: Sendable {
             return backOff(failure, pendingRandom)
         }
         if let failure = lastFailure { return fail(failure.error) }
-        switch refusal {
-        case .queueFull:
-            return fail(
-                ResponseError(
-                    code: "upstream_busy",
-                    message:
-                        "upstream and its queue are full (upstream.concurrency, upstream.queue)",
-                    isRetryable: true))
-        case .paused(let retryAfter):
-            return fail(
-                ResponseError(
-                    code: "upstream_unavailable",
-                    message:
-                        "upstream has asked for a pause that is longer than a response waits (upstream.queue_timeout_ms)",
-                    isRetryable: true, retryAfter: retryAfter))
-        case .open(let retryAfter):
-            return fail(
-                ResponseError(
-                    code: "upstream_unavailable",
-                    message: "no upstream is usable: their last requests have failed",
-                    isRetryable: true, retryAfter: retryAfter))
-        case .exhausted:
-            return fail(
-                ResponseError(
-                    code: "upstream_unavailable", message: "no upstream serves this request",
-                    isRetryable: false))
-        }
+        return fail(ResponseError(refusal))
     }
 
     private mutating func fail(_ error: ResponseError) -> Action {

@@ -4,8 +4,11 @@
 package struct BackgroundPosition: Equatable, Sendable {
     /// Upstream's name for the response; nil until it is told.
     package private(set) var id: String?
+    /// The `sequence_number` of the last event that was taken, where events have one.
     private var lastNumber: Int64?
+    /// Events that were taken.
     private var taken = 0
+    /// Events without numbers that the present connection has yet to repeat.
     private var toSkip = 0
 
     /// Begins before the first event; with the `id` of a response that an earlier process has started.

@@ -45,6 +45,7 @@ package struct CircuitBreaker: Equatable, Sendable {
         case halfOpen(succeeded: Int, isProbing: Bool)
     }
 
+    /// What happened in one part of the window.
     private struct Slot: Equatable {
         var calls = 0
         var failures = 0
@@ -59,9 +60,13 @@ package struct CircuitBreaker: Equatable, Sendable {
     package private(set) var openings = 0
     /// Openings altogether, for a metric.
     package private(set) var totalOpenings = 0
+    /// The window, oldest part first.
     private var slots: [Slot]
+    /// The number of the last slot, counted from the clock's start.
     private var slotStart: Int64 = 0
+    /// Calls in a row that reached nobody.
     private var unreachable = 0
+    /// Calls in a row that failed, those that reached nobody included.
     private var failuresInRow = 0
 
     /// Begins closed.

@@ -5,7 +5,7 @@
 /// OpenAI's is overwritten too, whoever it belongs to.
 package struct KeyMask: Equatable, Sendable {
     /// A shorter key is not looked for: it would be found in words.
-    package static let minimumKeyBytes = 8
+    static let minimumKeyBytes = 8
 
     private let key: [UInt8]
 

@@ -124,9 +124,9 @@ package struct RateLimitWindows: Equatable, Sendable {
 extension RateLimitWindows.Window {
     /// Takes what an answer says, which with `counts` is about requests.
     ///
-    /// Answers overtake each other on their way: one that upstream gave before others says too much, for those
-    /// others are not on their way any more when it is heard. So no answer gives back more than time does, except
-    /// what is left even when all that overlapped with its request is taken off.
+    /// Answers overtake each other on their way. One that upstream gave before others says that too much is left: it does
+    /// not count those others, and nor do we, once they are answered. So an answer raises what is left by no more than
+    /// time has given back, unless that much is left even without all that overlapped with its request.
     fileprivate mutating func update(
         limit: String?, remaining: String?, reset: String?,
         counts: (unanswered: Int, overlapping: Int?)?, _ now: Instant

@@ -49,6 +49,7 @@ package struct UpstreamDeadlines: Sendable {
     private var headAt: Instant?
     private var lastEventAt: Instant?
     private var lastByteAt: Instant?
+    /// The last event when a notice was given; nil when there was none since.
     private var noticedSince: Instant?
     private var isPaused = false
     /// True when something may be due earlier than the last `check` has said: look again now.

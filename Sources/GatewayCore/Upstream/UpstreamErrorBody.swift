@@ -50,7 +50,7 @@ package struct UpstreamErrorBody: Equatable, Sendable {
     }
 
     /// True when the account has nothing left to spend, which no repetition cures.
-    package var isQuotaExhausted: Bool {
+    var isQuotaExhausted: Bool {
         code == "insufficient_quota" || type == "insufficient_quota"
             || code == "billing_hard_limit_reached"
     }

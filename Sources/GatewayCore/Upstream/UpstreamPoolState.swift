@@ -2,84 +2,11 @@
 ///
 /// Members have a rank: lower ranks go first, equals share the work by two random choices of which the
 /// less loaded one wins. A shell holds one for the whole process behind a lock.
+///
+/// The file holds the queue and who gets a slot; what attempts and the pool say to each other, and how one member
+/// stands, are in files of their own.
 package struct UpstreamPoolState: Sendable {
-    /// What is known of a member from the configuration.
-    package struct Member: Equatable, Sendable {
-        package var name: String
-        /// Equals have the same rank; the lowest usable rank serves.
-        package var rank: Int
-        /// Its part of the work among equals.
-        package var weight: Int
-        /// Attempts at a time.
-        package var concurrency: Int
-
-        /// States a member.
-        package init(name: String, rank: Int, weight: Int = 1, concurrency: Int) {
-            self.name = name
-            self.rank = rank
-            self.weight = weight
-            self.concurrency = concurrency
-        }
-    }
-
-    /// Names one response that wants an attempt, over all shards.
-    package struct Ticket: Hashable, Sendable {
-        package let shard: Int
-        package let number: UInt64
-
-        /// Names the `number`-th response of a shard.
-        package init(shard: Int, number: UInt64) {
-            self.shard = shard
-            self.number = number
-        }
-    }
-
-    /// What an attempt may use.
-    package struct Grant: Equatable, Sendable {
-        package let member: Int
-        /// The breaker waits for its outcome.
-        package let isProbe: Bool
-        /// The member's answers that had begun when it was given.
-        fileprivate(set) var answeredBefore = 0
-        /// The breaker knows that the answer has begun.
-        fileprivate(set) var isProven = false
-        /// The openings of the member's breaker when it was given: a probe says something until the next one.
-        fileprivate(set) var openings = 0
-    }
-
-    /// Why there is no upstream for an attempt.
-    package enum Refusal: Equatable, Sendable {
-        /// Every member has been tried by this response.
-        case exhausted
-        /// Their breakers are open.
-        case open(retryAfter: Duration?)
-        /// They have asked for a pause that is longer than anybody waits.
-        case paused(retryAfter: Duration)
-        /// All are at their limit, and so is the queue.
-        case queueFull
-    }
-
-    /// The answer to a response that wants an attempt.
-    package enum Admission: Equatable, Sendable {
-        case granted(Grant)
-        /// Waits for a slot; look again with `poll` at the time given, which only the first in the queue has.
-        case queued(pollAt: Instant?)
-        case refused(Refusal)
-    }
-
-    /// What somebody who waits learns because of what others did.
-    package struct Notice: Equatable, Sendable {
-        package enum Word: Equatable, Sendable {
-            case granted(Grant)
-            case refused(Refusal)
-            /// `poll` now: there is a time to look at that was not known.
-            case look
-        }
-
-        package let ticket: Ticket
-        package let word: Word
-    }
-
+    /// One response in the queue.
     private struct Place: Equatable {
         let ticket: Ticket
         let pinned: Int?
@@ -88,27 +15,6 @@ package struct UpstreamPoolState: Sendable {
         /// When it looks by itself.
         var looksAt: Instant?
     }
-
-    /// One member's present state.
-    package struct Status: Equatable, Sendable {
-        package var member: Member
-        package var breaker: CircuitBreaker
-        package var limits = RateLimitWindows()
-        package var inFlight = 0
-        /// Attempts so far.
-        fileprivate var sent = 0
-        /// Of those the ones whose answer has begun, or never will.
-        fileprivate var answered = 0
-        /// No attempt before: upstream asked for a pause, or its limit nears.
-        package var pausedUntil = Instant(nanoseconds: .min)
-        /// As far as upstream itself asked for it.
-        fileprivate var awayUntil = Instant(nanoseconds: .min)
-        /// What it makes of `stream: true`, by model, where that is not streams.
-        fileprivate var streaming: [String: UpstreamStreaming] = [:]
-    }
-
-    /// Models of a member that something is known of: clients may name what they like.
-    static let maximumKnownModels = 100
 
     package private(set) var members: [Status]
     private var queue: [Place] = []
@@ -125,7 +31,7 @@ package struct UpstreamPoolState: Sendable {
         members: [Member], breaker: CircuitBreaker.Settings, queueLimit: Int,
         queueTimeout: Duration, maximumPause: Duration
     ) {
-        self.members = members.map { Status(member: $0, breaker: CircuitBreaker(breaker)) }
+        self.members = members.map { Status($0, breaker: breaker) }
         self.queueLimit = queueLimit
         self.queueTimeout = queueTimeout
         self.maximumPause = maximumPause
@@ -210,7 +116,7 @@ package struct UpstreamPoolState: Sendable {
         _ grant: Grant, _ outcome: CircuitBreaker.Outcome, retryAfter: Duration? = nil,
         isAnswered: Bool, now: Instant, random: UInt64
     ) {
-        if !isAnswered { members[grant.member].answered += 1 }
+        if !isAnswered { members[grant.member].noteAnswer() }
         members[grant.member].inFlight -= 1
         let openings = members[grant.member].breaker.totalOpenings
         members[grant.member].breaker.end(
@@ -219,9 +125,7 @@ package struct UpstreamPoolState: Sendable {
         var isOfLessUse = members[grant.member].breaker.totalOpenings > openings
         if let retryAfter, retryAfter > .zero {
             isOfLessUse = true
-            let until = now + min(retryAfter, maximumPause)
-            members[grant.member].pausedUntil = max(members[grant.member].pausedUntil, until)
-            members[grant.member].awayUntil = max(members[grant.member].awayUntil, until)
+            members[grant.member].leaveAlone(until: now + min(retryAfter, maximumPause))
         }
         settle(isOfLessUse: isOfLessUse, now, random)
     }
@@ -282,18 +186,9 @@ package struct UpstreamPoolState: Sendable {
         notices.append(Notice(ticket: first.ticket, word: .look))
     }
 
-    /// When the first of those members may take an attempt that has slots, and is paused or left alone.
+    /// When the first of the members that have slots, and wait for nothing but time, can take an attempt.
     private func opening(_ now: Instant) -> Instant? {
-        members.filter { $0.inFlight < $0.member.concurrency }.compactMap { status in
-            let opensAt: Instant
-            switch status.breaker.state {
-            case .closed, .halfOpen(_, isProbing: false): opensAt = status.pausedUntil
-            case .open(let until): opensAt = max(until, status.pausedUntil)
-            // Its end is an event, and no matter of time.
-            case .halfOpen(_, isProbing: true): return nil
-            }
-            return opensAt > now ? opensAt : nil
-        }.min()
+        members.compactMap { $0.opening(after: now) }.min()
     }
 
     private mutating func handOver(now: Instant, random: UInt64) {
@@ -313,10 +208,7 @@ package struct UpstreamPoolState: Sendable {
 
     /// True while some member could take an attempt: else nobody in the queue needs to be looked at.
     private func hasRoom(_ now: Instant) -> Bool {
-        members.contains {
-            $0.inFlight < $0.member.concurrency && $0.pausedUntil <= now
-                && $0.breaker.permits(now: now)
-        }
+        members.contains { $0.isFree(now: now) && $0.breaker.permits(now: now) }
     }
 
     private func candidates(_ pinned: Int?) -> [Int] {
@@ -330,26 +222,19 @@ package struct UpstreamPoolState: Sendable {
 
     /// The member that serves, of those whose breakers allow it; nil when all are full or paused.
     private func choose(_ permitted: [Int], _ now: Instant, _ random: UInt64) -> Int? {
-        let free = permitted.filter {
-            members[$0].inFlight < members[$0].member.concurrency && members[$0].pausedUntil <= now
-        }
+        let free = permitted.filter { members[$0].isFree(now: now) }
         guard let rank = free.map({ members[$0].member.rank }).min() else { return nil }
         let equals = free.filter { members[$0].member.rank == rank }
         guard equals.count > 1 else { return equals.first }
         let first = equals[Int(random % UInt64(equals.count))]
         let others = equals.filter { $0 != first }
         let second = others[Int((random >> 32) % UInt64(others.count))]
-        return load(second) < load(first) ? second : first
-    }
-
-    private func load(_ member: Int) -> Double {
-        let status = members[member]
-        return Double(status.inFlight + 1) / Double(max(1, status.member.weight))
+        return members[second].load < members[first].load ? second : first
     }
 
     private mutating func grant(_ member: Int, _ now: Instant) -> Grant {
         members[member].inFlight += 1
-        space(member, now)
+        members[member].space(now: now)
         return send(from: member, isProbe: members[member].breaker.begin(now: now), now)
     }
 
@@ -359,18 +244,10 @@ package struct UpstreamPoolState: Sendable {
     }
 
     private mutating func send(from member: Int, isProbe: Bool, _ now: Instant) -> Grant {
-        members[member].limits.sent(now: now)
-        members[member].sent += 1
+        members[member].send(now: now)
         return Grant(
             member: member, isProbe: isProbe, answeredBefore: members[member].answered,
             openings: members[member].breaker.totalOpenings)
-    }
-
-    /// The next attempt waits while the member's limit nears.
-    private mutating func space(_ member: Int, _ now: Instant) {
-        let spacing = members[member].limits.spacing(now: now)
-        guard spacing > .zero else { return }
-        members[member].pausedUntil = max(members[member].pausedUntil, now + spacing)
     }
 
     private func retryAfter(_ candidates: [Int], _ now: Instant) -> Duration? {
@@ -385,33 +262,20 @@ package struct UpstreamPoolState: Sendable {
     package mutating func observe(
         _ head: UpstreamResponseHead, of member: Int, answering grant: Grant?, now: Instant
     ) {
-        if grant != nil { members[member].answered += 1 }
-        let status = members[member]
-        members[member].limits.update(
-            head, unanswered: status.sent - status.answered,
-            overlapping: grant.map { status.sent - 1 - $0.answeredBefore }, now: now)
-        space(member, now)
+        if grant != nil { members[member].noteAnswer() }
+        members[member].observe(head, answeredBefore: grant?.answeredBefore, now: now)
+        members[member].space(now: now)
     }
 
     /// The member has shown what it makes of `stream: true` for a model.
     package mutating func note(
         _ streaming: UpstreamStreaming, of member: Int, for model: String
     ) {
-        guard streaming != .streams else {
-            members[member].streaming[model] = nil
-            return
-        }
-        if members[member].streaming.count >= Self.maximumKnownModels,
-            members[member].streaming[model] == nil
-        {
-            // What is forgotten is learned again.
-            members[member].streaming.removeAll()
-        }
-        members[member].streaming[model] = streaming
+        members[member].note(streaming, for: model)
     }
 
     /// What the member makes of `stream: true` for a model, as far as is known.
     package func streaming(of member: Int, for model: String) -> UpstreamStreaming {
-        members[member].streaming[model] ?? .streams
+        members[member].streaming(for: model)
     }
 }

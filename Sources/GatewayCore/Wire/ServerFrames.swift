@@ -166,6 +166,17 @@ extension [UInt8] {
         append(contentsOf: value)
     }
 
+    /// Appends `,"name":` and an array of values that are JSON already.
+    mutating func field(_ name: String, items: [[UInt8]]) {
+        append(fieldName: name)
+        append(UInt8(ascii: "["))
+        for (position, item) in items.enumerated() {
+            if position > 0 { append(UInt8(ascii: ",")) }
+            append(contentsOf: item)
+        }
+        append(UInt8(ascii: "]"))
+    }
+
     /// Appends `,"name":` and the JSON at `range` of `bytes`.
     package mutating func field(_ name: String, raw bytes: Span<UInt8>, _ range: Range<Int>) {
         append(fieldName: name)

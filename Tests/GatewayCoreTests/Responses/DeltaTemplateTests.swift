@@ -27,7 +27,7 @@ struct DeltaTemplateTests {
                 return lines + ["\(line) \(error)"]
             }
         }
-        return lines + ["\(reducer.counters)"]
+        return lines
     }
 
     private static let texts = [

@@ -91,7 +91,12 @@ struct StreamResult: Equatable {
     var toolCalls = 0
     var end: ResponseOutcome?
     var error: String?
-    var counters = ResponsesCounters()
+    /// Texts whose deltas are no beginning of the whole.
+    var mismatchedTexts = 0
+    /// Deltas that some other event brought, which had more of its text than the deltas before.
+    var completions = 0
+    /// Events of types that nobody knows.
+    var unknownEvents = 0
     var comments = 0
 
     var joinedText: [UInt8] { texts.keys.sorted().flatMap { texts[$0] ?? [] } }
@@ -128,6 +133,13 @@ extension ResponsesReducer {
     }
 }
 
+/// Whether an event names a delta as its type.
+private func isDelta(_ data: Span<UInt8>) -> Bool {
+    var bytes: [UInt8] = []
+    bytes.append(data)
+    return String(decoding: bytes, as: UTF8.self).contains(#".delta""#)
+}
+
 /// Runs parser and reducer over `body`, as the streaming worker does; without `skims` each event is taken by itself.
 func run(
     _ body: [UInt8], _ chunking: Chunking = .whole, limits: ResponsesLimits = ResponsesLimits(),
@@ -155,7 +167,14 @@ func run(
                 skims ? reducer.skim(chunk, from: start) { take($0, chunk) } : start
             } emit: { data, _, lead in
                 do throws(ResponsesFailure) {
-                    try reducer.reduce(data, lead: lead) { take($0, data) }
+                    var isForwarded = false
+                    try reducer.reduce(data, lead: lead) { output in
+                        take(output, data)
+                        if case .upstreamEvent = output { isForwarded = true }
+                        if case .delta = output, !isDelta(data) { result.completions += 1 }
+                    }
+                    if isForwarded, reducer.mayHoldKey { result.unknownEvents += 1 }
+                    reducer.mayHoldKey = false
                     return .proceed
                 } catch {
                     result.error = error.description
@@ -166,15 +185,13 @@ func run(
             result.error = error.description
         }
     }
-    let nothing: [UInt8] = []
-    let end = reducer.endOfStream { take($0, nothing.span) }
-    if case .truncated(let error) = end {
-        result.lines.append("truncated code=\(error?.code ?? "-")")
+    if !reducer.isFinished {
+        result.lines.append("truncated code=\(reducer.toldError?.code ?? "-")")
     }
     for index in decoders.keys {
         decoders[index]?.finish(into: &result.texts[index, default: []])
     }
-    result.counters = reducer.counters
+    result.mismatchedTexts = reducer.parts.count(where: \.isMismatched)
     result.comments = parser.commentCount
     return result
 }

@@ -56,7 +56,7 @@ struct AttemptMachineTests {
             _ = machine.handle(.timer)
         }
         _ = machine.handle(.granted(0))
-        #expect(!machine.wouldRetry(Self.busy, hasBudget: true))
+        #expect(!machine.wouldRetry(Self.busy))
         #expect(machine.handle(Self.failed(Self.busy)) == .fail(Self.busy.error))
         #expect(machine.handle(.timer) == .none)
     }
@@ -161,7 +161,7 @@ struct AttemptMachineTests {
             #expect(machine.handle(.timer) == .fail(Self.cut.error))
         } else {
             #expect(machine.handle(.unnamed) == .none)
-            #expect(!machine.wouldRetry(Self.busy, hasBudget: true))
+            #expect(!machine.wouldRetry(Self.busy))
             #expect(machine.handle(Self.failed(Self.busy)) == .fail(Self.busy.error))
         }
         #expect(machine.isEnded)
@@ -620,7 +620,7 @@ struct UpstreamPoolTests {
     @Test("what a member makes of streams is known by model, of so many at most")
     func streaming() {
         var pool = Self.pool(ranks: [0, 1])
-        let limit = UpstreamPoolState.maximumKnownModels
+        let limit = UpstreamPoolState.Status.maximumKnownModels
         for number in 0..<limit { pool.note(.refuses, of: 0, for: "m\(number)") }
         #expect(pool.streaming(of: 0, for: "m0") == .refuses)
         #expect(pool.streaming(of: 0, for: "other") == .streams)

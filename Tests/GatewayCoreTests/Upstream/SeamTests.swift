@@ -33,14 +33,14 @@ struct SeamTests {
     func off() {
         #expect(RetryPolicy().maximumSeams == 0)
         var machine = Self.streaming(seams: 0)
-        #expect(!machine.wouldRetry(Self.cut, hasBudget: true, isContinuable: true))
+        #expect(!machine.wouldRetry(Self.cut, isContinuable: true))
         #expect(machine.handle(Self.failed(Self.cut)) == .fail(Self.cut.error))
     }
 
     @Test("another upstream goes on, and ends the answer")
     func goesOn() {
         var machine = Self.streaming(seams: 1)
-        #expect(machine.wouldRetry(Self.cut, hasBudget: true, isContinuable: true))
+        #expect(machine.wouldRetry(Self.cut, isContinuable: true))
         #expect(machine.handle(Self.failed(Self.cut)) == .acquire(tried: [0]))
         #expect(machine.broken == Self.cut && !machine.hasOutput)
         #expect(machine.handle(.granted(2)) == .goOn(at: 2))
