@@ -29,11 +29,11 @@ struct TransferDiagnosis {
         case CURLE_COULDNT_RESOLVE_HOST where detail.contains("thread failed to start"):
             noRoom("no thread or descriptor left to look up its name (server.open_files)")
         case CURLE_COULDNT_RESOLVE_HOST:
-            upstream(.dnsFailed, "\(endpoint): the host name has no address\(reason)")
+            shortage ?? upstream(.dnsFailed, "\(endpoint): the host name has no address\(reason)")
         case CURLE_COULDNT_RESOLVE_PROXY, CURLE_PROXY:
-            gateway(.proxyFailed, retry: true, "\(endpoint) through the proxy\(reason)")
+            shortage ?? gateway(.proxyFailed, retry: true, "\(endpoint) through the proxy\(reason)")
         case CURLE_COULDNT_CONNECT:
-            couldNotConnect
+            shortage ?? couldNotConnect
         case CURLE_OPERATION_TIMEDOUT:
             timedOut
         case CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_ISSUER_ERROR, CURLE_SSL_CERTPROBLEM:
@@ -64,13 +64,15 @@ struct TransferDiagnosis {
         }
     }
 
+    private var shortage: UpstreamFailure? {
+        switch systemError {
+        case EMFILE: noRoom("this process has no descriptor left (server.open_files)")
+        case ENFILE: noRoom("this machine has no descriptor left (sysctl fs.file-max)")
+        default: nil
+        }
+    }
+
     private var couldNotConnect: UpstreamFailure {
-        if systemError == EMFILE {
-            return noRoom("this process has no descriptor left (server.open_files)")
-        }
-        if systemError == ENFILE {
-            return noRoom("this machine has no descriptor left (sysctl fs.file-max)")
-        }
         if systemError == ECONNREFUSED {
             return upstream(.connectRefused, "connection to \(endpoint) refused: nobody listens")
         }
