@@ -303,7 +303,8 @@ package final class UpstreamTransfer {
             detail: easy?.errorDetail ?? "", endpoint: server.endpoint, phase: phase,
             connectTimeout: phase == .securing
                 ? server.options.tlsTimeout ?? server.options.connectTimeout
-                : server.options.connectTimeout
+                : server.options.connectTimeout,
+            usesProxy: server.options.proxy != nil
         ).failure
         failure.status = head?.status
         failure.requestID = head?.requestID
