@@ -23,17 +23,24 @@ struct TransferDiagnosis {
     var endpoint: String
     var phase: Phase
     var connectTimeout: Duration
+    /// The connection goes to a proxy, which is asked for the rest of the way (`upstream.proxy`).
+    var usesProxy = false
 
     var failure: UpstreamFailure {
         switch CURLcode(code) {
         case CURLE_COULDNT_RESOLVE_HOST where detail.contains("thread failed to start"):
             noRoom("no thread or descriptor left to look up its name (server.open_files)")
         case CURLE_COULDNT_RESOLVE_HOST:
-            upstream(.dnsFailed, "\(endpoint): the host name has no address\(reason)")
+            shortage ?? upstream(.dnsFailed, "\(endpoint): the host name has no address\(reason)")
         case CURLE_COULDNT_RESOLVE_PROXY, CURLE_PROXY:
-            gateway(.proxyFailed, retry: true, "\(endpoint) through the proxy\(reason)")
+            shortage ?? proxyFailed
+        case CURLE_RECV_ERROR where usesProxy && detail.contains("CONNECT"):
+            // Its answer to that request was none, or a refusal.
+            proxyFailed
+        case CURLE_COULDNT_CONNECT where usesProxy:
+            shortage ?? proxyFailed
         case CURLE_COULDNT_CONNECT:
-            couldNotConnect
+            shortage ?? couldNotConnect
         case CURLE_OPERATION_TIMEDOUT:
             timedOut
         case CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_ISSUER_ERROR, CURLE_SSL_CERTPROBLEM:
@@ -64,13 +71,19 @@ struct TransferDiagnosis {
         }
     }
 
+    private var proxyFailed: UpstreamFailure {
+        gateway(.proxyFailed, retry: true, "\(endpoint)\(way)\(reason)")
+    }
+
+    private var shortage: UpstreamFailure? {
+        switch systemError {
+        case EMFILE: noRoom("this process has no descriptor left (server.open_files)")
+        case ENFILE: noRoom("this machine has no descriptor left (sysctl fs.file-max)")
+        default: nil
+        }
+    }
+
     private var couldNotConnect: UpstreamFailure {
-        if systemError == EMFILE {
-            return noRoom("this process has no descriptor left (server.open_files)")
-        }
-        if systemError == ENFILE {
-            return noRoom("this machine has no descriptor left (sysctl fs.file-max)")
-        }
         if systemError == ECONNREFUSED {
             return upstream(.connectRefused, "connection to \(endpoint) refused: nobody listens")
         }
@@ -86,11 +99,13 @@ struct TransferDiagnosis {
         let limit = "within \(connectTimeout)"
         return switch phase {
         case .resolving: upstream(.dnsTimeout, "\(endpoint): no address for the name \(limit)")
-        case .connecting: upstream(.connectTimeout, "no connection to \(endpoint) \(limit)")
-        case .securing: upstream(.tlsTimeout, "no TLS with \(endpoint) \(limit)")
+        case .connecting: upstream(.connectTimeout, "no connection to \(endpoint)\(way) \(limit)")
+        case .securing: upstream(.tlsTimeout, "no TLS with \(endpoint)\(way) \(limit)")
         case .waiting, .receiving: upstream(.reset, "\(endpoint) timed out\(reason)")
         }
     }
+
+    private var way: String { usesProxy ? " through the proxy" : "" }
 
     private var subject: String { phase == .receiving ? "the body" : "the head" }
 

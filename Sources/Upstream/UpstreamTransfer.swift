@@ -300,16 +300,24 @@ package final class UpstreamTransfer {
 
     private func transportFailure(_ code: CURLcode) -> UpstreamFailure {
         var failure = TransferDiagnosis(
-            code: code.rawValue,
-            systemError: socketError == 0 ? easy?.systemError ?? 0 : socketError,
+            code: code.rawValue, systemError: systemError(code),
             detail: easy?.errorDetail ?? "", endpoint: server.endpoint, phase: phase,
             connectTimeout: phase == .securing
                 ? server.options.tlsTimeout ?? server.options.connectTimeout
-                : server.options.connectTimeout
+                : server.options.connectTimeout,
+            usesProxy: server.options.proxy != nil
         ).failure
         failure.status = head?.status
         failure.requestID = head?.requestID
         return failure
+    }
+
+    /// Of a name that was not found nobody says whether there was a descriptor to ask with.
+    private func systemError(_ code: CURLcode) -> Int32 {
+        if code == CURLE_COULDNT_RESOLVE_HOST || code == CURLE_COULDNT_RESOLVE_PROXY {
+            return DescriptorShortage.error(opening: DescriptorShortage.lookup)
+        }
+        return socketError == 0 ? easy?.systemError ?? 0 : socketError
     }
 
     private var phase: TransferDiagnosis.Phase {

@@ -72,7 +72,9 @@ package final class HTTPExchange {
     /// When a collected body must be whole.
     private var bodyDeadline: Instant?
     /// The request came to its end.
-    private var isWhole = false
+    private(set) var isWhole = false
+    /// The library reads nothing of the peer.
+    private var isHeldBack = false
     private var hasBodyBegun = false
     /// The request has a body.
     var hasBody = false
@@ -261,28 +263,37 @@ package final class HTTPExchange {
     package func pauseBody() {
         // A peer that is held back is not late.
         forgetBodyTimeout()
-        flowBody(0)
+        if streamedBodyBytes != nil { holdBack() }
     }
 
     /// Lets it come again, in time.
     package func resumeBody() {
         watchBody()
-        flowBody(1)
+        readOn()
     }
 
     /// Lets come what nobody wants any more, at the peer's pace: a peer may stop sending once it is answered.
     package func discardBody() {
         forgetBodyTimeout()
-        flowBody(1)
+        readOn()
     }
 
     private func forgetBodyTimeout() {
         if let wsi { lws_set_timeout(wsi, NO_PENDING_TIMEOUT, 0) }
     }
 
-    private func flowBody(_ enable: Int32) {
-        guard let wsi, streamedBodyBytes != nil else { return }
-        _ = lws_rx_flow_control(wsi, enable)
+    /// Has the library read nothing of the peer, nor hand over what it has read.
+    func holdBack() {
+        guard let wsi, !isHeldBack else { return }
+        isHeldBack = true
+        _ = lws_rx_flow_control(wsi, 0)
+    }
+
+    /// Ends that; what follows the exchange on the connection is not to be held back for it.
+    func readOn() {
+        guard let wsi, isHeldBack else { return }
+        isHeldBack = false
+        _ = lws_rx_flow_control(wsi, 1)
     }
 
     // MARK: From the library's callback
@@ -337,11 +348,8 @@ package final class HTTPExchange {
         return true
     }
 
-    /// Marks the request as whole.
-    ///
-    /// False when it was before, or was refused: the peer pipelined into a running response.
+    /// Marks the request as whole; false when it was refused before its end.
     func requestIsComplete() -> Bool {
-        guard !isWhole else { return false }
         isWhole = true
         if case .receiving = phase {
             phase = .waiting

@@ -26,7 +26,7 @@ package final class WebSocketServer {
     private var reaper: LoopTimer?
     /// Sockets whose request waits for its answer.
     private var answering: Set<OpaquePointer> = []
-    /// Those of them that the library does not read meanwhile: their requests had no body.
+    /// Those of them that the library does not read meanwhile: their requests had no body, or came with the next one.
     private var unread: Set<OpaquePointer> = []
     private var lookout: LoopTimer?
     /// Every accepted socket that the library holds, whatever state it is in.
@@ -326,7 +326,14 @@ package final class WebSocketServer {
     }
 
     private func requestEnded(_ wsi: OpaquePointer) -> Int32 {
-        guard let exchange = peers[wsi]?.exchange, exchange.requestIsComplete() else { return -1 }
+        guard let exchange = peers[wsi]?.exchange else { return -1 }
+        guard !exchange.isWhole else {
+            // The next request came with the body. The library has it, and would ask for this one's end over and over.
+            exchange.holdBack()
+            lookOut(for: wsi)
+            return 0
+        }
+        guard exchange.requestIsComplete() else { return -1 }
         if exchange.streamedBodyBytes == nil { handler.respond(to: exchange) }
         if peers[wsi]?.exchange === exchange { beginAnswering(wsi, isRead: exchange.hasBody) }
         return 0
@@ -346,6 +353,7 @@ package final class WebSocketServer {
             return kill(wsi)
         }
         let peer = peers[wsi]
+        peer?.exchange?.readOn()
         peer?.exchange = nil
         peer?.wasAnswered = true
         unread.remove(wsi)
@@ -381,7 +389,11 @@ package final class WebSocketServer {
     private func beginAnswering(_ wsi: OpaquePointer, isRead: Bool) {
         guard !doomed.contains(wsi), answering.insert(wsi).inserted else { return }
         millrace_readable_from(lws_get_socket_fd(wsi), Self.aheadBytes)
-        guard !isRead else { return }
+        if !isRead { lookOut(for: wsi) }
+    }
+
+    /// Looks after a peer that the library does not read.
+    private func lookOut(for wsi: OpaquePointer) {
         unread.insert(wsi)
         let timer = lookout ?? loop.makeTimer { [unowned self] in lookOut() }
         lookout = timer

@@ -79,6 +79,38 @@ struct UpstreamServerTests {
     }
 
     @Test(
+        "blame a proxy that opens no tunnel",
+        arguments: [
+            "HTTP/1.1 403 Forbidden\r\ncontent-length: 2\r\n\r\nno",
+            "HTTP/1.1 407 Proxy Authentication Required\r\nproxy-authenticate: Basic\r\ncontent-length: 0\r\n\r\n",
+            "",
+        ])
+    func refusingProxy(answer: String) throws {
+        let proxy = try ScriptedServer { connection in
+            _ = connection.readRequest()
+            connection.write(answer)
+        }
+        defer { proxy.stop() }
+        var options = UpstreamServer.Options(baseURL: "https://upstream.invalid/v1")
+        options.proxy = "http://127.0.0.1:\(proxy.port)"
+        let (recorder, _) = try Harness.exchange(
+            UpstreamRequest(.post, "/responses", to: UpstreamServer(options)))
+        #expect(recorder.failure?.code == .proxyFailed)
+        #expect(recorder.failure?.fault == .gateway)
+    }
+
+    @Test("blame a proxy that is not there", arguments: ["http", "https"])
+    func missingProxy(scheme: String) throws {
+        let gone = try ScriptedServer { _ in }
+        gone.stop()
+        var options = UpstreamServer.Options(baseURL: "\(scheme)://upstream.invalid/v1")
+        options.proxy = "http://127.0.0.1:\(gone.port)"
+        let (recorder, _) = try Harness.exchange(
+            UpstreamRequest(.post, "/responses", to: UpstreamServer(options)))
+        #expect(recorder.failure?.code == .proxyFailed)
+    }
+
+    @Test(
         "name every way in which libcurl fails",
         arguments: [
             (6, 0, "", .connecting, .dnsFailed, .upstream, true),
@@ -87,6 +119,9 @@ struct UpstreamServerTests {
             (7, EHOSTUNREACH, "", .connecting, .connectFailed, .upstream, true),
             (7, ETIMEDOUT, "", .connecting, .connectTimeout, .upstream, true),
             (7, EMFILE, "", .connecting, .noRoom, .gateway, true),
+            (6, EMFILE, "", .resolving, .noRoom, .gateway, true),
+            (6, ENFILE, "", .resolving, .noRoom, .gateway, true),
+            (5, EMFILE, "", .resolving, .noRoom, .gateway, true),
             (7, ENFILE, "", .connecting, .noRoom, .gateway, true),
             (6, 0, "getaddrinfo() thread failed to start", .resolving, .noRoom, .gateway, true),
             (28, 0, "", .resolving, .dnsTimeout, .upstream, true),

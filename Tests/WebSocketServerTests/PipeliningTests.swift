@@ -40,6 +40,53 @@ import Testing
     }
 
     @Test(
+        "what comes in one piece with a body waits until that request is answered",
+        arguments: ["/post", "/slow"], [get, "GET /g"])
+    func answersBehindABody(path: String, second: String) throws {
+        try withServer(handler: SlowHandler()) { port in
+            let client = RawClient(port: port)
+            client.send(
+                "POST \(path) HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody" + second)
+            // What is cut is sent whole when the first answer is there; else both answers may come in one piece.
+            var answers = ""
+            if second != Self.get {
+                answers = client.readText(until: path == "/slow" ? "0\r\n\r\n" : "POST /post body")
+                client.send(String(Self.get.dropFirst(second.count)))
+            }
+            answers += client.readText(until: "GET /get")
+            #expect(answers.split(separator: "HTTP/1.1 200 OK").count == 2, "\(answers)")
+        }
+    }
+
+    @Test(
+        "a request with a body that came with another one is refused once that is answered",
+        arguments: ["/post", "/slow"])
+    func refusesABodyBehindABody(path: String) throws {
+        try withServer(handler: SlowHandler()) { port in
+            let client = RawClient(port: port)
+            client.send(
+                "POST \(path) HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody" + Self.post)
+            let answers = String(decoding: client.readToEnd(), as: UTF8.self)
+            #expect(answers.hasPrefix("HTTP/1.1 200 OK"))
+            #expect(answers.contains("pipelined_body"), "\(answers)")
+        }
+    }
+
+    @Test("a peer that ends its side with the next request behind a body has left")
+    func noticesTheEndBehindABody() throws {
+        let handler = SlowHandler()
+        try withServer(handler: handler) { port in
+            let client = RawClient(port: port)
+            client.send(
+                "POST /forever HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody" + Self.get)
+            _ = client.readText(until: "hello")
+            client.endSending()
+            #expect(client.readToEnd().isEmpty)
+        }
+        #expect(handler.leftEarly == 1)
+    }
+
+    @Test(
         "the next request may come before an answer has ended",
         arguments: [
             "GET /slow HTTP/1.1\r\nHost: x\r\n\r\n",
@@ -121,4 +168,42 @@ private final class SlowHandler: ServerHandler, HTTPExchangeObserver {
 
     func exchangeIsClear(_ exchange: HTTPExchange) {}
     func exchangePeerClosed(_ exchange: HTTPExchange) { leftEarly += 1 }
+}
+
+/// Uploads that are answered while they are held back.
+@Suite struct HeldBackUploadTests {
+    @Test("the next request is read after an upload that was answered while it was held back")
+    func readsOn() throws {
+        let handler = HoldingHandler()
+        try withServer(handler: handler) { port in
+            let client = RawClient(port: port)
+            client.send("POST /upload HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody")
+            #expect(client.readText(until: "whole").hasPrefix("HTTP/1.1 200 OK"))
+            client.send("GET /next HTTP/1.1\r\nHost: x\r\n\r\n")
+            #expect(client.readText(until: "whole").hasPrefix("HTTP/1.1 200 OK"))
+        }
+    }
+}
+
+/// Holds every upload back at its first piece, and answers at its end.
+private final class HoldingHandler: ServerHandler, HTTPBodyReceiver {
+    func upgrade(_ request: HTTPRequest) -> UpgradeDecision {
+        .refuse(.error(404, "not_found", "no such path"))
+    }
+
+    func bodyPolicy(of request: HTTPRequest) -> BodyPolicy { .stream(limitBytes: 1_024) }
+
+    func respond(to exchange: HTTPExchange) {
+        if exchange.streamedBodyBytes == nil {
+            exchangeBodyEnded(exchange)
+        } else {
+            exchange.bodyReceiver = self
+        }
+    }
+
+    func exchange(_ exchange: HTTPExchange, received piece: Span<UInt8>) { exchange.pauseBody() }
+
+    func exchangeBodyEnded(_ exchange: HTTPExchange) {
+        exchange.respond(HTTPResponse(status: 200, body: Array("whole".utf8)))
+    }
 }

@@ -97,7 +97,8 @@ class ScriptedServer:
                 peer.sendall(connection.data_to_send())
                 while piece := peer.recv(65536):
                     for event in connection.receive_data(piece):
-                        if isinstance(event, h2.events.StreamEnded):
+                        is_upload = self.answers and self.answers[0].endswith("_early")
+                        if isinstance(event, h2.events.RequestReceived if is_upload else h2.events.StreamEnded):
                             self.requests += 1
                             for _ in getattr(self, self.answers.pop(0))(connection, event.stream_id):
                                 peer.sendall(connection.data_to_send())
@@ -127,6 +128,27 @@ class ScriptedServer:
     def go_away(self, connection, stream):
         """RFC 9113, section 6.8: streams above the last one named were not processed."""
         yield connection.close_connection(last_stream_id=max(0, stream - 2))
+
+    # Answers to an upload of which no more than its head has come. Nothing of it is read: the window stays full.
+
+    def refuse_early(self, connection, stream):
+        connection.send_headers(stream, [(":status", "413"), ("content-type", "application/json")])
+        connection.send_data(stream, b'{"error":{"message":"too much","code":"too_much"}}', end_stream=True)
+        yield None
+
+    def refuse_and_reset_early(self, connection, stream):
+        """RFC 9113, section 8.1: the client is asked to send no more."""
+        yield from self.refuse_early(connection, stream)
+        yield connection.reset_stream(stream, h2.errors.ErrorCodes.NO_ERROR)
+
+    def take_early(self, connection, stream):
+        connection.send_headers(
+            stream, [(":status", "200"), ("content-type", "application/json"), ("content-length", "15")])
+        yield connection.send_data(stream, b'{"id":"file-1"}', end_stream=True)
+
+    def take_and_reset_early(self, connection, stream):
+        yield from self.take_early(connection, stream)
+        yield connection.reset_stream(stream, h2.errors.ErrorCodes.NO_ERROR)
 
     def stop(self):
         self._listener.close()
@@ -325,3 +347,27 @@ def test_recordings_come_through_whole(start, start_proxy, start_behind):
             end = client.ask(f"m{number}", f"[sim:replay={name} rate=0]", status=None)
             assert end["text_sha256"] == row["text_sha256"], name
             assert "response." + end["status"] == row["terminal"], name
+
+
+@pytest.mark.parametrize("answer,status,words", [
+    ("refuse_early", 413, b"too much"),
+    ("refuse_and_reset_early", 413, b"too much"),
+    ("take_early", 200, b"file-1"),
+    ("take_and_reset_early", 200, b"file-1"),
+])
+@pytest.mark.parametrize("sent", [100, 1 << 20])
+def test_an_upload_is_answered_before_its_end(start_scripted, start_behind, answer, status, words, sent):
+    server = start_scripted(answer, "complete")
+    gateway = start_behind(server, upstream__response_header_timeout_ms=60000)
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=20) as peer:
+        peer.sendall(
+            b"POST /v1/files HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=x\r\n"
+            b"Content-Length: 8388608\r\n\r\n" + b"x" * sent)
+        got = b""
+        while words not in got or b"chunked" in got and not got.endswith(b"0\r\n\r\n"):
+            piece = peer.recv(65536)
+            assert piece, got
+            got += piece
+        assert got.startswith(b"HTTP/1.1 %d " % status), got
+    with gateway.connect() as client:
+        client.ask("m1")

@@ -1,6 +1,7 @@
 """Whatever upstream does, a response ends once, and truly."""
 
 import os
+import resource
 import socket
 import ssl
 import subprocess
@@ -242,6 +243,31 @@ def test_a_gateway_without_descriptors_blames_itself(start_gateway):
         for each in sockets:
             each.close()
         sim.stop()
+
+
+def leave_descriptors(process, count):
+    """Lowers the limit of a running process until it can open so many more."""
+    used = {int(name) for name in os.listdir(f"/proc/{process.pid}/fd")}
+    limit = max(used) + 1 + count - len(set(range(max(used))) - used)
+    assert limit > max(used)
+    _, most = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (limit, most))
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3])
+def test_a_name_that_cannot_be_looked_up_for_lack_of_descriptors(start_gateway, count):
+    gateway = start_gateway(
+        upstream="http://nobody.invalid/v1", upstream__attempts=1, breaker__enabled="true",
+        breaker__unreachable=1, breaker__open_ms=60000)
+    with gateway.connect() as client:
+        leave_descriptors(gateway, count)
+        error = client.ask("m1", status="failed")["error"]
+        assert (error["code"], error["retryable"]) == ("overloaded", True), error
+        assert "server.open_files" in error["message"]
+        leave_descriptors(gateway, 100)
+        # Upstream was not left alone for it.
+        error = client.ask("m2", status="failed")["error"]
+        assert error["code"] in ("upstream_dns_failed", "upstream_dns_timeout"), error
 
 
 def test_waiting_is_told(impatient):

@@ -368,6 +368,22 @@ def test_no_room_for_a_transfer_says_so(simulator):
         gateway.stop()
 
 
+def test_a_passed_request_is_told_upstreams_pause(simulator):
+    gateway = Gateway(
+        simulator, "server.shards=1", "upstream.attempts=1", "upstream.queue_timeout_ms=100")
+    try:
+        with gateway.client() as client:
+            with pytest.raises(openai.RateLimitError):
+                client.responses.create(
+                    model="sim-hello", input="[sim:fault=status status=429 retry_after=40]")
+            with pytest.raises(openai.APIStatusError) as refused:
+                client.models.list()
+            assert refused.value.status_code == 503 and refused.value.code == "upstream_unavailable"
+            assert 30 <= int(refused.value.response.headers["retry-after"]) <= 40
+    finally:
+        gateway.stop()
+
+
 def test_ids_of_other_makers(gateway, peer):
     """Ids are opaque: LiteLLM's end in `=`, models have slashes."""
     peer.send(request("GET", "/v1/responses/resp_bGl0ZWxsbTpjdXN0b20=="))

@@ -31,7 +31,6 @@ extension UpstreamRun {
         reducer = ResponsesReducer(mask: mask)
         held.discard()
         position = BackgroundPosition()
-        shard.metrics.upstreamAttempts.increment()
         if story.attempts > 1 { session.upstreamConnecting(response) }
         post(shard.context.pool.streaming(of: member, for: modelName))
     }
@@ -110,6 +109,7 @@ extension UpstreamRun {
             let transfer = try shard.worker.start(request, delegate: self)
             attempt.transfer = transfer
             shard.metrics.upstreamTransfers.increment()
+            if mode == .stream || mode == .document { shard.metrics.upstreamAttempts.increment() }
             if isPaused {
                 attempt.deadlines.paused()
                 transfer.pause()

@@ -42,6 +42,19 @@ struct RetryTests {
         }
     }
 
+    @Test("an attempt that there is no room for is not counted as sent")
+    func noRoom() throws {
+        try FaultyWorld.run(upstream: ["connections: 1"]) { world, client in
+            client.message("first", "Hi [sim:fault=silent]")
+            _ = try client.state("waiting", of: "first")
+            let refused = try client.ask("second", "Hi")
+            #expect(refused.status == "failed" && refused.isRetryable, "\(client.story)")
+            #expect(world.metric("gateway_upstream_attempts_total") == 1)
+            client.cancel("first")
+            #expect(try client.complete("first").status == "cancelled")
+        }
+    }
+
     @Test("retries of the process are bounded: who comes after the budget fails at once")
     func budget() throws {
         try FaultyWorld.run(upstream: ["attempts: 2", "retry_budget_percent: 0"]) {
