@@ -289,8 +289,8 @@ export function attachmentsView(parts: readonly UpstreamObject[]): VNodeChild {
   return (
     <ul class="attachments">
       {parts.map((part, place) => {
-        const image = part.image_url;
-        const name = String(part.filename ?? part.file_id ?? "");
+        const { image_url: image, filename, file_id } = part;
+        const name = [filename, file_id].find((each) => typeof each === "string") ?? "";
         return (
           <li key={place}>
             {typeof image === "string" && image.startsWith("data:image/")
