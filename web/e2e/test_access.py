@@ -232,6 +232,41 @@ def test_the_focus_returns_to_where_it_came_from(chat):
     expect(chat.field).to_be_focused()
 
 
+LISTED = """(count) => new Promise((done) => {
+    const open = indexedDB.open('millrace');
+    open.onsuccess = () => {
+        const transaction = open.result.transaction('conversations', 'readwrite');
+        for (let place = 0; place < count; place++) {
+            const at = Date.now() - place;
+            transaction.objectStore('conversations').put({ id: `c${place}`, title: `Mill ${place}`, created: at, updated: at });
+        }
+        transaction.oncomplete = () => { open.result.close(); done(); };
+    };
+})"""
+
+
+def test_a_menu_of_the_list_is_seen_whole_and_goes_with_the_focus(fake, chat_of):
+    chat = chat_of(fake).ready()
+    page = chat.page
+    page.evaluate(LISTED, 40)
+    page.reload()
+    rows = page.locator(".sidebar nav li")
+    expect(rows).to_have_count(40)
+    bottom = page.locator(".sidebar nav").evaluate("element => element.getBoundingClientRect().bottom")
+    last = rows.evaluate_all("(rows, bottom) => rows.findLastIndex(row => row.getBoundingClientRect().bottom <= bottom)", bottom)
+    more = rows.nth(last).locator(".more")
+    more.focus()
+    page.keyboard.press("Enter")
+    delete = page.get_by_role("button", name="Delete")
+    expect(delete).to_be_in_viewport(ratio=1)
+    for _ in range(4):
+        page.keyboard.press("Tab")
+    expect(delete).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(page.locator(".menu")).to_have_count(0)
+    expect(rows.nth(last + 1).locator(".chat-link")).to_be_focused()
+
+
 def test_a_screen_reader_hears_beginning_and_end_only(chat):
     page = chat.page
     page.evaluate("""() => {

@@ -63,6 +63,8 @@ export const Sidebar = defineComponent<SidebarProps>((props) => {
   const openMenu = (id: string) => {
     menu.value = menu.value === id ? "" : id;
     sure.value = false;
+    // Below the last row that is seen there is no room for it.
+    nextTick(() => aside.value?.querySelector(".menu")?.scrollIntoView({ block: "nearest" }));
   };
   const rename = (id: string) => {
     renaming.value = id;
@@ -175,6 +177,11 @@ export const Sidebar = defineComponent<SidebarProps>((props) => {
           event.stopPropagation();
           menu.value = "";
           void focusOn(each.id);
+        }}
+        onFocusout={({ currentTarget, relatedTarget }: FocusEvent) => {
+          if (menu.value !== each.id || relatedTarget === null) return;
+          // It would lie over what has the focus now.
+          if (!(currentTarget as Node).contains(relatedTarget as Node)) menu.value = "";
         }}
       >
         <button
