@@ -267,6 +267,21 @@ def test_a_menu_of_the_list_is_seen_whole_and_goes_with_the_focus(fake, chat_of)
     expect(rows.nth(last + 1).locator(".chat-link")).to_be_focused()
 
 
+def test_what_is_printed_is_dark_on_white_and_whole(fake, chat_of):
+    chat = chat_of(fake)
+    page = chat.page
+    chat.ask("Print this [sim:markdown rate=0]")
+    page.get_by_role("button", name="Settings").click()
+    page.get_by_role("combobox", name="Theme").select_option("dark")
+    page.keyboard.press("Escape")
+    page.emulate_media(media="print")
+    ink = page.locator(".answer .md p").first.evaluate(
+        "element => getComputedStyle(element).color.match(/\\d+/g).slice(0, 3).reduce((sum, part) => sum + Number(part), 0)")
+    assert ink < 200
+    expect(page.locator(".code button")).to_be_hidden()
+    assert page.locator(".code pre").evaluate("element => getComputedStyle(element.firstChild).whiteSpace") == "pre-wrap"
+
+
 def test_a_screen_reader_hears_beginning_and_end_only(chat):
     page = chat.page
     page.evaluate("""() => {
