@@ -133,6 +133,25 @@ def test_a_small_screen(fake, chat_of):
     page.get_by_role("button", name="Conversations").click()
     page.get_by_role("button", name="Close").click()
     expect(page.locator(".sidebar")).not_to_be_in_viewport()
+    page.get_by_role("button", name="Conversations").click()
+    page.locator(".current .chat-link").click()
+    expect(page.get_by_role("button", name="Conversations")).to_be_focused()
+
+
+def test_no_keyboard_comes_up_on_a_touch_screen_before_one_writes(fake, chat_of):
+    chat = chat_of(fake, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    page = chat.page
+    expect(chat.field).not_to_be_focused()
+    chat.ask("A long story [sim:long deltas=3000 rate=150]", wait=False)
+    chat.text_grows(100)
+    chat.field.blur()
+    page.get_by_role("button", name="Stop").tap()
+    chat.settled()
+    expect(chat.field).not_to_be_focused()
+    page.get_by_role("button", name="Settings").tap()
+    page.get_by_role("button", name="Done").tap()
+    expect(page.locator("dialog")).to_have_count(0)
+    expect(chat.field).not_to_be_focused()
 
 
 def test_by_keyboard_alone(chat):
