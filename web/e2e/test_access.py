@@ -138,6 +138,18 @@ def test_a_small_screen(fake, chat_of):
     expect(page.get_by_role("button", name="Conversations")).to_be_focused()
 
 
+def test_a_very_small_screen(fake, chat_of):
+    chat = chat_of(fake, viewport={"width": 320, "height": 480}, has_touch=True, is_mobile=True).ready()
+    page = chat.page
+    # What is higher than the screen begins at its beginning; only a chat is read from its end.
+    expect(page.get_by_role("heading", name="What are you working on?")).to_be_in_viewport(ratio=1)
+    chat.ask("One call [sim:mcp]")
+    name, tag = page.locator(".tool-title code").bounding_box(), page.locator(".tag").bounding_box()
+    assert name["x"] + name["width"] <= tag["x"]
+    chat.ask("Another one [sim:markdown rate=0]")
+    expect(chat.answer().locator(".answer-foot")).to_be_in_viewport()
+
+
 def test_no_keyboard_comes_up_on_a_touch_screen_before_one_writes(fake, chat_of):
     chat = chat_of(fake, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
     page = chat.page
