@@ -29,6 +29,12 @@ SIZES = {"desktop": {"viewport": {"width": 1280, "height": 800}},
          "phone": {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}}
 
 
+# Into fields of smaller words than this the browser of a phone zooms, and stays there.
+ZOOMED = """() => [...document.querySelectorAll('input, select, textarea')]
+    .filter((each) => each.checkVisibility() && parseFloat(getComputedStyle(each).fontSize) < 16)
+    .map((each) => each.outerHTML)"""
+
+
 @pytest.mark.parametrize("scheme,size", LOOKS)
 def test_every_state_is_accessible(chat_of, context_of, scheme, size):
     own, whole = Server(fake=True), Server()
@@ -44,6 +50,8 @@ def test_every_state_is_accessible(chat_of, context_of, scheme, size):
                 "(({ scrollWidth, scrollHeight }) => [scrollWidth, scrollHeight])(document.documentElement)")
             assert width <= SIZES[size]["viewport"]["width"], f"{state} is {width} wide"
             assert height <= SIZES[size]["viewport"]["height"], f"{state} is {height} high"
+            if size == "phone":
+                assert chat.page.evaluate(ZOOMED) == [], state
 
         walk(chat, own, look)
         chat = chat_of(whole, color_scheme=scheme, reduced_motion="reduce", **SIZES[size])
