@@ -81,8 +81,9 @@ function need(isSo: boolean): asserts isSo {
 }
 
 function check(value: unknown, shape: Shape): void {
-  if (shape === "string" || shape === "number") return need(typeof value === shape);
-  need(typeof value === "object" && value !== null);
+  const type: string = typeof value;
+  if (typeof shape === "string") return need(type === shape);
+  need(type === "object" && value !== null);
   need(Array.isArray(value) === Array.isArray(shape));
   if (Array.isArray(shape)) {
     for (const each of value as unknown[]) check(each, shape[0]);
