@@ -281,7 +281,7 @@ export const TurnItem = defineComponent<
   { name: "TurnItem", props: ["view", "chat", "last", "options", "stepped"] },
 );
 
-export function attachmentsView(parts: readonly UpstreamObject[]): VNodeChild {
+function attachmentsView(parts: readonly UpstreamObject[]): VNodeChild {
   if (parts.length === 0) return null;
   return (
     <ul class="attachments">
