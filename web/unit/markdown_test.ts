@@ -298,6 +298,11 @@ Deno.test("nesting without end does not end the page", () => {
       "[".repeat(20_000),
       "`".repeat(9_999),
       "![".repeat(5_000),
+      "_a".repeat(30_000),
+      ".".repeat(60_000),
+      "http://a.b/" + ")".repeat(20_000),
+      "http://a.b/" + ".".repeat(60_000) + "a",
+      "http://a.b/" + "&a;".repeat(20_000),
     ]
   ) {
     const began = performance.now();
