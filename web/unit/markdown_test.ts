@@ -314,6 +314,24 @@ Deno.test("nesting without end does not end the page", () => {
   }
 });
 
+Deno.test("emphasis is nested no deeper than a page can draw it", () => {
+  const depth = (nodes: readonly Inline[]): number =>
+    Math.max(0, ...nodes.map((node) => "children" in node ? 1 + depth(node.children) : 0));
+  const many = 1_000;
+  for (
+    const [open, close] of [["*".repeat(many), "*".repeat(many)], [
+      "*a ".repeat(many),
+      " a*".repeat(many),
+    ]]
+  ) {
+    for (const growing of [false, true]) {
+      const options = { definitions: new Map(), math: false, growing };
+      const { nodes } = parseInline(`${open}x${close}`, options);
+      ok(depth(nodes) > 50 && depth(nodes) <= 200, `${depth(nodes)} deep`);
+    }
+  }
+});
+
 Deno.test("code is coloured line by line, the same however it is cut", () => {
   const code = '/* a\n b */ let x = "s\\"t"; // c\nfunc f(_ n: Int) -> String { return "\\(n)" }\n';
   const whole = new HighlightStream("swift");
