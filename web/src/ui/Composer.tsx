@@ -138,8 +138,10 @@ export const Composer = defineComponent<ComposerProps>((props) => {
     tooLarge(ui.t("composer.text"));
   };
   const onPaste = (event: ClipboardEvent) => {
-    const files = [...event.clipboardData?.files ?? []];
-    if (files.length === 0) return;
+    const { clipboardData: data } = event, files = [...data?.files ?? []];
+    // What is copied out of a document comes as words, and as a picture of them beside.
+    const isWords = data?.types.includes("text/html") && data.getData("text/plain") !== "";
+    if (files.length === 0 || isWords) return;
     event.preventDefault();
     void add(files);
   };
