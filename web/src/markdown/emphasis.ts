@@ -97,10 +97,10 @@ export class Emphasis {
         opener = opener.previous;
       }
       const old: Delimiter = closer;
-      const depth = found && opener !== undefined
-        ? this.#nodes.depth(opener.node, closer.node)
-        : Infinity;
-      if (found && opener !== undefined && depth < MAXIMUM_NESTING) {
+      if (
+        found && opener !== undefined &&
+        this.#nodes.depth(opener.node, closer.node) < MAXIMUM_NESTING
+      ) {
         closer = this.#pair(opener, closer);
       } else {
         closer = closer.next;
