@@ -29,6 +29,12 @@ SIZES = {"desktop": {"viewport": {"width": 1280, "height": 800}},
          "phone": {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}}
 
 
+# Into fields of smaller words than this the browser of a phone zooms, and stays there.
+ZOOMED = """() => [...document.querySelectorAll('input, select, textarea')]
+    .filter((each) => each.checkVisibility() && parseFloat(getComputedStyle(each).fontSize) < 16)
+    .map((each) => each.outerHTML)"""
+
+
 @pytest.mark.parametrize("scheme,size", LOOKS)
 def test_every_state_is_accessible(chat_of, context_of, scheme, size):
     own, whole = Server(fake=True), Server()
@@ -44,6 +50,8 @@ def test_every_state_is_accessible(chat_of, context_of, scheme, size):
                 "(({ scrollWidth, scrollHeight }) => [scrollWidth, scrollHeight])(document.documentElement)")
             assert width <= SIZES[size]["viewport"]["width"], f"{state} is {width} wide"
             assert height <= SIZES[size]["viewport"]["height"], f"{state} is {height} high"
+            if size == "phone":
+                assert chat.page.evaluate(ZOOMED) == [], state
 
         walk(chat, own, look)
         chat = chat_of(whole, color_scheme=scheme, reduced_motion="reduce", **SIZES[size])
@@ -133,6 +141,37 @@ def test_a_small_screen(fake, chat_of):
     page.get_by_role("button", name="Conversations").click()
     page.get_by_role("button", name="Close").click()
     expect(page.locator(".sidebar")).not_to_be_in_viewport()
+    page.get_by_role("button", name="Conversations").click()
+    page.locator(".current .chat-link").click()
+    expect(page.get_by_role("button", name="Conversations")).to_be_focused()
+
+
+def test_a_very_small_screen(fake, chat_of):
+    chat = chat_of(fake, viewport={"width": 320, "height": 480}, has_touch=True, is_mobile=True).ready()
+    page = chat.page
+    # What is higher than the screen begins at its beginning; only a chat is read from its end.
+    expect(page.get_by_role("heading", name="What are you working on?")).to_be_in_viewport(ratio=1)
+    chat.ask("One call [sim:mcp]")
+    name, tag = page.locator(".tool-title code").bounding_box(), page.locator(".tag").bounding_box()
+    assert name["x"] + name["width"] <= tag["x"]
+    chat.ask("Another one [sim:markdown rate=0]")
+    expect(chat.answer().locator(".answer-foot")).to_be_in_viewport()
+
+
+def test_no_keyboard_comes_up_on_a_touch_screen_before_one_writes(fake, chat_of):
+    chat = chat_of(fake, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    page = chat.page
+    expect(chat.field).not_to_be_focused()
+    chat.ask("A long story [sim:long deltas=3000 rate=150]", wait=False)
+    chat.text_grows(100)
+    chat.field.blur()
+    page.get_by_role("button", name="Stop").tap()
+    chat.settled()
+    expect(chat.field).not_to_be_focused()
+    page.get_by_role("button", name="Settings").tap()
+    page.get_by_role("button", name="Done").tap()
+    expect(page.locator("dialog")).to_have_count(0)
+    expect(chat.field).not_to_be_focused()
 
 
 def test_by_keyboard_alone(chat):
@@ -230,6 +269,56 @@ def test_the_focus_returns_to_where_it_came_from(chat):
     page.keyboard.press("Enter")
     expect(page.locator(".sidebar li")).to_have_count(0)
     expect(chat.field).to_be_focused()
+
+
+LISTED = """(count) => new Promise((done) => {
+    const open = indexedDB.open('millrace');
+    open.onsuccess = () => {
+        const transaction = open.result.transaction('conversations', 'readwrite');
+        for (let place = 0; place < count; place++) {
+            const at = Date.now() - place;
+            transaction.objectStore('conversations').put({ id: `c${place}`, title: `Mill ${place}`, created: at, updated: at });
+        }
+        transaction.oncomplete = () => { open.result.close(); done(); };
+    };
+})"""
+
+
+def test_a_menu_of_the_list_is_seen_whole_and_goes_with_the_focus(fake, chat_of):
+    chat = chat_of(fake).ready()
+    page = chat.page
+    page.evaluate(LISTED, 40)
+    page.reload()
+    rows = page.locator(".sidebar nav li")
+    expect(rows).to_have_count(40)
+    bottom = page.locator(".sidebar nav").evaluate("element => element.getBoundingClientRect().bottom")
+    last = rows.evaluate_all("(rows, bottom) => rows.findLastIndex(row => row.getBoundingClientRect().bottom <= bottom)", bottom)
+    more = rows.nth(last).locator(".more")
+    more.focus()
+    page.keyboard.press("Enter")
+    delete = page.get_by_role("button", name="Delete")
+    expect(delete).to_be_in_viewport(ratio=1)
+    for _ in range(4):
+        page.keyboard.press("Tab")
+    expect(delete).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(page.locator(".menu")).to_have_count(0)
+    expect(rows.nth(last + 1).locator(".chat-link")).to_be_focused()
+
+
+def test_what_is_printed_is_dark_on_white_and_whole(fake, chat_of):
+    chat = chat_of(fake)
+    page = chat.page
+    chat.ask("Print this [sim:markdown rate=0]")
+    page.get_by_role("button", name="Settings").click()
+    page.get_by_role("combobox", name="Theme").select_option("dark")
+    page.keyboard.press("Escape")
+    page.emulate_media(media="print")
+    ink = page.locator(".answer .md p").first.evaluate(
+        "element => getComputedStyle(element).color.match(/\\d+/g).slice(0, 3).reduce((sum, part) => sum + Number(part), 0)")
+    assert ink < 200
+    expect(page.locator(".code button")).to_be_hidden()
+    assert page.locator(".code pre").evaluate("element => getComputedStyle(element.firstChild).whiteSpace") == "pre-wrap"
 
 
 def test_a_screen_reader_hears_beginning_and_end_only(chat):

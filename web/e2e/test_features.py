@@ -361,6 +361,15 @@ def test_attachments_by_picker_paste_and_drop(chat):
     chat.attached(3)
     page.evaluate(transfer, "drop")
     chat.attached(4)
+    # What is copied out of a table comes as words, and as a picture of them that nobody asked for.
+    assert page.evaluate("""() => {
+        const data = new DataTransfer();
+        data.setData('text/plain', 'row');
+        data.setData('text/html', '<td>row</td>');
+        data.items.add(new File(['x'], 'row.png', { type: 'image/png' }));
+        const paste = new ClipboardEvent('paste', { clipboardData: data, bubbles: true, cancelable: true });
+        return document.getElementById('composer').dispatchEvent(paste);
+    }""")
     page.get_by_role("button", name="Remove notes.txt").click()
     chat.attached(3)
     chat.ask("What is on them? [sim:hello]")

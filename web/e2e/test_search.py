@@ -95,6 +95,8 @@ def test_what_was_just_said_is_found_and_marked(chat):
     expect(rows).to_have_count(1)
     expect(rows.locator(".title mark")).to_have_text("alder")
     expect(rows.locator(".snippet")).to_have_count(0)
+    # Who does not see the list hears how long it is.
+    expect(page.locator(".sidebar").get_by_role("status")).to_have_text("1 chat found")
     # By a word that only the answer has.
     words = page.locator(".sidebar")
     answers = [turn["answer"]["items"][0]["parts"][0]["text"] for session in chat.sessions() for turn in session["turns"]]

@@ -2,7 +2,9 @@
 import { ChatStreamClient } from "../src/core/client.ts";
 import type { Change, Notice } from "../src/core/connection-state.ts";
 import { MemoryStore } from "../src/core/store.ts";
-import { answerText, isSettled } from "../src/core/turn.ts";
+import type { UpstreamObject } from "../src/core/protocol.ts";
+import { Transcript } from "../src/core/transcript.ts";
+import { answerText, inputAttachments, inputText, isSettled } from "../src/core/turn.ts";
 import { equal, ok } from "./assert.ts";
 import { FakeGateway, FakeWorld } from "./fake.ts";
 
@@ -347,6 +349,19 @@ Deno.test("a lost session keeps what is shown, says so, and tells the story agai
   const input = gateway.log.find((event) => event.type === "message")!.input as { role: string }[];
   equal(input.map((item) => item.role), ["user", "assistant", "user", "assistant", "user"]);
   equal(third.input, "third");
+});
+
+Deno.test("what another client has said in parts is read, and what are no parts is passed over", () => {
+  const transcript = new Transcript([], () => 1);
+  const input = [
+    { role: "user", content: [{ type: "input_text", text: "Hi" }] },
+    { role: "assistant", content: [{ type: "output_text", text: "Hello" }, null] },
+    { role: "user", content: [null, 5, { type: "input_text", text: { toString: 1 } }] },
+  ] as UpstreamObject[];
+  transcript.apply({ type: "message", seq: 1, id: "m", input });
+  const [told, asked] = transcript.turns;
+  equal([inputText(told!.input), answerText(told!.answer)], ["Hi", "Hello"]);
+  equal([inputText(asked!.input), inputAttachments(asked!.input)], ["", []]);
 });
 
 /** What each message of a session that has just begun was sent with, as far as users said it. */

@@ -193,6 +193,8 @@ Deno.test("conversations: a file whose turns are none is refused as a whole", ()
   };
   const input = [{ role: "user", content: "q" }];
   const good = { id: "m", input, delivery: "accepted", created: 1 };
+  const drawn = { __v_isVNode: true, type: "a", props: { href: "https://evil.example" } };
+  const tool = { kind: "mcp", status: "completed", arguments: "{}" };
   equal(
     read({ ...good, delivery: "somehow", stopping: true, answer: { ...answer, items: [said] } }),
     [{ ...good, answer: { ...answer, items: [said], integrity: "unchecked" } }],
@@ -218,6 +220,23 @@ Deno.test("conversations: a file whose turns are none is refused as a whole", ()
     { alternatives: 5 },
     { alternatives: [[]] },
     { alternatives: [[{ ...good, input: 5 }]] },
+    { alternatives: [[good]], version: 2 },
+    { alternatives: [[good]], version: "1" },
+    // The page draws what it is told to be words: an object there might be taken for something to draw.
+    { input_bytes: drawn },
+    { problem: { code: "x", message: drawn } },
+    { answer: { ...answer, model: drawn } },
+    { answer: { ...answer, seams: [{ index: 0, reason: drawn }] } },
+    { answer: { ...answer, complete: { reason: drawn } } },
+    { answer: { ...answer, complete: { error: { code: "x", message: drawn } } } },
+    { answer: { ...answer, complete: { error: { code: drawn, message: "x" } } } },
+    { answer: { ...answer, complete: { usage: { input_tokens: drawn } } } },
+    { answer: { ...answer, complete: { timing: { first_text_ms: "x" } } } },
+    { answer: { ...answer, items: [{ ...said, arrived: drawn }] } },
+    { answer: { ...answer, items: [{ ...said, partial_image: drawn }] } },
+    { answer: { ...answer, items: [{ ...said, began: drawn }] } },
+    { answer: { ...answer, items: [{ index: 0, parts: [{ ...said.parts[0], part: drawn }] }] } },
+    { answer: { ...answer, items: [{ ...said, tool: { ...tool, name: drawn } }] } },
   ];
   for (const part of bad) {
     let refused: unknown;
@@ -228,6 +247,19 @@ Deno.test("conversations: a file whose turns are none is refused as a whole", ()
     }
     ok(refused instanceof TypeError, JSON.stringify(part));
   }
+});
+
+Deno.test("conversations: what a file calls verified is not, and what it calls wrong still is", () => {
+  const read = (integrity: string) => {
+    const items = [{ index: 0, parts: [{ kind: "text", part: 0, text: "so" }] }];
+    // Upstream says of what it has not that it is null.
+    const complete = { usage: { output_tokens: 1, input_tokens_details: null }, error: null };
+    const answer = { id: "r", status: "completed", items, integrity, complete };
+    const turns = [{ id: "m", input: "q", delivery: "accepted", created: 1, answer }];
+    const file = { format: "millrace.conversation", version: 1, turns };
+    return importConversation(JSON.stringify(file), "c", 5).session.turns[0]!.answer!.integrity;
+  };
+  equal(["verified", "pending", "mismatch"].map(read), ["unchecked", "unchecked", "mismatch"]);
 });
 
 Deno.test("conversations: what was said comes back from Markdown as it was", () => {

@@ -298,6 +298,11 @@ Deno.test("nesting without end does not end the page", () => {
       "[".repeat(20_000),
       "`".repeat(9_999),
       "![".repeat(5_000),
+      "_a".repeat(30_000),
+      ".".repeat(60_000),
+      "http://a.b/" + ")".repeat(20_000),
+      "http://a.b/" + ".".repeat(60_000) + "a",
+      "http://a.b/" + "&a;".repeat(20_000),
     ]
   ) {
     const began = performance.now();
@@ -306,6 +311,24 @@ Deno.test("nesting without end does not end the page", () => {
       performance.now() - began < 3_000,
       `${text.slice(0, 8)}… took ${performance.now() - began} ms`,
     );
+  }
+});
+
+Deno.test("emphasis is nested no deeper than a page can draw it", () => {
+  const depth = (nodes: readonly Inline[]): number =>
+    Math.max(0, ...nodes.map((node) => "children" in node ? 1 + depth(node.children) : 0));
+  const many = 1_000;
+  for (
+    const [open, close] of [["*".repeat(many), "*".repeat(many)], [
+      "*a ".repeat(many),
+      " a*".repeat(many),
+    ]]
+  ) {
+    for (const growing of [false, true]) {
+      const options = { definitions: new Map(), math: false, growing };
+      const { nodes } = parseInline(`${open}x${close}`, options);
+      ok(depth(nodes) > 50 && depth(nodes) <= 200, `${depth(nodes)} deep`);
+    }
   }
 });
 

@@ -1,6 +1,7 @@
 /// <reference lib="deno.ns" />
 import { effectScope } from "vue";
-import { equal } from "./assert.ts";
+import { BrowserEnvironment } from "../src/browser/environment.ts";
+import { equal, ok } from "./assert.ts";
 
 // Deno is, like Node from version 22 on, a place with a WebSocket but without a page.
 Deno.test("on a server: everything can be imported and called, and stays idle", async () => {
@@ -45,4 +46,13 @@ Deno.test("on a server: everything can be imported and called, and stays idle", 
     globalThis.BroadcastChannel = channel;
   }
   equal(opened, []);
+});
+
+Deno.test("a timer that browsers cannot count to does not go off at once", async () => {
+  const environment = new BrowserEnvironment();
+  let isOver = false;
+  const timer = environment.setTimer(2 ** 32, () => isOver = true);
+  await new Promise((done) => setTimeout(done, 50));
+  environment.clearTimer(timer);
+  ok(!isOver);
 });

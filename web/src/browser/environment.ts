@@ -9,6 +9,8 @@ import type {
 } from "../core/environment.ts";
 
 const INQUIRY_TIMEOUT_MS = 5_000;
+/** A longer timer goes off at once. */
+const MAXIMUM_TIMER_MS = 2 ** 31 - 1;
 
 export class BrowserEnvironment implements Environment {
   now(): number {
@@ -21,7 +23,7 @@ export class BrowserEnvironment implements Environment {
   }
 
   setTimer(delay_ms: number, fire: () => void): number {
-    return setTimeout(fire, delay_ms) as unknown as number;
+    return setTimeout(fire, Math.min(delay_ms, MAXIMUM_TIMER_MS)) as unknown as number;
   }
 
   clearTimer(handle: unknown): void {

@@ -8,7 +8,7 @@ import { unsaved } from "./unsaved.ts";
 
 const DATABASE = "millrace";
 const VERSION = 3;
-export const SESSIONS = "sessions";
+const SESSIONS = "sessions";
 /** What the sessions say, so that a search need not read their pictures; written with each of them. */
 const TEXTS = "texts";
 export const CONVERSATIONS = "conversations";
@@ -21,7 +21,7 @@ const OPENS_MS = 5_000;
 let opened: Promise<IDBDatabase> | undefined;
 
 /** Opens the database of this origin, once. */
-export function openDatabase(): Promise<IDBDatabase> {
+function openDatabase(): Promise<IDBDatabase> {
   opened ??= new Promise<IDBDatabase>((resolve, reject) => {
     const request = indexedDB.open(DATABASE, VERSION);
     const late = setTimeout(

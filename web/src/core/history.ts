@@ -1,7 +1,7 @@
 /** Earlier turns inside a message: how a fresh session is told what was said before. */
 
 import type { UpstreamObject } from "./protocol.ts";
-import { answerText, lastUserItem, type Turn } from "./turn.ts";
+import { answerText, contentText, lastUserItem, type Turn } from "./turn.ts";
 
 /** The turns as Responses API input items: what a fresh session needs to know in order to go on. */
 export function historyItems(turns: readonly Turn[]): UpstreamObject[] {
@@ -43,7 +43,10 @@ export function turnsOfHistory(
         id: `${turn.id}.r`,
         status: "completed",
         integrity: "unchecked",
-        items: [{ index: 0, parts: [{ kind: "text", part: 0, text: String(item.content ?? "") }] }],
+        items: [{
+          index: 0,
+          parts: [{ kind: "text", part: 0, text: contentText(item.content, "output_text") }],
+        }],
       };
     }
   }

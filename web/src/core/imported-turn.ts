@@ -8,51 +8,102 @@ export function importedTurn(value: unknown, now: number): Turn {
   return settled(structuredClone(value), now);
 }
 
+/** What a value must be: of a type, a list of such, or an object with such fields, where `?` marks what may be missing. */
+type Shape =
+  | "string"
+  | "number"
+  | readonly [Shape]
+  | { readonly [field: string]: Shape };
+
+const ERROR: Shape = {
+  "code?": "string",
+  "message?": "string",
+  "upstream_code?": "string",
+  "request_id?": "string",
+};
+
+const COMPLETE: Shape = {
+  "reason?": "string",
+  "error?": ERROR,
+  "usage?": {
+    "input_tokens?": "number",
+    "output_tokens?": "number",
+    "input_tokens_details?": { "cached_tokens?": "number" },
+    "output_tokens_details?": { "reasoning_tokens?": "number" },
+  },
+  "timing?": {
+    "first_event_ms?": "number",
+    "first_text_ms?": "number",
+    "total_ms?": "number",
+  },
+};
+
+const ITEM: Shape = {
+  index: "number",
+  parts: [{ kind: "string", "part?": "number", text: "string" }],
+  "arrived?": "string",
+  "tool?": {
+    kind: "string",
+    status: "string",
+    arguments: "string",
+    "call_id?": "string",
+    "name?": "string",
+  },
+  "annotations?": [{}],
+  "partial_image?": "string",
+  "item?": {},
+  "began?": "number",
+  "ended?": "number",
+};
+
+/** All that the page reads of a turn without a look at what it is. An object in the place of a word would be drawn. */
+const TURN: Shape = {
+  id: "string",
+  "input_bytes?": "number",
+  "options?": {},
+  "problem?": ERROR,
+  "refusals?": "number",
+  "created?": "number",
+  "answer?": {
+    id: "string",
+    "model?": "string",
+    status: "string",
+    items: [ITEM],
+    "seams?": [{ index: "number", "reason?": "string" }],
+    "complete?": COMPLETE,
+  },
+  "alternatives?": [[{}]],
+  "version?": "number",
+};
+
 function need(isSo: boolean): asserts isSo {
   if (!isSo) throw new TypeError("not an exported conversation");
 }
 
-function object(value: unknown): Record<string, unknown> {
-  need(typeof value === "object" && value !== null && !Array.isArray(value));
-  return value as Record<string, unknown>;
-}
-
-function list(value: unknown): unknown[] {
-  need(Array.isArray(value));
-  return value;
-}
-
-function withStrings(value: unknown, ...names: readonly string[]): Record<string, unknown> {
-  const fields = object(value);
-  for (const name of names) need(typeof fields[name] === "string");
-  return fields;
-}
-
-function checkTurn(value: unknown): asserts value is Turn {
-  const { input = "", options = {}, created = 0, answer, alternatives = [] } = withStrings(
-    value,
-    "id",
-  );
-  if (typeof input !== "string") list(input).forEach(object);
-  object(options);
-  need(typeof created === "number");
-  if (answer !== undefined) checkAnswer(answer);
-  for (const way of list(alternatives)) {
-    need(list(way).length > 0);
-    list(way).forEach(checkTurn);
+function check(value: unknown, shape: Shape): void {
+  const type: string = typeof value;
+  if (typeof shape === "string") return need(type === shape);
+  need(type === "object" && value !== null);
+  need(Array.isArray(value) === Array.isArray(shape));
+  if (Array.isArray(shape)) {
+    for (const each of value as unknown[]) check(each, shape[0]);
+    return;
+  }
+  for (const [field, inside] of Object.entries(shape)) {
+    const name = field.replace("?", ""), found = (value as Record<string, unknown>)[name];
+    // Upstream may say of what it has not that it is `null`.
+    if (name === field || (found !== undefined && found !== null)) check(found, inside);
   }
 }
 
-function checkAnswer(value: unknown): void {
-  const { items, seams = [], complete = {} } = withStrings(value, "id", "status");
-  list(seams).forEach(object);
-  object(complete);
-  for (const item of list(items)) {
-    const { index, parts, tool, annotations = [] } = object(item);
-    need(Number.isSafeInteger(index));
-    list(parts).forEach((part) => withStrings(part, "kind", "text"));
-    list(annotations).forEach(object);
-    if (tool !== undefined) withStrings(tool, "kind", "status", "arguments");
+function checkTurn(value: unknown): asserts value is Turn {
+  check(value, TURN);
+  const { input = "", alternatives = [], version = 0 } = value as Partial<Turn>;
+  if (typeof input !== "string") check(input, [{}]);
+  need(Number.isSafeInteger(version) && version >= 0 && version <= alternatives.length);
+  for (const way of alternatives) {
+    need(way.length > 0);
+    way.forEach(checkTurn);
   }
 }
 
@@ -67,7 +118,8 @@ function settled(turn: Turn, now: number): Turn {
     return turn;
   }
   turn.delivery = "accepted";
-  answer.integrity ??= "unchecked";
+  // Only this page's own look at the gateway's checksum counts, and a file may have been changed since.
+  if (answer.integrity !== "mismatch") answer.integrity = "unchecked";
   delete answer.activity;
   if (answer.status === "queued" || answer.status === "in_progress") answer.status = "interrupted";
   return turn;

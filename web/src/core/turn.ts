@@ -166,23 +166,28 @@ export function itemText(item: OutputItem, kind: string): string {
 
 /** The text that the user wrote, without attachments and without earlier turns that travelled along. */
 export function inputText(input: MessageInput | undefined): string {
-  if (input === undefined) return "";
   if (typeof input === "string") return input;
-  const content = lastUserItem(input)?.content;
+  return contentText(lastUserItem(input ?? [])?.content, "input_text");
+}
+
+/** The text of an item's content: a text, or a list of parts, of which those of one type are read. */
+export function contentText(content: unknown, type: string): string {
   if (typeof content === "string") return content;
-  if (!Array.isArray(content)) return "";
-  return (content as UpstreamObject[]).filter((part) => part.type === "input_text")
-    .map((part) => String(part.text ?? "")).join("\n");
+  return contentParts(content).filter((part) => part.type === type)
+    .map(({ text }) => typeof text === "string" ? text : "").join("\n");
 }
 
 /** The attachments of the user's message: `input_image` and `input_file` parts. */
 export function inputAttachments(input: MessageInput | undefined): UpstreamObject[] {
   if (input === undefined || typeof input === "string") return [];
-  const content = lastUserItem(input)?.content;
-  if (!Array.isArray(content)) return [];
-  return (content as UpstreamObject[]).filter((part) =>
+  return contentParts(lastUserItem(input)?.content).filter((part) =>
     part.type === "input_image" || part.type === "input_file"
   );
+}
+
+/** Another client of the session may have sent anything: what is no object there says nothing. */
+function contentParts(content: unknown): UpstreamObject[] {
+  return Array.isArray(content) ? content.map(Object) : [];
 }
 
 /** The item that the user wrote, among those that a message may carry. */

@@ -10,6 +10,7 @@ export const ar: Catalogue = {
   "list.empty": "لا توجد محادثات بعد",
   "list.searching": "جارٍ البحث…",
   "list.none": "لا نتائج",
+  "list.found": "محادثة واحدة|محادثتان|{count} محادثات|{count} محادثة|{count} محادثة",
   "list.rename": "إعادة التسمية",
   "list.delete": "حذف",
   "list.deleteSure": "تأكيد الحذف؟",

@@ -10,6 +10,7 @@ export const de: Catalogue = {
   "list.empty": "Noch keine Chats",
   "list.searching": "Suche …",
   "list.none": "Nichts gefunden",
+  "list.found": "{count} Chat gefunden|{count} Chats gefunden",
   "list.rename": "Umbenennen",
   "list.delete": "Löschen",
   "list.deleteSure": "Wirklich löschen?",

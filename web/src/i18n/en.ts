@@ -9,6 +9,7 @@ export const en = {
   "list.empty": "No chats yet",
   "list.searching": "Searching…",
   "list.none": "Nothing found",
+  "list.found": "{count} chat found|{count} chats found",
   "list.rename": "Rename",
   "list.delete": "Delete",
   "list.deleteSure": "Really delete?",

@@ -2,8 +2,9 @@
 
 import { type Inline, joinTexts } from "./inline.ts";
 
+// A mail address begins where such characters begin: looked for at each of them, a long word would cost its square.
 const AUTOLINK =
-  /(?<![\p{L}\p{N}])(?:(?:https?|ftp):\/\/[^\s<]+|www\.[^\s<]+)|[a-zA-Z0-9.+_-]+@[a-zA-Z0-9_-]+(?:\.[a-zA-Z0-9_-]+)+/gu;
+  /(?<![\p{L}\p{N}])(?:(?:https?|ftp):\/\/[^\s<]+|www\.[^\s<]+)|(?<![a-zA-Z0-9.+_-])[a-zA-Z0-9.+_-]+@[a-zA-Z0-9_-]+(?:\.[a-zA-Z0-9_-]+)+/gu;
 
 /** Makes links of the bare addresses in some nodes. */
 export function autolink(nodes: readonly Inline[], insideLink = false): Inline[] {
@@ -56,17 +57,19 @@ function trimMail(link: string): string | undefined {
 
 function trimLink(link: string): string | undefined {
   let end = link.length;
+  /** So many more parentheses close than open: they belong to the text around. */
+  let closing = count(link, ")") - count(link, "(");
   for (;;) {
-    const shown = link.slice(0, end);
-    const mark = /[?!.,:*_~'"]+$/.exec(shown);
-    if (mark !== null) {
-      end -= mark[0].length;
-    } else if (shown.endsWith(")") && count(shown, ")") > count(shown, "(")) {
-      end -= 1;
+    const last = link.charAt(end - 1);
+    if (/[?!.,:*_~'"]/.test(last)) {
+      end--;
+    } else if (last === ")" && closing > 0) {
+      end--;
+      closing--;
     } else {
-      const entity = /&[a-zA-Z0-9]+;$/.exec(shown);
-      if (entity === null) break;
-      end -= entity[0].length;
+      const entity = link.lastIndexOf("&", end - 1);
+      if (entity === -1 || !/^&[a-zA-Z0-9]+;$/.test(link.slice(entity, end))) break;
+      end = entity;
     }
   }
   const host = /^(?:[a-z]+:\/\/)?([^/?#:]+)/i.exec(link.slice(0, end))?.[1] ?? "";

@@ -24,7 +24,6 @@ export class Emphasis {
   isClean = true;
   readonly #nodes: NodeList;
   readonly #growing: boolean;
-  #depth = 0;
 
   /** `growing`: more text follows, so what is open at the end is shown as if it were closed. */
   constructor(nodes: NodeList, growing: boolean) {
@@ -98,7 +97,10 @@ export class Emphasis {
         opener = opener.previous;
       }
       const old: Delimiter = closer;
-      if (found && opener !== undefined && this.#depth < MAXIMUM_NESTING) {
+      if (
+        found && opener !== undefined &&
+        this.#nodes.depth(opener.node, closer.node) < MAXIMUM_NESTING
+      ) {
         closer = this.#pair(opener, closer);
       } else {
         closer = closer.next;
@@ -145,7 +147,7 @@ export class Emphasis {
   #closeVirtually(open: Delimiter): void {
     if (open.node.next === undefined) return this.#nodes.remove(open.node);
     let left = open.count;
-    while (left > 0 && this.#depth++ < MAXIMUM_NESTING) {
+    while (left > 0 && this.#nodes.depth(open.node, undefined) < MAXIMUM_NESTING) {
       const used = open.character === "~" ? left : left >= 2 ? 2 : 1;
       left -= used;
       this.#nodes.wrap(

@@ -206,7 +206,7 @@ function languageNamed(name: string): Language | undefined {
 }
 
 /** Reads one line; `state` is what the line before left open. */
-export function highlightLine(
+function highlightLine(
   line: string,
   name: string,
   state: LineState | undefined,

@@ -4,6 +4,8 @@ import type { Inline } from "./inline.ts";
 export interface Node {
   /** Finished; else it is `text`. */
   inline: Inline | undefined;
+  /** How deep emphasis is nested in it. */
+  readonly depth: number;
   text: string;
   previous: Node | undefined;
   next: Node | undefined;
@@ -15,7 +17,7 @@ export class NodeList {
   last: Node | undefined;
 
   append(inline: Inline | undefined, text = ""): Node {
-    const node: Node = { inline, text, previous: this.last, next: undefined };
+    const node: Node = { inline, depth: 0, text, previous: this.last, next: undefined };
     if (this.last === undefined) this.first = node;
     else this.last.next = node;
     this.last = node;
@@ -36,10 +38,19 @@ export class NodeList {
     else this.last.next = undefined;
   }
 
+  /** How deep emphasis is nested between `opener` and `end`. */
+  depth(opener: Node, end: Node | undefined): number {
+    let depth = 0;
+    for (let each = opener.next; each !== undefined && each !== end; each = each.next) {
+      depth = Math.max(depth, each.depth);
+    }
+    return depth;
+  }
+
   /** Puts everything between `opener` and `end` (exclusive) into one node behind `opener`. */
   wrap(opener: Node, end: Node | undefined, make: (children: Inline[]) => Inline): Node {
-    const children = collect(opener.next, end);
-    const node: Node = { inline: make(children), text: "", previous: opener, next: end };
+    const children = collect(opener.next, end), depth = 1 + this.depth(opener, end);
+    const node: Node = { inline: make(children), depth, text: "", previous: opener, next: end };
     opener.next = node;
     if (end === undefined) this.last = node;
     else end.previous = node;

@@ -317,7 +317,8 @@ function usageView(ui: Ui, answer: Answer): VNodeChild {
   const { usage, timing } = answer.complete ?? {};
   const facts: VNodeChild[] = [];
   const add = (key: MessageKey, count: number | undefined, shown = true) => {
-    if (count !== undefined && shown) facts.push(ui.t(key, { count }));
+    // Some upstreams say `null` of what they did not count.
+    if (typeof count === "number" && shown) facts.push(ui.t(key, { count }));
   };
   add("usage.in", usage?.input_tokens);
   const cached = usage?.input_tokens_details?.cached_tokens;

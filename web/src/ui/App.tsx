@@ -31,6 +31,7 @@ export const App = defineComponent<{ environment?: Environment }>((props) => {
   const sought = shallowRef<Sought | undefined>(undefined);
   const choose = (id: string, turn?: string) => {
     sought.value = turn === undefined ? undefined : { id, turn };
+    if (id === current.value && menuOpen.value) closeMenu(); // No new chat takes the focus.
     current.value = id;
     menuOpen.value = false;
     if (fromAddress() !== id) history.pushState(null, "", `#/c/${id}`);

@@ -24,6 +24,7 @@ import { useUi } from "./context.ts";
 import { icon, wheel } from "./Icon.tsx";
 import { isEscape } from "./keys.ts";
 import { SettingsDialog } from "./SettingsDialog.tsx";
+import { toComposer } from "./to-composer.ts";
 import { Toasts } from "./Toasts.tsx";
 import { TurnItem } from "./TurnItem.tsx";
 
@@ -58,7 +59,6 @@ export const ChatPane = defineComponent<ChatPaneProps>((props) => {
   const { environment } = ui;
   const stick = useStickToBottom();
   const settingsOpen = shallowRef(false);
-  const focus = shallowRef(0);
   const tell = openChannel(`millrace.session.${props.id}`);
 
   // What is said of this chat goes with it.
@@ -198,7 +198,7 @@ export const ChatPane = defineComponent<ChatPaneProps>((props) => {
     ) return;
     if (chat.busy.value) {
       chat.stop();
-      focus.value++;
+      toComposer();
     }
   };
   onMounted(() => document.addEventListener("keydown", onEscape));
@@ -302,7 +302,6 @@ export const ChatPane = defineComponent<ChatPaneProps>((props) => {
           <Composer
             busy={chat.busy.value}
             limit_bytes={connection.limits?.message_bytes}
-            focus={focus.value}
             draftKey={props.isNew ? "new" : props.id}
             onSend={send}
             onStop={() => chat.stop()}
@@ -317,7 +316,7 @@ export const ChatPane = defineComponent<ChatPaneProps>((props) => {
               onChange={(next: MessageOptions) => props.onChange({ options: next })}
               onClose={() => {
                 settingsOpen.value = false;
-                focus.value++;
+                toComposer();
               }}
             />
           )

@@ -16,12 +16,11 @@ import { drafts } from "./drafts.ts";
 import { isEnter } from "./keys.ts";
 import { icon } from "./Icon.tsx";
 import { textDirection } from "./text-direction.ts";
+import { toComposer } from "./to-composer.ts";
 
 interface ComposerProps {
   busy: boolean;
   limit_bytes: number | undefined;
-  /** Counts up when the field shall take the focus. */
-  focus: number;
   /** Under which name a text that was not sent yet is kept. */
   draftKey: string;
   onSend: (input: MessageInput) => void;
@@ -73,13 +72,11 @@ export const Composer = defineComponent<ComposerProps>((props) => {
   });
   // The button goes with the answer: who waited on it goes on writing.
   watch(() => props.busy, (busy) => {
-    if (!busy && document.activeElement?.matches(".composer .stop")) field.value?.focus();
+    if (!busy && document.activeElement?.matches(".composer .stop")) toComposer();
   });
-  watch(() => props.focus, () => nextTick(() => field.value?.focus()));
   onMounted(() => {
     grow();
-    // On a touch screen the keyboard would cover what is to be read.
-    if (matchMedia("(hover: hover)").matches) field.value?.focus();
+    toComposer();
   });
 
   const limit_bytes = () => props.limit_bytes ?? DEFAULT_MESSAGE_BYTES;
@@ -112,7 +109,7 @@ export const Composer = defineComponent<ComposerProps>((props) => {
   const remove = (id: number) => {
     attach(attached.value.filter((each) => each.id !== id));
     problem.value = "";
-    field.value?.focus();
+    toComposer();
   };
   const submit = () => {
     const words = text.value.trim();
@@ -141,8 +138,10 @@ export const Composer = defineComponent<ComposerProps>((props) => {
     tooLarge(ui.t("composer.text"));
   };
   const onPaste = (event: ClipboardEvent) => {
-    const files = [...event.clipboardData?.files ?? []];
-    if (files.length === 0) return;
+    const { clipboardData: data } = event, files = [...data?.files ?? []];
+    // What is copied out of a document comes as words, and as a picture of them beside.
+    const isWords = data?.types.includes("text/html") && data.getData("text/plain") !== "";
+    if (files.length === 0 || isWords) return;
     event.preventDefault();
     void add(files);
   };
@@ -248,7 +247,7 @@ export const Composer = defineComponent<ComposerProps>((props) => {
                 title={`${ui.t("composer.stop")} (Esc)`}
                 onClick={() => {
                   props.onStop();
-                  field.value?.focus();
+                  toComposer();
                 }}
               >
                 {icon("stop")}
@@ -272,4 +271,4 @@ export const Composer = defineComponent<ComposerProps>((props) => {
       </form>
     );
   };
-}, { name: "Composer", props: ["busy", "limit_bytes", "focus", "draftKey", "onSend", "onStop"] });
+}, { name: "Composer", props: ["busy", "limit_bytes", "draftKey", "onSend", "onStop"] });

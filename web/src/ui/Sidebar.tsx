@@ -63,6 +63,8 @@ export const Sidebar = defineComponent<SidebarProps>((props) => {
   const openMenu = (id: string) => {
     menu.value = menu.value === id ? "" : id;
     sure.value = false;
+    // Below the last row that is seen there is no room for it.
+    nextTick(() => aside.value?.querySelector(".menu")?.scrollIntoView({ block: "nearest" }));
   };
   const rename = (id: string) => {
     renaming.value = id;
@@ -176,6 +178,11 @@ export const Sidebar = defineComponent<SidebarProps>((props) => {
           menu.value = "";
           void focusOn(each.id);
         }}
+        onFocusout={({ currentTarget, relatedTarget }: FocusEvent) => {
+          if (menu.value !== each.id || relatedTarget === null) return;
+          // It would lie over what has the focus now.
+          if (!(currentTarget as Node).contains(relatedTarget as Node)) menu.value = "";
+        }}
       >
         <button
           type="button"
@@ -219,12 +226,24 @@ export const Sidebar = defineComponent<SidebarProps>((props) => {
     ] as const;
   };
 
-  const nothing = () =>
-    conversations.query.value.trim() === ""
-      ? "list.empty"
-      : conversations.searching.value
-      ? "list.searching"
-      : "list.none";
+  /** What is said of the list as a whole. */
+  const status = (): MessageKey | undefined => {
+    const { query, found, loaded, searching } = conversations;
+    const isFound = found.value.length > 0;
+    if (!loaded.value) return undefined;
+    if (query.value.trim() === "") return isFound ? undefined : "list.empty";
+    if (isFound) return "list.found";
+    return searching.value ? "list.searching" : "list.none";
+  };
+  /** Where there is a list to be seen, it is only for those who listen. */
+  const statusView = (): VNodeChild => {
+    const key = status(), count = conversations.found.value.length;
+    return (
+      <p class={count > 0 ? "visually-hidden" : "muted none"} role="status">
+        {key === undefined ? "" : ui.t(key, { count })}
+      </p>
+    );
+  };
 
   return () => (
     <aside
@@ -286,9 +305,7 @@ export const Sidebar = defineComponent<SidebarProps>((props) => {
             </section>
           )
         )}
-        {conversations.loaded.value && conversations.found.value.length === 0
-          ? <p class="muted none" role="status">{ui.t(nothing())}</p>
-          : null}
+        {statusView()}
       </nav>
       {props.open ? <Toasts /> : null}
       <div class="sidebar-foot">

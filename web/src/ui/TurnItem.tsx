@@ -18,6 +18,7 @@ import { useUi } from "./context.ts";
 import { icon } from "./Icon.tsx";
 import { isEnter, isEscape } from "./keys.ts";
 import { textDirection } from "./text-direction.ts";
+import { toComposer } from "./to-composer.ts";
 import { useCopy } from "./useCopy.ts";
 
 /** So much of a message is shown until all of it is asked for. */
@@ -61,10 +62,6 @@ export const TurnItem = defineComponent<
       stepped.value = undefined;
     });
 
-    // What had the focus goes away. On a touch screen the keyboard would cover what is to be read.
-    const toComposer = () => {
-      if (matchMedia("(hover: hover)").matches) document.getElementById("composer")?.focus();
-    };
     const startEdit = () => {
       editing.value = view.question;
       nextTick(() => {
@@ -284,13 +281,13 @@ export const TurnItem = defineComponent<
   { name: "TurnItem", props: ["view", "chat", "last", "options", "stepped"] },
 );
 
-export function attachmentsView(parts: readonly UpstreamObject[]): VNodeChild {
+function attachmentsView(parts: readonly UpstreamObject[]): VNodeChild {
   if (parts.length === 0) return null;
   return (
     <ul class="attachments">
       {parts.map((part, place) => {
-        const image = part.image_url;
-        const name = String(part.filename ?? part.file_id ?? "");
+        const { image_url: image, filename, file_id } = part;
+        const name = [filename, file_id].find((each) => typeof each === "string") ?? "";
         return (
           <li key={place}>
             {typeof image === "string" && image.startsWith("data:image/")

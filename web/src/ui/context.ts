@@ -37,7 +37,7 @@ function readPreferences(): { locale?: Locale; theme?: Theme } {
   }
 }
 
-export function createUi(environment: Environment = new BrowserEnvironment()) {
+function createUi(environment: Environment = new BrowserEnvironment()) {
   const kept = readPreferences();
   const usual = chooseLocale(navigator.languages);
   const locale = shallowRef<Locale>(kept.locale ?? usual);
