@@ -54,4 +54,24 @@ struct ProtocolErrorTests {
             #expect(rest == [0x8A, 0] + echo || rest == echo + [0x8A, 0])
         }
     }
+
+    @Test("may do so after a close was begun, and leave before the time for that is over")
+    func leavesAfterAnotherClose() throws {
+        var options = ServerOptions()
+        options.closeTimeout = .milliseconds(100)
+        try withServer(options: options, handler: EchoHandler(limit: 4)) { port in
+            do {
+                let client = RawClient(port: port)
+                _ = client.upgrade(path: "/echo")
+                client.send(RawClient.frame(1, Array("hello".utf8)))
+                // 1009, which it does not answer.
+                #expect(client.read { $0.contains(0x88) }.starts(with: [0x88]))
+                client.send([0x83, 0x80])
+                #expect(client.readToEnd().count < 125)
+            }
+            // The end of that time finds nobody.
+            usleep(300_000)
+            _ = RawClient(port: port).upgrade(path: "/echo")
+        }
+    }
 }
