@@ -74,4 +74,23 @@ struct ProtocolErrorTests {
             _ = RawClient(port: port).upgrade(path: "/echo")
         }
     }
+
+    @Test("is held to it from the first byte behind the handshake, which need not be waited for")
+    func readsWhatComesWithTheUpgrade() throws {
+        try withServer(handler: EchoHandler()) { port in
+            let client = RawClient(port: port)
+            let hello = Array("hello".utf8)
+            let frames =
+                RawClient.frame(9, hello) + RawClient.frame(9, []) + RawClient.frame(1, hello)
+                + [0x83, 0x80]
+            client.send(RawClient.upgradeRequest(path: "/echo") + frames)
+            let answer = client.readToEnd()
+            let reason = Array("opcode 3 is reserved".utf8)
+            let expected =
+                [0x8A, 5] + hello + [0x8A, 0, 0x81, 5] + hello
+                + [0x88, UInt8(2 + reason.count), 0x03, 0xEA] + reason
+            #expect(answer.starts(with: Array("HTTP/1.1 101".utf8)))
+            #expect(Array(answer.suffix(expected.count + 4)) == Array("\r\n\r\n".utf8) + expected)
+        }
+    }
 }
