@@ -69,9 +69,11 @@ struct ProtocolErrorTests {
                 client.send([0x83, 0x80])
                 #expect(client.readToEnd().count < 125)
             }
-            // The end of that time finds nobody.
-            usleep(300_000)
-            _ = RawClient(port: port).upgrade(path: "/echo")
+            // The end of that time finds nobody; that of another one, which ends later, does.
+            let other = RawClient(port: port)
+            _ = other.upgrade(path: "/echo")
+            other.send(RawClient.frame(1, Array("hello".utf8)))
+            #expect(other.readToEnd().starts(with: [0x88]))
         }
     }
 
