@@ -72,10 +72,9 @@ package final class HTTPExchange {
     /// When a collected body must be whole.
     private var bodyDeadline: Instant?
     /// The request came to its end.
-    private(set) var isWhole = false
+    private var isWhole = false
     /// The library reads nothing of the peer.
     private var isHeldBack = false
-    private var hasBodyBegun = false
     /// The request has a body.
     var hasBody = false
     /// The length of a body that is handed over piece by piece; nil when it is collected.
@@ -319,16 +318,6 @@ package final class HTTPExchange {
         )
     }
 
-    /// True when the body's first piece is the beginning of the request's own head.
-    ///
-    /// So it is where the whole request has waited behind another one: the library (4.1.6) begins to
-    /// read the body where it has begun to read the head, and after that goes round for ever.
-    func isMisread(_ piece: UnsafeRawBufferPointer) -> Bool {
-        guard !hasBodyBegun, !piece.isEmpty else { return false }
-        hasBodyBegun = true
-        return zip(piece, request.method.rawValue.utf8).allSatisfy { $0 | 0x20 == $1 | 0x20 }
-    }
-
     /// False once a body that is collected has taken too long.
     var isBodyInTime: Bool {
         guard case .receiving = phase, let bodyDeadline else { return true }
@@ -348,8 +337,11 @@ package final class HTTPExchange {
         return true
     }
 
-    /// Marks the request as whole; false when it was refused before its end.
+    /// Marks the request as whole.
+    ///
+    /// False when it was before, by a peer that sends on and on, or was refused before its end.
     func requestIsComplete() -> Bool {
+        guard !isWhole else { return false }
         isWhole = true
         if case .receiving = phase {
             phase = .waiting

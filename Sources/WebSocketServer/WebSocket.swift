@@ -157,12 +157,12 @@ package final class WebSocket {
     /// Source: RFC 6455, section 7.1.7.
     func failSoon(_ reason: String) {
         isFailed = true
-        let timer = server.loop.makeTimer { [unowned self] in
-            close(.protocolError, reason)
-            endSending()
+        // Not in the place of a timer that a close has armed already, and the socket may be gone before it fires.
+        let timer = server.loop.makeTimer { [weak self] in
+            self?.close(.protocolError, reason)
+            self?.endSending()
         }
         timer.arm(after: .zero)
-        closeTimer = timer
     }
 
     /// Ends our direction behind the last byte, where nothing that the peer still says can matter: it need not answer

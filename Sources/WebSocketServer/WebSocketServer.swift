@@ -26,7 +26,7 @@ package final class WebSocketServer {
     private var reaper: LoopTimer?
     /// Sockets whose request waits for its answer.
     private var answering: Set<OpaquePointer> = []
-    /// Those of them that the library does not read meanwhile: their requests had no body, or came with the next one.
+    /// Those of them that the library does not read meanwhile: their requests had no body.
     private var unread: Set<OpaquePointer> = []
     private var lookout: LoopTimer?
     /// Every accepted socket that the library holds, whatever state it is in.
@@ -260,6 +260,7 @@ package final class WebSocketServer {
             return requestEnded(wsi)
         }
         guard count > 0 else { return 0 }
+        peer.expectBody(count)
         exchange.hasBody = true
         let policy = handler.bodyPolicy(of: request)
         if let refusal = refusal(of: count, policy) {
@@ -306,16 +307,7 @@ package final class WebSocketServer {
     func collectedBytesChanged(by change: Int) { collectedBytes += change }
 
     private func bodyArrived(_ wsi: OpaquePointer, _ piece: UnsafeRawBufferPointer) -> Int32 {
-        guard let peer = peers[wsi], let exchange = peer.exchange else { return -1 }
-        if peer.wasAnswered, exchange.isMisread(piece) {
-            if exchange.streamedBodyBytes == nil {
-                exchange.answerAndClose(
-                    .error(
-                        400, "pipelined_body",
-                        "a request with a body must wait for the answer to the one before it"))
-            }
-            return -1
-        }
+        guard let exchange = peers[wsi]?.exchange else { return -1 }
         // What follows an early refusal is read past, so that the peer can read the refusal.
         guard exchange.isOpen else { return 0 }
         guard exchange.isBodyInTime else {
@@ -326,14 +318,7 @@ package final class WebSocketServer {
     }
 
     private func requestEnded(_ wsi: OpaquePointer) -> Int32 {
-        guard let exchange = peers[wsi]?.exchange else { return -1 }
-        guard !exchange.isWhole else {
-            // The next request came with the body. The library has it, and would ask for this one's end over and over.
-            exchange.holdBack()
-            lookOut(for: wsi)
-            return 0
-        }
-        guard exchange.requestIsComplete() else { return -1 }
+        guard let exchange = peers[wsi]?.exchange, exchange.requestIsComplete() else { return -1 }
         if exchange.streamedBodyBytes == nil { handler.respond(to: exchange) }
         if peers[wsi]?.exchange === exchange { beginAnswering(wsi, isRead: exchange.hasBody) }
         return 0
@@ -355,7 +340,6 @@ package final class WebSocketServer {
         let peer = peers[wsi]
         peer?.exchange?.readOn()
         peer?.exchange = nil
-        peer?.wasAnswered = true
         unread.remove(wsi)
         if answering.remove(wsi) != nil { millrace_readable_from(lws_get_socket_fd(wsi), 1) }
         if lws_http_transaction_completed(wsi) != 0 { kill(wsi) }

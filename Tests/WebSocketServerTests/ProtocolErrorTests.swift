@@ -54,4 +54,45 @@ struct ProtocolErrorTests {
             #expect(rest == [0x8A, 0] + echo || rest == echo + [0x8A, 0])
         }
     }
+
+    @Test("may do so after a close was begun, and leave before the time for that is over")
+    func leavesAfterAnotherClose() throws {
+        var options = ServerOptions()
+        options.closeTimeout = .milliseconds(100)
+        try withServer(options: options, handler: EchoHandler(limit: 4)) { port in
+            do {
+                let client = RawClient(port: port)
+                _ = client.upgrade(path: "/echo")
+                client.send(RawClient.frame(1, Array("hello".utf8)))
+                // 1009, which it does not answer.
+                #expect(client.read { $0.contains(0x88) }.starts(with: [0x88]))
+                client.send([0x83, 0x80])
+                #expect(client.readToEnd().count < 125)
+            }
+            // The end of that time finds nobody; that of another one, which ends later, does.
+            let other = RawClient(port: port)
+            _ = other.upgrade(path: "/echo")
+            other.send(RawClient.frame(1, Array("hello".utf8)))
+            #expect(other.readToEnd().starts(with: [0x88]))
+        }
+    }
+
+    @Test("is held to it from the first byte behind the handshake, which need not be waited for")
+    func readsWhatComesWithTheUpgrade() throws {
+        try withServer(handler: EchoHandler()) { port in
+            let client = RawClient(port: port)
+            let hello = Array("hello".utf8)
+            let frames =
+                RawClient.frame(9, hello) + RawClient.frame(9, []) + RawClient.frame(1, hello)
+                + [0x83, 0x80]
+            client.send(RawClient.upgradeRequest(path: "/echo") + frames)
+            let answer = client.readToEnd()
+            let reason = Array("opcode 3 is reserved".utf8)
+            let expected =
+                [0x8A, 5] + hello + [0x8A, 0, 0x81, 5] + hello
+                + [0x88, UInt8(2 + reason.count), 0x03, 0xEA] + reason
+            #expect(answer.starts(with: Array("HTTP/1.1 101".utf8)))
+            #expect(Array(answer.suffix(expected.count + 4)) == Array("\r\n\r\n".utf8) + expected)
+        }
+    }
 }

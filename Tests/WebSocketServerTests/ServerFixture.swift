@@ -122,7 +122,12 @@ struct RawClient: ~Copyable {
 
     /// Upgrades `path` and returns the head of the answer.
     func upgrade(path: String, headers: String = "") -> String {
-        send(
+        send(Self.upgradeRequest(path: path, headers: headers))
+        return readText(until: "\r\n\r\n")
+    }
+
+    static func upgradeRequest(path: String, headers: String = "") -> [UInt8] {
+        Array(
             """
             GET \(path) HTTP/1.1\r
             Host: localhost\r
@@ -132,8 +137,7 @@ struct RawClient: ~Copyable {
             Sec-WebSocket-Version: 13\r
             \(headers)\r
 
-            """)
-        return readText(until: "\r\n\r\n")
+            """.utf8)
     }
 
     /// One client frame, masked as RFC 6455 shows it (section 5.7).

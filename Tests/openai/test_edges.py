@@ -207,15 +207,12 @@ def test_pipelining_never_mixes_answers(peer):
 
 
 @pytest.mark.parametrize("first", ["/healthz", "/v1/models"])
-def test_a_body_behind_another_request_is_refused(gateway, first):
+def test_a_body_behind_another_request_waits(gateway, first):
     """And nobody else is held up by it."""
     with Peer(gateway) as peer:
         peer.send(request("GET", first) + request("POST", "/v1/responses", BODY))
         assert peer.answer()[0] == 200
-        status, fields, body = peer.answer()
-        assert (status, fields["connection"]) == (400, "close")
-        assert json.loads(body)["error"]["code"] == "pipelined_body"
-        assert peer.reader.read() == b""
+        assert peer.answer()[0] == 200
     for _ in range(8):  # On both shards.
         with Peer(gateway) as other:
             other.send(request("GET", "/healthz"))
