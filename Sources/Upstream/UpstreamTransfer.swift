@@ -343,14 +343,14 @@ package final class UpstreamTransfer {
     }
 
     /// Makes a socket for libcurl.
-    fileprivate func makeSocket(_ address: curl_sockaddr) -> curl_socket_t {
+    func makeSocket(_ address: curl_sockaddr) -> curl_socket_t {
         let descriptor = Glibc.socket(address.family, address.socktype, address.protocol)
         // Of a lack libcurl says nothing; of any other reason it tells, and another address may do better.
         socketError = descriptor < 0 && (errno == EMFILE || errno == ENFILE) ? errno : 0
         return descriptor
     }
 
-    fileprivate func ready() -> Bool {
+    func ready() -> Bool {
         guard state == .running, let delegate else { return false }
         isConnected = true
         connectTimer?.cancel()
@@ -359,7 +359,7 @@ package final class UpstreamTransfer {
         return state == .running
     }
 
-    fileprivate func receive(headerLine line: UnsafeBufferPointer<UInt8>) -> Bool {
+    func receive(headerLine line: UnsafeBufferPointer<UInt8>) -> Bool {
         guard state == .running else { return false }
         do {
             guard case .complete(let head) = try parser.feed(line.span) else { return true }
@@ -405,7 +405,7 @@ package final class UpstreamTransfer {
     }
 
     /// Gives libcurl what was fed, or its word for "not now".
-    fileprivate func provide(_ room: UnsafeMutableBufferPointer<UInt8>) -> Int {
+    func provide(_ room: UnsafeMutableBufferPointer<UInt8>) -> Int {
         guard state == .running, let delegate else { return MILLRACE_READ_ABORT }
         // What upstream has not read then, it does not want; its connection ends with the transfer.
         guard !isRefused else { return 0 }
@@ -425,7 +425,7 @@ package final class UpstreamTransfer {
     }
 
     /// How many bytes were taken, or libcurl's word for "not now".
-    fileprivate func receive(body bytes: UnsafeBufferPointer<UInt8>) -> Int {
+    func receive(body bytes: UnsafeBufferPointer<UInt8>) -> Int {
         guard state == .running, let delegate else { return 0 }
         switch sink {
         case .none:
@@ -452,58 +452,4 @@ package final class UpstreamTransfer {
             return 0
         }
     }
-}
-
-// MARK: Trampolines
-// The context is the transfer, unretained: the worker holds it until libcurl has given the handle back.
-
-private func transfer(_ context: UnsafeMutableRawPointer?) -> UpstreamTransfer? {
-    context.map { Unmanaged<UpstreamTransfer>.fromOpaque($0).takeUnretainedValue() }
-}
-
-func transferSocket(
-    _ context: UnsafeMutableRawPointer?, _: curlsocktype,
-    _ address: UnsafeMutablePointer<curl_sockaddr>?
-) -> curl_socket_t {
-    guard let transfer = transfer(context), let address else { return -1 }
-    return transfer.makeSocket(address.pointee)
-}
-
-func transferReady(
-    _ context: UnsafeMutableRawPointer?, _: UnsafeMutablePointer<CChar>?,
-    _: UnsafeMutablePointer<CChar>?, _: Int32, _: Int32
-) -> Int32 {
-    transfer(context)?.ready() == true ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT
-}
-
-func transferHeader(
-    _ bytes: UnsafeMutablePointer<CChar>?, _ size: Int, _ count: Int,
-    _ context: UnsafeMutableRawPointer?
-) -> Int {
-    let line = borrowed(bytes, size * count)
-    return transfer(context)?.receive(headerLine: line) == true ? line.count : 0
-}
-
-func transferBody(
-    _ bytes: UnsafeMutablePointer<CChar>?, _ size: Int, _ count: Int,
-    _ context: UnsafeMutableRawPointer?
-) -> Int {
-    transfer(context)?.receive(body: borrowed(bytes, size * count)) ?? 0
-}
-
-func transferUpload(
-    _ room: UnsafeMutablePointer<CChar>?, _ size: Int, _ count: Int,
-    _ context: UnsafeMutableRawPointer?
-) -> Int {
-    guard let transfer = transfer(context), let room else { return MILLRACE_READ_ABORT }
-    return room.withMemoryRebound(to: UInt8.self, capacity: size * count) { bytes in
-        transfer.provide(UnsafeMutableBufferPointer(start: bytes, count: size * count))
-    }
-}
-
-private func borrowed(
-    _ bytes: UnsafeMutablePointer<CChar>?, _ count: Int
-) -> UnsafeBufferPointer<UInt8> {
-    let start = UnsafeRawPointer(bytes)?.assumingMemoryBound(to: UInt8.self)
-    return UnsafeBufferPointer(start: start, count: start == nil ? 0 : count)
 }
