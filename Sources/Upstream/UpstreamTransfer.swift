@@ -23,16 +23,6 @@ package final class UpstreamTransfer {
         case collect(limitBytes: Int)
     }
 
-    /// Why we stopped libcurl ourselves; its own code says nothing then.
-    private enum Stop {
-        case head(UpstreamHeadParser.Failure)
-        case contentEncoding(String)
-        case documentTooLarge(limitBytes: Int)
-        case errorBodyCut
-        case connectTimeout
-        case cannotRun(String)
-    }
-
     /// The server it goes to.
     package let server: UpstreamServer
     /// Outlives the transfer's running: `shutDown`, at the latest in its `deinit`, ends all transfers.
@@ -62,7 +52,7 @@ package final class UpstreamTransfer {
     private(set) var easy: EasyHandle?
     private var parser: UpstreamHeadParser
     private var sink = Sink.none
-    private var stop: Stop?
+    private var stop: TransferVerdict.Stop?
     private var errorBodyTimer: LoopTimer?
     /// Until the connection stands, where TLS has a timeout of its own.
     private var connectTimer: LoopTimer?
@@ -225,91 +215,37 @@ package final class UpstreamTransfer {
     /// The loop or libcurl will not take the transfer.
     func cannotRun(_ reason: String) { stop = .cannotRun(reason) }
 
+    // MARK: How it ended
+
     /// Whom to tell what; ask before `end`.
     func conclusion(
         _ code: CURLcode
     ) -> (outcome: UpstreamOutcome, delegate: (any UpstreamTransferDelegate)?) {
-        (outcome(code), delegate)
+        // Who refuses a key may repeat it.
+        if isRefused { server.mask.apply(to: &collectedBody) }
+        return (verdict(code).outcome, delegate)
     }
 
-    private func outcome(_ code: CURLcode) -> UpstreamOutcome {
-        if let stop, let failure = failure(of: stop) { return .failed(failure) }
-        guard let head else {
-            if code == CURLE_OK {
-                return .failed(
-                    .init(
-                        .protocolError, .upstream, isRetryable: true,
-                        "\(server.endpoint) ended without a response"))
-            }
-            return .failed(transportFailure(code))
-        }
-        guard head.isSuccess else { return .failed(httpFailure(head)) }
-        guard code == CURLE_OK else { return .failed(transportFailure(code)) }
-        switch (expectation, sink) {
-        case (.eventStream, .collect): return .failed(wrongContentType(head))
-        case (.eventStream, .delegate), (.streamOrDocument, _), (.document, _), (.bytes, _),
-            (.eventStream, .none):
-            return .finished
-        }
+    private func verdict(_ code: CURLcode) -> TransferVerdict {
+        TransferVerdict(
+            expectation: expectation, stop: stop, head: head, keptBody: keptBody,
+            unixSeconds: Int64(time(nil)), diagnosis: diagnosis(code))
     }
 
-    private func failure(of stop: Stop) -> UpstreamFailure? {
-        switch stop {
-        case .head(.tooLarge(let limit)):
-            .init(
-                .tooLarge, .upstream, isRetryable: false,
-                "\(server.endpoint) sent more than \(limit) bytes of headers")
-        case .head(.malformedStatusLine):
-            .init(
-                .protocolError, .upstream, isRetryable: true,
-                "\(server.endpoint) sent a malformed status line")
-        case .contentEncoding(let encoding):
-            .init(
-                .protocolError, .upstream, isRetryable: false,
-                "\(server.endpoint) compressed its answer (\(encoding)), which was not asked for")
-        case .documentTooLarge(let limit):
-            switch (expectation, head) {
-            case (.eventStream, let head?): wrongContentType(head)
-            case (.eventStream, nil), (.streamOrDocument, _), (.document, _), (.bytes, _):
-                .init(
-                    .tooLarge, .upstream, isRetryable: false,
-                    "\(server.endpoint) sent a document of more than \(limit) bytes")
-            }
-        case .errorBodyCut: head.map(httpFailure)
-        case .head(.switchedProtocols):
-            .init(
-                .protocolError, .upstream, isRetryable: true,
-                "\(server.endpoint) switched to another protocol, which was not asked for")
-        case .connectTimeout: transportFailure(CURLE_OPERATION_TIMEDOUT)
-        case .cannotRun(let reason):
-            .init(.internalError, .gateway, isRetryable: true, "\(server.endpoint): \(reason)")
-        }
-    }
-
-    private func wrongContentType(_ head: UpstreamResponseHead) -> UpstreamFailure {
-        .wrongContentType(head: head, expected: "text/event-stream", endpoint: server.endpoint)
-    }
-
-    private func httpFailure(_ head: UpstreamResponseHead) -> UpstreamFailure {
-        server.mask.apply(to: &collectedBody)
-        // The status says enough where the words cannot be read.
-        return .http(
-            head: head, body: isEncoded ? [] : collectedBody, endpoint: server.endpoint,
-            unixSeconds: Int64(time(nil)))
-    }
-
-    private func transportFailure(_ code: CURLcode) -> UpstreamFailure {
-        var failure = TransferDiagnosis(
+    private func diagnosis(_ code: CURLcode) -> TransferDiagnosis {
+        TransferDiagnosis(
             code: code.rawValue, systemError: systemError(code),
             detail: easy?.errorDetail ?? "", endpoint: server.endpoint, phase: phase,
-            connectTimeout: phase == .securing
-                ? server.options.tlsTimeout ?? server.options.connectTimeout
-                : server.options.connectTimeout,
-            usesProxy: server.options.proxy != nil
-        ).failure
-        failure.status = head?.status
-        failure.requestID = head?.requestID
-        return failure
+            connectTimeout: server.options.connectTimeout, tlsTimeout: server.options.tlsTimeout,
+            usesProxy: server.options.proxy != nil)
+    }
+
+    private var keptBody: [UInt8]? {
+        switch sink {
+        case .none, .delegate: nil
+        // The status says enough where the words cannot be read.
+        case .collect: isEncoded ? [] : collectedBody
+        }
     }
 
     /// Of a name that was not found nobody says whether there was a descriptor to ask with.
