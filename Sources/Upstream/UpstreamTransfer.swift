@@ -29,7 +29,11 @@ package final class UpstreamTransfer {
     private unowned let worker: UpstreamWorker
     private var delegate: (any UpstreamTransferDelegate)?
 
-    // Fields of one byte stand together: anywhere else each would take eight, in every transfer.
+    /// The body that is fed, where one is.
+    private var upload = TransferUpload()
+
+    // Fields of one byte stand together, behind those of the upload: anywhere else each would take eight, in
+    // every transfer.
     private let expectation: UpstreamRequest.Expectation
     private(set) var state = State.starting
     private var isConnected = false
@@ -41,8 +45,6 @@ package final class UpstreamTransfer {
     private var isBeingRead = false
     /// libcurl stopped reading, which it does only once bytes come while `isPaused`.
     private var isHeld = false
-    /// libcurl stopped sending for want of bytes.
-    private var isStarved = false
     /// The body is compressed or the like, which was not asked for.
     private var isEncoded = false
     /// The `errno` of the last socket, where it could not be made for lack of descriptors.
@@ -65,10 +67,6 @@ package final class UpstreamTransfer {
     private var bytesBefore = 0
     /// The transfer that was read before this one, in the worker's list.
     var readBefore: UpstreamTransfer?
-
-    /// What was fed and is not sent, from `uploadStart` on.
-    private var upload: [UInt8] = []
-    private var uploadStart = 0
 
     /// Below this the delegate is asked for more.
     package static let lowUploadBytes = 64 << 10
@@ -149,12 +147,12 @@ package final class UpstreamTransfer {
     /// Sends more of a body whose length was told; the caller watches `waitingUploadBytes`.
     package func feed(_ bytes: Span<UInt8>) {
         guard state != .ended else { return }
-        upload.append(bytes)
-        if isStarved, state == .running { worker.resume(self) }
+        upload.feed(bytes)
+        if upload.isStarved, state == .running { worker.resume(self) }
     }
 
     /// Bytes that were fed and are not sent.
-    package var waitingUploadBytes: Int { upload.count - uploadStart }
+    package var waitingUploadBytes: Int { upload.waitingBytes }
 
     // MARK: For the worker
 
@@ -188,13 +186,12 @@ package final class UpstreamTransfer {
     func unhold() {
         guard state == .running, let easy else { return }
         let goesOnReading = isHeld && !isPaused
-        let goesOnSending = isStarved && (waitingUploadBytes > 0 || isRefused)
+        let goesOnSending = upload.goesOn()
         guard goesOnReading || goesOnSending else { return }
         if goesOnReading { isHeld = false }
-        if goesOnSending { isStarved = false }
         // On failure libcurl has noted the error, or it comes with the next read.
         curl_easy_pause(
-            easy.raw, (isHeld ? CURLPAUSE_RECV : 0) | (isStarved ? CURLPAUSE_SEND : 0))
+            easy.raw, (isHeld ? CURLPAUSE_RECV : 0) | (upload.isStarved ? CURLPAUSE_SEND : 0))
     }
 
     /// Hears and says no more from here on; gives up the handle.
@@ -222,7 +219,7 @@ package final class UpstreamTransfer {
         _ code: CURLcode
     ) -> (outcome: UpstreamOutcome, delegate: (any UpstreamTransferDelegate)?) {
         // Who refuses a key may repeat it.
-        if isRefused { server.mask.apply(to: &collectedBody) }
+        if head?.isSuccess == false { server.mask.apply(to: &collectedBody) }
         return (verdict(code).outcome, delegate)
     }
 
@@ -262,8 +259,6 @@ package final class UpstreamTransfer {
         if isSecuring { return .securing }
         return isResolved ? .connecting : .resolving
     }
-
-    private var isRefused: Bool { head?.isSuccess == false }
 
     private var isResolved: Bool { easy.map { $0.timing.nameLookup > .zero } ?? false }
 
@@ -323,8 +318,9 @@ package final class UpstreamTransfer {
             }
             timer.arm(after: worker.options.errorBodyTimeout)
             errorBodyTimer = timer
+            upload.refuse()
             // libcurl waits for the upload's end, which it is told now.
-            if isStarved { worker.resume(self) }
+            if upload.isStarved { worker.resume(self) }
         } else {
             switch (expectation, head.mediaType) {
             case (.eventStream, nil), (.eventStream, "text/event-stream"?),
@@ -343,21 +339,14 @@ package final class UpstreamTransfer {
     /// Gives libcurl what was fed, or its word for "not now".
     func provide(_ room: UnsafeMutableBufferPointer<UInt8>) -> Int {
         guard state == .running, let delegate else { return MILLRACE_READ_ABORT }
-        // What upstream has not read then, it does not want; its connection ends with the transfer.
-        guard !isRefused else { return 0 }
-        let count = min(room.count, waitingUploadBytes)
-        guard count > 0 else {
-            isStarved = true
-            return MILLRACE_READ_PAUSE
+        switch upload.take(into: room) {
+        case .bytes(let count):
+            if upload.waitingBytes < Self.lowUploadBytes { delegate.transferWantsBody(self) }
+            return count
+        case .later: return MILLRACE_READ_PAUSE
+        // The connection of a request that was refused ends with the transfer.
+        case .end: return 0
         }
-        for index in 0..<count { room[index] = upload[uploadStart + index] }
-        uploadStart += count
-        if uploadStart == upload.count || uploadStart > 1 << 20 {
-            upload.removeFirst(uploadStart)
-            uploadStart = 0
-        }
-        if waitingUploadBytes < Self.lowUploadBytes { delegate.transferWantsBody(self) }
-        return count
     }
 
     /// How many bytes were taken, or libcurl's word for "not now".
