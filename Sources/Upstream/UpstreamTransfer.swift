@@ -159,12 +159,17 @@ package final class UpstreamTransfer {
     func started() {
         state = .running
         guard server.isSecure, server.options.tlsTimeout != nil else { return }
+        connectTimer = deadline(.connectTimeout, after: server.options.connectTimeout)
+    }
+
+    /// Ends the transfer in time, for that reason.
+    private func deadline(_ reason: TransferVerdict.Stop, after timeout: Duration) -> LoopTimer {
         let timer = worker.makeTimer { [unowned self] in
-            stop = .connectTimeout
+            stop = reason
             worker.stop(self)
         }
-        timer.arm(after: server.options.connectTimeout)
-        connectTimer = timer
+        timer.arm(after: timeout)
+        return timer
     }
 
     private func cancelTimers() {
@@ -306,34 +311,38 @@ package final class UpstreamTransfer {
         // Names of codings know no case (RFC 9110, section 8.4.1).
         let encoding = head[.contentEncoding]?.lowercased() ?? ""
         isEncoded = encoding != "" && encoding != "identity"
-        if isEncoded, head.isSuccess {
+        if !head.isSuccess {
+            beginRefusal()
+        } else if isEncoded {
             stop = .contentEncoding(String(encoding.prefix(32)))
             return false
-        }
-        if !head.isSuccess {
-            sink = .collect(limitBytes: worker.options.maximumErrorBodyBytes)
-            let timer = worker.makeTimer { [unowned self] in
-                stop = .errorBodyCut
-                worker.stop(self)
-            }
-            timer.arm(after: worker.options.errorBodyTimeout)
-            errorBodyTimer = timer
-            upload.refuse()
-            // libcurl waits for the upload's end, which it is told now.
-            if upload.isStarved { worker.resume(self) }
         } else {
-            switch (expectation, head.mediaType) {
-            case (.eventStream, nil), (.eventStream, "text/event-stream"?),
-                (.streamOrDocument, "text/event-stream"?), (.bytes, _):
-                sink = .delegate
-            case (.eventStream, _), (.streamOrDocument, _), (.document, _):
-                sink = .collect(limitBytes: worker.options.maximumDocumentBytes)
-            }
+            sink = sink(for: head)
+            easy?.releaseSentRequest()
         }
-        if head.isSuccess { easy?.releaseSentRequest() }
         delegate?.transfer(self, received: head)
         if case .delegate = sink { self.head = head.abridged }
         return state == .running
+    }
+
+    /// Waits for upstream's reasons, for so long and so far.
+    private func beginRefusal() {
+        sink = .collect(limitBytes: worker.options.maximumErrorBodyBytes)
+        errorBodyTimer = deadline(.errorBodyCut, after: worker.options.errorBodyTimeout)
+        upload.refuse()
+        // libcurl waits for the upload's end, which it is told now.
+        if upload.isStarved { worker.resume(self) }
+    }
+
+    /// Where the body of a 2xx goes.
+    private func sink(for head: UpstreamResponseHead) -> Sink {
+        switch (expectation, head.mediaType) {
+        case (.eventStream, nil), (.eventStream, "text/event-stream"?),
+            (.streamOrDocument, "text/event-stream"?), (.bytes, _):
+            .delegate
+        case (.eventStream, _), (.streamOrDocument, _), (.document, _):
+            .collect(limitBytes: worker.options.maximumDocumentBytes)
+        }
     }
 
     /// Gives libcurl what was fed, or its word for "not now".
