@@ -17,23 +17,9 @@ enum ErrorReference {
         for expiry in UpstreamDeadlines.Expiry.allCases {
             text += row(expiry.code, "yes", "`complete.error`: " + expiry.message)
         }
-        text += row(
-            "upstream_busy", "yes",
-            "`complete.error`: `upstream.concurrency` is reached, and so is `upstream.queue`")
-        text += row(
-            "upstream_queue_timeout", "yes",
-            "`complete.error`: no place at an upstream within `upstream.queue_timeout_ms`")
-        text += row(
-            "upstream_unavailable", "yes",
-            "`complete.error`: no upstream is usable: their last requests have failed, or they ask for a pause longer than `upstream.queue_timeout_ms`; `retry_after_ms` says when one is tried again"
-        )
-        text += row(
-            "upstream_response_lost", "yes",
-            "`complete.error`: upstream does not have the background response any more")
-        text += row(
-            "upstream_failed", "as upstream's code says",
-            "`complete.error`: upstream ended the response with an error of its own; `upstream_code` names it"
-        )
+        for code in UpstreamErrorCode.allCases {
+            text += row(code.rawValue, code.retryability, "`complete.error`: " + code.meaning)
+        }
         return text
     }
 
@@ -76,6 +62,27 @@ extension UpstreamFailure.Code {
             "upstream sent what is not HTTP, not an event stream or not JSON, or lines or events above `upstream.line_bytes` or `upstream.event_bytes`"
         case .noRoom: "the gateway has no descriptor left"
         case .internalError: "the request could not be set up"
+        }
+    }
+}
+
+extension UpstreamErrorCode {
+    fileprivate var retryability: String {
+        switch self {
+        case .busy, .queueTimeout, .unavailable, .responseLost: "yes"
+        case .failed: "as upstream's code says"
+        }
+    }
+
+    fileprivate var meaning: String {
+        switch self {
+        case .busy: "`upstream.concurrency` is reached, and so is `upstream.queue`"
+        case .queueTimeout: "no place at an upstream within `upstream.queue_timeout_ms`"
+        case .unavailable:
+            "no upstream is usable: their last requests have failed, or they ask for a pause longer than `upstream.queue_timeout_ms`; `retry_after_ms` says when one is tried again"
+        case .responseLost: "upstream does not have the background response any more"
+        case .failed:
+            "upstream ended the response with an error of its own; `upstream_code` names it"
         }
     }
 }

@@ -1,5 +1,6 @@
-/// Every error code a client can meet, with what it means for the client.
+/// Every error code a client can meet that has nothing to do with upstream, with what it means for the client.
 ///
+/// The others are `UpstreamFailure.Code`, `UpstreamDeadlines.Expiry` and `UpstreamErrorCode`.
 /// The names are stable: clients switch on them and dashboards group by them. docs/protocol.md lists the
 /// same table, and a test compares the two.
 package enum GatewayErrorCode: String, CaseIterable, Sendable {

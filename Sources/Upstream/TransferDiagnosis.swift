@@ -23,11 +23,15 @@ struct TransferDiagnosis {
     var endpoint: String
     var phase: Phase
     var connectTimeout: Duration
+    /// Of TLS alone, where that has one.
+    var tlsTimeout: Duration?
     /// The connection goes to a proxy, which is asked for the rest of the way (`upstream.proxy`).
     var usesProxy = false
 
     var failure: UpstreamFailure {
         switch CURLcode(code) {
+        case CURLE_OK:
+            upstream(.protocolError, "\(endpoint) ended without a response")
         case CURLE_COULDNT_RESOLVE_HOST where detail.contains("thread failed to start"):
             noRoom("no thread or descriptor left to look up its name (server.open_files)")
         case CURLE_COULDNT_RESOLVE_HOST:
@@ -95,8 +99,9 @@ struct TransferDiagnosis {
     }
 
     /// Only connecting has a timeout here; later deadlines are the caller's.
-    private var timedOut: UpstreamFailure {
-        let limit = "within \(connectTimeout)"
+    var timedOut: UpstreamFailure {
+        let timeout = phase == .securing ? tlsTimeout ?? connectTimeout : connectTimeout
+        let limit = "within \(timeout)"
         return switch phase {
         case .resolving: upstream(.dnsTimeout, "\(endpoint): no address for the name \(limit)")
         case .connecting: upstream(.connectTimeout, "no connection to \(endpoint)\(way) \(limit)")

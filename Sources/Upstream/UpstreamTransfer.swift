@@ -23,23 +23,17 @@ package final class UpstreamTransfer {
         case collect(limitBytes: Int)
     }
 
-    /// Why we stopped libcurl ourselves; its own code says nothing then.
-    private enum Stop {
-        case head(UpstreamHeadParser.Failure)
-        case contentEncoding(String)
-        case documentTooLarge(limitBytes: Int)
-        case errorBodyCut
-        case connectTimeout
-        case cannotRun(String)
-    }
-
     /// The server it goes to.
     package let server: UpstreamServer
     /// Outlives the transfer's running: `shutDown`, at the latest in its `deinit`, ends all transfers.
     private unowned let worker: UpstreamWorker
     private var delegate: (any UpstreamTransferDelegate)?
 
-    // Fields of one byte stand together: anywhere else each would take eight, in every transfer.
+    /// The body that is fed, where one is.
+    private var upload = TransferUpload()
+
+    // Fields of one byte stand together, behind those of the upload: anywhere else each would take eight, in
+    // every transfer.
     private let expectation: UpstreamRequest.Expectation
     private(set) var state = State.starting
     private var isConnected = false
@@ -51,8 +45,6 @@ package final class UpstreamTransfer {
     private var isBeingRead = false
     /// libcurl stopped reading, which it does only once bytes come while `isPaused`.
     private var isHeld = false
-    /// libcurl stopped sending for want of bytes.
-    private var isStarved = false
     /// The body is compressed or the like, which was not asked for.
     private var isEncoded = false
     /// The `errno` of the last socket, where it could not be made for lack of descriptors.
@@ -62,7 +54,7 @@ package final class UpstreamTransfer {
     private(set) var easy: EasyHandle?
     private var parser: UpstreamHeadParser
     private var sink = Sink.none
-    private var stop: Stop?
+    private var stop: TransferVerdict.Stop?
     private var errorBodyTimer: LoopTimer?
     /// Until the connection stands, where TLS has a timeout of its own.
     private var connectTimer: LoopTimer?
@@ -75,10 +67,6 @@ package final class UpstreamTransfer {
     private var bytesBefore = 0
     /// The transfer that was read before this one, in the worker's list.
     var readBefore: UpstreamTransfer?
-
-    /// What was fed and is not sent, from `uploadStart` on.
-    private var upload: [UInt8] = []
-    private var uploadStart = 0
 
     /// Below this the delegate is asked for more.
     package static let lowUploadBytes = 64 << 10
@@ -159,24 +147,29 @@ package final class UpstreamTransfer {
     /// Sends more of a body whose length was told; the caller watches `waitingUploadBytes`.
     package func feed(_ bytes: Span<UInt8>) {
         guard state != .ended else { return }
-        upload.append(bytes)
-        if isStarved, state == .running { worker.resume(self) }
+        upload.feed(bytes)
+        if upload.isStarved, state == .running { worker.resume(self) }
     }
 
     /// Bytes that were fed and are not sent.
-    package var waitingUploadBytes: Int { upload.count - uploadStart }
+    package var waitingUploadBytes: Int { upload.waitingBytes }
 
     // MARK: For the worker
 
     func started() {
         state = .running
         guard server.isSecure, server.options.tlsTimeout != nil else { return }
+        connectTimer = deadline(.connectTimeout, after: server.options.connectTimeout)
+    }
+
+    /// Ends the transfer in time, for that reason.
+    private func deadline(_ reason: TransferVerdict.Stop, after timeout: Duration) -> LoopTimer {
         let timer = worker.makeTimer { [unowned self] in
-            stop = .connectTimeout
+            stop = reason
             worker.stop(self)
         }
-        timer.arm(after: server.options.connectTimeout)
-        connectTimer = timer
+        timer.arm(after: timeout)
+        return timer
     }
 
     private func cancelTimers() {
@@ -198,13 +191,12 @@ package final class UpstreamTransfer {
     func unhold() {
         guard state == .running, let easy else { return }
         let goesOnReading = isHeld && !isPaused
-        let goesOnSending = isStarved && (waitingUploadBytes > 0 || isRefused)
+        let goesOnSending = upload.goesOn()
         guard goesOnReading || goesOnSending else { return }
         if goesOnReading { isHeld = false }
-        if goesOnSending { isStarved = false }
         // On failure libcurl has noted the error, or it comes with the next read.
         curl_easy_pause(
-            easy.raw, (isHeld ? CURLPAUSE_RECV : 0) | (isStarved ? CURLPAUSE_SEND : 0))
+            easy.raw, (isHeld ? CURLPAUSE_RECV : 0) | (upload.isStarved ? CURLPAUSE_SEND : 0))
     }
 
     /// Hears and says no more from here on; gives up the handle.
@@ -225,91 +217,37 @@ package final class UpstreamTransfer {
     /// The loop or libcurl will not take the transfer.
     func cannotRun(_ reason: String) { stop = .cannotRun(reason) }
 
+    // MARK: How it ended
+
     /// Whom to tell what; ask before `end`.
     func conclusion(
         _ code: CURLcode
     ) -> (outcome: UpstreamOutcome, delegate: (any UpstreamTransferDelegate)?) {
-        (outcome(code), delegate)
+        // Who refuses a key may repeat it.
+        if head?.isSuccess == false { server.mask.apply(to: &collectedBody) }
+        return (verdict(code).outcome, delegate)
     }
 
-    private func outcome(_ code: CURLcode) -> UpstreamOutcome {
-        if let stop, let failure = failure(of: stop) { return .failed(failure) }
-        guard let head else {
-            if code == CURLE_OK {
-                return .failed(
-                    .init(
-                        .protocolError, .upstream, isRetryable: true,
-                        "\(server.endpoint) ended without a response"))
-            }
-            return .failed(transportFailure(code))
-        }
-        guard head.isSuccess else { return .failed(httpFailure(head)) }
-        guard code == CURLE_OK else { return .failed(transportFailure(code)) }
-        switch (expectation, sink) {
-        case (.eventStream, .collect): return .failed(wrongContentType(head))
-        case (.eventStream, .delegate), (.streamOrDocument, _), (.document, _), (.bytes, _),
-            (.eventStream, .none):
-            return .finished
-        }
+    private func verdict(_ code: CURLcode) -> TransferVerdict {
+        TransferVerdict(
+            expectation: expectation, stop: stop, head: head, keptBody: keptBody,
+            unixSeconds: Int64(time(nil)), diagnosis: diagnosis(code))
     }
 
-    private func failure(of stop: Stop) -> UpstreamFailure? {
-        switch stop {
-        case .head(.tooLarge(let limit)):
-            .init(
-                .tooLarge, .upstream, isRetryable: false,
-                "\(server.endpoint) sent more than \(limit) bytes of headers")
-        case .head(.malformedStatusLine):
-            .init(
-                .protocolError, .upstream, isRetryable: true,
-                "\(server.endpoint) sent a malformed status line")
-        case .contentEncoding(let encoding):
-            .init(
-                .protocolError, .upstream, isRetryable: false,
-                "\(server.endpoint) compressed its answer (\(encoding)), which was not asked for")
-        case .documentTooLarge(let limit):
-            switch (expectation, head) {
-            case (.eventStream, let head?): wrongContentType(head)
-            case (.eventStream, nil), (.streamOrDocument, _), (.document, _), (.bytes, _):
-                .init(
-                    .tooLarge, .upstream, isRetryable: false,
-                    "\(server.endpoint) sent a document of more than \(limit) bytes")
-            }
-        case .errorBodyCut: head.map(httpFailure)
-        case .head(.switchedProtocols):
-            .init(
-                .protocolError, .upstream, isRetryable: true,
-                "\(server.endpoint) switched to another protocol, which was not asked for")
-        case .connectTimeout: transportFailure(CURLE_OPERATION_TIMEDOUT)
-        case .cannotRun(let reason):
-            .init(.internalError, .gateway, isRetryable: true, "\(server.endpoint): \(reason)")
-        }
-    }
-
-    private func wrongContentType(_ head: UpstreamResponseHead) -> UpstreamFailure {
-        .wrongContentType(head: head, expected: "text/event-stream", endpoint: server.endpoint)
-    }
-
-    private func httpFailure(_ head: UpstreamResponseHead) -> UpstreamFailure {
-        server.mask.apply(to: &collectedBody)
-        // The status says enough where the words cannot be read.
-        return .http(
-            head: head, body: isEncoded ? [] : collectedBody, endpoint: server.endpoint,
-            unixSeconds: Int64(time(nil)))
-    }
-
-    private func transportFailure(_ code: CURLcode) -> UpstreamFailure {
-        var failure = TransferDiagnosis(
+    private func diagnosis(_ code: CURLcode) -> TransferDiagnosis {
+        TransferDiagnosis(
             code: code.rawValue, systemError: systemError(code),
             detail: easy?.errorDetail ?? "", endpoint: server.endpoint, phase: phase,
-            connectTimeout: phase == .securing
-                ? server.options.tlsTimeout ?? server.options.connectTimeout
-                : server.options.connectTimeout,
-            usesProxy: server.options.proxy != nil
-        ).failure
-        failure.status = head?.status
-        failure.requestID = head?.requestID
-        return failure
+            connectTimeout: server.options.connectTimeout, tlsTimeout: server.options.tlsTimeout,
+            usesProxy: server.options.proxy != nil)
+    }
+
+    private var keptBody: [UInt8]? {
+        switch sink {
+        case .none, .delegate: nil
+        // The status says enough where the words cannot be read.
+        case .collect: isEncoded ? [] : collectedBody
+        }
     }
 
     /// Of a name that was not found nobody says whether there was a descriptor to ask with.
@@ -327,8 +265,6 @@ package final class UpstreamTransfer {
         return isResolved ? .connecting : .resolving
     }
 
-    private var isRefused: Bool { head?.isSuccess == false }
-
     private var isResolved: Bool { easy.map { $0.timing.nameLookup > .zero } ?? false }
 
     // MARK: From libcurl
@@ -343,14 +279,14 @@ package final class UpstreamTransfer {
     }
 
     /// Makes a socket for libcurl.
-    fileprivate func makeSocket(_ address: curl_sockaddr) -> curl_socket_t {
+    func makeSocket(_ address: curl_sockaddr) -> curl_socket_t {
         let descriptor = Glibc.socket(address.family, address.socktype, address.protocol)
         // Of a lack libcurl says nothing; of any other reason it tells, and another address may do better.
         socketError = descriptor < 0 && (errno == EMFILE || errno == ENFILE) ? errno : 0
         return descriptor
     }
 
-    fileprivate func ready() -> Bool {
+    func ready() -> Bool {
         guard state == .running, let delegate else { return false }
         isConnected = true
         connectTimer?.cancel()
@@ -359,7 +295,7 @@ package final class UpstreamTransfer {
         return state == .running
     }
 
-    fileprivate func receive(headerLine line: UnsafeBufferPointer<UInt8>) -> Bool {
+    func receive(headerLine line: UnsafeBufferPointer<UInt8>) -> Bool {
         guard state == .running else { return false }
         do {
             guard case .complete(let head) = try parser.feed(line.span) else { return true }
@@ -375,57 +311,55 @@ package final class UpstreamTransfer {
         // Names of codings know no case (RFC 9110, section 8.4.1).
         let encoding = head[.contentEncoding]?.lowercased() ?? ""
         isEncoded = encoding != "" && encoding != "identity"
-        if isEncoded, head.isSuccess {
+        if !head.isSuccess {
+            beginRefusal()
+        } else if isEncoded {
             stop = .contentEncoding(String(encoding.prefix(32)))
             return false
-        }
-        if !head.isSuccess {
-            sink = .collect(limitBytes: worker.options.maximumErrorBodyBytes)
-            let timer = worker.makeTimer { [unowned self] in
-                stop = .errorBodyCut
-                worker.stop(self)
-            }
-            timer.arm(after: worker.options.errorBodyTimeout)
-            errorBodyTimer = timer
-            // libcurl waits for the upload's end, which it is told now.
-            if isStarved { worker.resume(self) }
         } else {
-            switch (expectation, head.mediaType) {
-            case (.eventStream, nil), (.eventStream, "text/event-stream"?),
-                (.streamOrDocument, "text/event-stream"?), (.bytes, _):
-                sink = .delegate
-            case (.eventStream, _), (.streamOrDocument, _), (.document, _):
-                sink = .collect(limitBytes: worker.options.maximumDocumentBytes)
-            }
+            sink = sink(for: head)
+            easy?.releaseSentRequest()
         }
-        if head.isSuccess { easy?.releaseSentRequest() }
         delegate?.transfer(self, received: head)
         if case .delegate = sink { self.head = head.abridged }
         return state == .running
     }
 
+    /// Waits for upstream's reasons, for so long and so far.
+    private func beginRefusal() {
+        sink = .collect(limitBytes: worker.options.maximumErrorBodyBytes)
+        errorBodyTimer = deadline(.errorBodyCut, after: worker.options.errorBodyTimeout)
+        upload.refuse()
+        // libcurl waits for the upload's end, which it is told now.
+        if upload.isStarved { worker.resume(self) }
+    }
+
+    /// Where the body of a 2xx goes.
+    private func sink(for head: UpstreamResponseHead) -> Sink {
+        switch (expectation, head.mediaType) {
+        case (.eventStream, nil), (.eventStream, "text/event-stream"?),
+            (.streamOrDocument, "text/event-stream"?), (.bytes, _):
+            .delegate
+        case (.eventStream, _), (.streamOrDocument, _), (.document, _):
+            .collect(limitBytes: worker.options.maximumDocumentBytes)
+        }
+    }
+
     /// Gives libcurl what was fed, or its word for "not now".
-    fileprivate func provide(_ room: UnsafeMutableBufferPointer<UInt8>) -> Int {
+    func provide(_ room: UnsafeMutableBufferPointer<UInt8>) -> Int {
         guard state == .running, let delegate else { return MILLRACE_READ_ABORT }
-        // What upstream has not read then, it does not want; its connection ends with the transfer.
-        guard !isRefused else { return 0 }
-        let count = min(room.count, waitingUploadBytes)
-        guard count > 0 else {
-            isStarved = true
-            return MILLRACE_READ_PAUSE
+        switch upload.take(into: room) {
+        case .bytes(let count):
+            if upload.waitingBytes < Self.lowUploadBytes { delegate.transferWantsBody(self) }
+            return count
+        case .later: return MILLRACE_READ_PAUSE
+        // The connection of a request that was refused ends with the transfer.
+        case .end: return 0
         }
-        for index in 0..<count { room[index] = upload[uploadStart + index] }
-        uploadStart += count
-        if uploadStart == upload.count || uploadStart > 1 << 20 {
-            upload.removeFirst(uploadStart)
-            uploadStart = 0
-        }
-        if waitingUploadBytes < Self.lowUploadBytes { delegate.transferWantsBody(self) }
-        return count
     }
 
     /// How many bytes were taken, or libcurl's word for "not now".
-    fileprivate func receive(body bytes: UnsafeBufferPointer<UInt8>) -> Int {
+    func receive(body bytes: UnsafeBufferPointer<UInt8>) -> Int {
         guard state == .running, let delegate else { return 0 }
         switch sink {
         case .none:
@@ -452,58 +386,4 @@ package final class UpstreamTransfer {
             return 0
         }
     }
-}
-
-// MARK: Trampolines
-// The context is the transfer, unretained: the worker holds it until libcurl has given the handle back.
-
-private func transfer(_ context: UnsafeMutableRawPointer?) -> UpstreamTransfer? {
-    context.map { Unmanaged<UpstreamTransfer>.fromOpaque($0).takeUnretainedValue() }
-}
-
-func transferSocket(
-    _ context: UnsafeMutableRawPointer?, _: curlsocktype,
-    _ address: UnsafeMutablePointer<curl_sockaddr>?
-) -> curl_socket_t {
-    guard let transfer = transfer(context), let address else { return -1 }
-    return transfer.makeSocket(address.pointee)
-}
-
-func transferReady(
-    _ context: UnsafeMutableRawPointer?, _: UnsafeMutablePointer<CChar>?,
-    _: UnsafeMutablePointer<CChar>?, _: Int32, _: Int32
-) -> Int32 {
-    transfer(context)?.ready() == true ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT
-}
-
-func transferHeader(
-    _ bytes: UnsafeMutablePointer<CChar>?, _ size: Int, _ count: Int,
-    _ context: UnsafeMutableRawPointer?
-) -> Int {
-    let line = borrowed(bytes, size * count)
-    return transfer(context)?.receive(headerLine: line) == true ? line.count : 0
-}
-
-func transferBody(
-    _ bytes: UnsafeMutablePointer<CChar>?, _ size: Int, _ count: Int,
-    _ context: UnsafeMutableRawPointer?
-) -> Int {
-    transfer(context)?.receive(body: borrowed(bytes, size * count)) ?? 0
-}
-
-func transferUpload(
-    _ room: UnsafeMutablePointer<CChar>?, _ size: Int, _ count: Int,
-    _ context: UnsafeMutableRawPointer?
-) -> Int {
-    guard let transfer = transfer(context), let room else { return MILLRACE_READ_ABORT }
-    return room.withMemoryRebound(to: UInt8.self, capacity: size * count) { bytes in
-        transfer.provide(UnsafeMutableBufferPointer(start: bytes, count: size * count))
-    }
-}
-
-private func borrowed(
-    _ bytes: UnsafeMutablePointer<CChar>?, _ count: Int
-) -> UnsafeBufferPointer<UInt8> {
-    let start = UnsafeRawPointer(bytes)?.assumingMemoryBound(to: UInt8.self)
-    return UnsafeBufferPointer(start: start, count: start == nil ? 0 : count)
 }

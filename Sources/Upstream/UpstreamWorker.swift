@@ -354,7 +354,7 @@ package final class UpstreamWorker {
 
     // MARK: From libcurl
 
-    fileprivate func socketChanged(
+    func socketChanged(
         _ easy: UnsafeMutableRawPointer?, _ descriptor: Int32, _ what: Int32
     ) {
         if what == CURL_POLL_REMOVE {
@@ -383,7 +383,7 @@ package final class UpstreamWorker {
     }
 
     /// Zero means "as soon as you have returned from this callback", which is the next turn.
-    fileprivate func timerChanged(_ milliseconds: Int) {
+    func timerChanged(_ milliseconds: Int) {
         isTimeoutDue = milliseconds == 0
         if milliseconds > 0 {
             timer?.arm(after: .milliseconds(milliseconds))
@@ -391,28 +391,4 @@ package final class UpstreamWorker {
             timer?.cancel()
         }
     }
-}
-
-// MARK: Trampolines
-// The context is the worker, unretained: it frees the multi handle before it goes.
-
-private func workerSocketChanged(
-    _ easy: UnsafeMutableRawPointer?, _ descriptor: curl_socket_t, _ what: Int32,
-    _ context: UnsafeMutableRawPointer?, _: UnsafeMutableRawPointer?
-) -> Int32 {
-    if let context {
-        Unmanaged<UpstreamWorker>.fromOpaque(context).takeUnretainedValue()
-            .socketChanged(easy, descriptor, what)
-    }
-    return 0
-}
-
-private func workerTimerChanged(
-    _: UnsafeMutableRawPointer?, _ milliseconds: Int, _ context: UnsafeMutableRawPointer?
-) -> Int32 {
-    if let context {
-        Unmanaged<UpstreamWorker>.fromOpaque(context).takeUnretainedValue()
-            .timerChanged(milliseconds)
-    }
-    return 0
 }

@@ -77,7 +77,7 @@ struct GeneratedFileTests {
     func responseCodes() throws {
         let table = ErrorReference.render()
         let used = try Self.literals(
-            #"(?:fail\(|code: |nil \? |: )"(upstream_[a-z_]+)""#,
+            #"(?:fail\(|code: |nil \? |: |= )"(upstream_[a-z_]+)""#,
             in: ["Sources/Gateway", "Sources/GatewayCore/Upstream"])
         #expect(used.contains("upstream_silence_timeout") && used.contains("upstream_failed"))
         for code in used {

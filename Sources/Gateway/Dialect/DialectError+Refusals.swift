@@ -14,12 +14,12 @@ extension DialectError {
         503, "server_is_overloaded", "the logs of all sessions are full (replay.process_bytes)",
         type: "service_unavailable_error", retryAfter: 5)
     static let noUpstream = DialectError(
-        503, "upstream_unavailable", "no upstream serves this request now",
+        503, UpstreamErrorCode.unavailable.rawValue, "no upstream serves this request now",
         type: "service_unavailable_error", retryAfter: 5)
     /// Upstream has asked for a pause, of which so much is left.
     static func noUpstream(for pause: Duration) -> DialectError {
         DialectError(
-            503, "upstream_unavailable", "upstream has asked for a pause",
+            503, UpstreamErrorCode.unavailable.rawValue, "upstream has asked for a pause",
             type: "service_unavailable_error",
             retryAfter: Int((pause.milliseconds + 999) / 1000))
     }

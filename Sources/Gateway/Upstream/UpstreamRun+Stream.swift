@@ -126,8 +126,7 @@ extension UpstreamRun {
             guard machine.hasOutput || !hold(output, data, now) else { return }
         case .finished(let end) where !machine.hasOutput && end.status == .failed:
             let failure = AttemptFailure(
-                inStream: end.error, code: "upstream_failed", requestID: attempt?.requestID,
-                isTruncated: false)
+                inStream: end.error, requestID: attempt?.requestID, isTruncated: false)
             if machine.broken != nil || machine.wouldRetry(failure) {
                 attempt?.pendingFailure = failure
                 return

@@ -147,15 +147,14 @@ extension UpstreamRun: UpstreamTransferDelegate {
         // An error that upstream told ends the response there: there is nothing to reattach to.
         if told != nil { _ = machine.handle(.unnamed) }
         return AttemptFailure(
-            inStream: told, code: told == nil ? "upstream_truncated" : "upstream_failed",
-            requestID: attempt?.requestID, isTruncated: true)
+            inStream: told, requestID: attempt?.requestID, isTruncated: true)
     }
 
     private func invalid(_ failure: StreamFailure, isRetryable: Bool) -> AttemptFailure {
         AttemptFailure(
             .invalid, .again,
             ResponseError(
-                code: "upstream_protocol_error", message: failure.message,
+                code: ResponseError.code(of: .protocolError), message: failure.message,
                 isRetryable: isRetryable, requestID: attempt?.requestID))
     }
 
@@ -164,7 +163,7 @@ extension UpstreamRun: UpstreamTransferDelegate {
         return AttemptFailure(
             .rejected, .final,
             ResponseError(
-                code: "upstream_response_lost",
+                code: UpstreamErrorCode.responseLost.rawValue,
                 message: "upstream does not have the response any more: \(failure.message)",
                 isRetryable: true, upstreamStatus: failure.status, requestID: attempt?.requestID))
     }

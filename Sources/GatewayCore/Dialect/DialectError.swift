@@ -64,13 +64,14 @@ package struct DialectError: Error, Equatable, Sendable {
     /// Upstream ended the response without an object that tells of it.
     package static let noObject = DialectError(
         ResponseError(
-            code: "upstream_protocol_error",
+            code: ResponseError.code(of: .protocolError),
             message: "upstream ended the response without a response object", isRetryable: false))
 
     /// Codes of what was not even tried.
     private static func isFull(_ code: String) -> Bool {
         code == GatewayErrorCode.overloaded.rawValue
-            || ["upstream_busy", "upstream_unavailable"].contains(code)
+            || code == UpstreamErrorCode.busy.rawValue
+            || code == UpstreamErrorCode.unavailable.rawValue
     }
 
     /// The body of an HTTP answer: upstream's own, or `{"error":{…}}`.

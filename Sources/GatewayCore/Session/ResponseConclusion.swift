@@ -44,7 +44,7 @@ extension ResponseConclusion {
                 usage: usage)
         case .failed:
             let error = ResponseError(
-                code: "upstream_failed",
+                code: UpstreamErrorCode.failed.rawValue,
                 message: end.error?.message ?? "upstream ended the response as failed",
                 isRetryable: Self.isRetryable(end.error?.code), upstreamCode: end.error?.code)
             self.init(.failed, error: error, usage: usage)

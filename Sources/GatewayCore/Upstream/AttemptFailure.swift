@@ -127,7 +127,7 @@ extension AttemptFailure {
 
     /// An error that came inside a `200`: by its code, like the HTTP answer it could have been.
     package init(
-        inStream error: ToldError?, code: String, requestID: String?, isTruncated: Bool
+        inStream error: ToldError?, requestID: String?, isTruncated: Bool
     ) {
         let (reason, verdict) = Self.judge(error?.code, isTruncated: isTruncated)
         let message =
@@ -138,7 +138,9 @@ extension AttemptFailure {
         self.init(
             reason, verdict,
             ResponseError(
-                code: code, message: message, isRetryable: verdict == .again,
+                code: isTruncated && error == nil
+                    ? ResponseError.code(of: .truncated) : UpstreamErrorCode.failed.rawValue,
+                message: message, isRetryable: verdict == .again,
                 upstreamCode: error?.code, requestID: requestID))
     }
 

@@ -174,7 +174,7 @@ package struct AttemptMachine: Sendable {
         case (.acquiring, .queueTimedOut):
             return fail(
                 ResponseError(
-                    code: "upstream_queue_timeout",
+                    code: UpstreamErrorCode.queueTimeout.rawValue,
                     message: "no upstream had room in time (upstream.queue_timeout_ms)",
                     isRetryable: true))
         case (.connecting, .connected):

@@ -65,23 +65,24 @@ extension ResponseError {
         switch refusal {
         case .queueFull:
             self.init(
-                code: "upstream_busy",
+                code: UpstreamErrorCode.busy.rawValue,
                 message: "upstream and its queue are full (upstream.concurrency, upstream.queue)",
                 isRetryable: true)
         case .paused(let retryAfter):
             self.init(
-                code: "upstream_unavailable",
+                code: UpstreamErrorCode.unavailable.rawValue,
                 message:
                     "upstream has asked for a pause that is longer than a response waits (upstream.queue_timeout_ms)",
                 isRetryable: true, retryAfter: retryAfter)
         case .open(let retryAfter):
             self.init(
-                code: "upstream_unavailable",
+                code: UpstreamErrorCode.unavailable.rawValue,
                 message: "no upstream is usable: their last requests have failed",
                 isRetryable: true, retryAfter: retryAfter)
         case .exhausted:
             self.init(
-                code: "upstream_unavailable", message: "no upstream serves this request",
+                code: UpstreamErrorCode.unavailable.rawValue,
+                message: "no upstream serves this request",
                 isRetryable: false)
         }
     }

@@ -85,8 +85,7 @@ struct RetryPolicyTests {
         _ code: String, _ reason: AttemptFailure.Reason, _ verdict: AttemptFailure.Verdict
     ) {
         let failure = AttemptFailure(
-            inStream: ToldError(code: code, message: nil), code: "upstream_failed",
-            requestID: nil, isTruncated: false)
+            inStream: ToldError(code: code, message: nil), requestID: nil, isTruncated: false)
         #expect(failure.reason == reason)
         #expect(failure.verdict == verdict)
     }
