@@ -103,7 +103,8 @@ struct GatewayTests {
                 try ChatClient(port: gateway.port, resume: client.token)
             }
             let idle = try (0..<4).map { _ in try ChatClient(port: gateway.port) }
-            client.message("m1", "[sim:paced deltas=100 rate=200]")
+            // Long enough for all that is said meanwhile, also under a sanitizer on a busy machine.
+            client.message("m1", "[sim:paced deltas=300 rate=100]")
             try client.expect("delta")
             gateway.stopper.drain()
             for each in [client] + others + idle { try each.expect("going_away") }
