@@ -151,7 +151,7 @@ struct OutgoingMessagesTests {
 
     @Test("a peer that closes while the socket takes little gets nothing out of order")
     func closes() throws {
-        try withServer(handler: Bulk()) { port in
+        try withServer(handler: Bulk(waitsForEnd: true)) { port in
             let client = RawClient(port: port, receiveBufferBytes: 4_096)
             _ = client.upgrade(path: "/")
             client.send(RawClient.frame(0x1, Array("go".utf8)))
