@@ -262,7 +262,9 @@ package final class HTTPExchange {
     package func pauseBody() {
         // A peer that is held back is not late.
         forgetBodyTimeout()
-        if streamedBodyBytes != nil { holdBack() }
+        guard let wsi, streamedBodyBytes != nil, !isHeldBack else { return }
+        isHeldBack = true
+        _ = lws_rx_flow_control(wsi, 0)
     }
 
     /// Lets it come again, in time.
@@ -281,14 +283,7 @@ package final class HTTPExchange {
         if let wsi { lws_set_timeout(wsi, NO_PENDING_TIMEOUT, 0) }
     }
 
-    /// Has the library read nothing of the peer, nor hand over what it has read.
-    func holdBack() {
-        guard let wsi, !isHeldBack else { return }
-        isHeldBack = true
-        _ = lws_rx_flow_control(wsi, 0)
-    }
-
-    /// Ends that; what follows the exchange on the connection is not to be held back for it.
+    /// Has the library read on; what follows the exchange on the connection is not to be held back for its body.
     func readOn() {
         guard let wsi, isHeldBack else { return }
         isHeldBack = false

@@ -373,11 +373,7 @@ package final class WebSocketServer {
     private func beginAnswering(_ wsi: OpaquePointer, isRead: Bool) {
         guard !doomed.contains(wsi), answering.insert(wsi).inserted else { return }
         millrace_readable_from(lws_get_socket_fd(wsi), Self.aheadBytes)
-        if !isRead { lookOut(for: wsi) }
-    }
-
-    /// Looks after a peer that the library does not read.
-    private func lookOut(for wsi: OpaquePointer) {
+        guard !isRead else { return }
         unread.insert(wsi)
         let timer = lookout ?? loop.makeTimer { [unowned self] in lookOut() }
         lookout = timer
