@@ -97,7 +97,7 @@ final class Admission: Sendable {
         if configuration.origins.contains("*") || configuration.origins.contains(origin) {
             return true
         }
-        guard let scheme = origin.range(of: "://"), let host = request.headers["host"] else {
+        guard let scheme = origin.range(of: "://"), let host = request.host else {
             return false
         }
         return origin[scheme.upperBound...].lowercased() == host.lowercased()

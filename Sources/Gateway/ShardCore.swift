@@ -69,6 +69,7 @@ final class ShardCore: ServerHandler {
         var options = ServerOptions()
         let configuration = context.configuration
         options.maximumMessageBytes = configuration.limits.messageBytes
+        options.maximumHeadBytes = configuration.server.headBytes
         options.maximumBodyBytes = configuration.dialect.bodyBytes
         options.maximumCollectedBytes = max(
             configuration.dialect.bodyBytes, context.share(of: configuration.dialect.bodiesBytes))
@@ -78,7 +79,6 @@ final class ShardCore: ServerHandler {
         options.keepAliveSeconds = UInt32(
             clamping: Int(configuration.server.keepAliveTimeout.milliseconds / 1000))
         options.bodyTimeout = configuration.server.bodyTimeout
-        options.customHeaders = ["openai-beta"]
         options.backlog = Int32(clamping: configuration.server.backlog)
         // Room for requests that are about to be refused with an answer.
         options.maximumSockets = configuration.server.connections + 256

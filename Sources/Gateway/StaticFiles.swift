@@ -91,8 +91,7 @@ struct StaticFiles: Sendable {
                     throw GatewayStartError(
                         "server.web_directory: \(path): too many or too large files")
                 }
-                // The server takes a blank in a request's path for "+" (`HTTPRequest.path`).
-                let key = "\(prefix)/\(name)".replacing(" ", with: "+")
+                let key = "\(prefix)/\(name)"
                 guard files[key] == nil else {
                     throw GatewayStartError(
                         "server.web_directory: \(path): another file's name differs in blanks and + only"

@@ -38,10 +38,6 @@ package final class Simulator {
         }
         var serverOptions = ServerOptions()
         serverOptions.maximumBodyBytes = 64 << 20
-        serverOptions.customHeaders = [
-            "x-stainless-retry-count", "openai-beta", "openai-organization", "openai-project",
-            "x-client-request-id", "idempotency-key", "traceparent",
-        ]
         do throws(ServerError) {
             server = try WebSocketServer(loop: loop, options: serverOptions, handler: core)
         } catch {

@@ -154,7 +154,7 @@ package final class HTTPExchange {
         case .nothing: break
         }
         if closesAfter { head += "connection: close\r\n" }
-        head += "\r\n"
+        head += "date: \(server.date)\r\n\r\n"
         writeRaw(Array(head.utf8)[...])
     }
 
@@ -295,7 +295,7 @@ package final class HTTPExchange {
     /// The body is to be handed over piece by piece.
     func streamBody(_ count: Int) { streamedBodyBytes = count }
 
-    /// The body is to be collected.
+    /// The body is to be collected; so many bytes of it are reserved.
     func collectBody(_ count: Int) {
         countedBytes = count
         server.collectedBytesChanged(by: count)
@@ -313,23 +313,26 @@ package final class HTTPExchange {
         )
     }
 
-    /// False once a body that is collected has taken too long.
-    var isBodyInTime: Bool {
-        guard case .receiving = phase, let bodyDeadline else { return true }
-        return loop.now < bodyDeadline
-    }
-
-    /// Takes a piece of the body; false when it exceeds the limit.
-    func receive(_ piece: UnsafeRawBufferPointer) -> Bool {
+    /// Takes a piece of the body, or answers that it is too much or too late; nothing once the response has ended.
+    func receive(_ piece: UnsafeRawBufferPointer) {
+        guard isOpen else { return }
         if streamedBodyBytes != nil {
             // Also after the answer has begun: whoever gives it may still read.
             bodyReceiver?.exchange(self, received: piece.bindMemory(to: UInt8.self).span)
-            return true
+            return
         }
-        guard case .receiving = phase else { return false }
-        guard body.count + piece.count <= server.options.maximumBodyBytes else { return false }
+        guard case .receiving = phase else { return }
+        if let bodyDeadline, loop.now >= bodyDeadline {
+            return answerAndClose(.error(408, "request_timeout", "the body took too long"))
+        }
+        let count = body.count + piece.count
+        let further = max(count - countedBytes, 0)
+        if let refusal = server.refusal(ofBodyOf: count, reserving: further) {
+            return answerAndClose(refusal)
+        }
+        countedBytes += further
+        server.collectedBytesChanged(by: further)
         body.append(contentsOf: piece)
-        return true
     }
 
     /// Marks the request as whole.
@@ -358,6 +361,7 @@ package final class HTTPExchange {
     /// Returns false when all is written and the connection is to close.
     func writable() -> Bool {
         wantsWritable = false
+        if isWhole { forgetBodyTimeout() }
         switch phase {
         case .writing, .waiting:
             // It has taken all that waited.

@@ -6,9 +6,6 @@ enum OpeningHandshake {
     /// Why the request cannot become a WebSocket; nil when it can.
     static func fault(of request: HTTPRequest, subprotocol: String) -> HTTPResponse? {
         let headers = request.headers
-        guard headers["upgrade"]?.lowercased() == "websocket" else {
-            return .error(501, "unsupported_upgrade", "this server upgrades to websocket only")
-        }
         guard request.method == .get else {
             return .error(
                 405, "method_not_allowed", "a WebSocket begins with GET",
@@ -17,11 +14,14 @@ enum OpeningHandshake {
         guard request.takesChunks else {
             return .error(400, "invalid_handshake", "a WebSocket begins with HTTP/1.1")
         }
-        guard request.members(of: "connection").contains(where: { $0.lowercased() == "upgrade" })
+        guard headers.members(of: "connection").contains(where: { $0.lowercased() == "upgrade" })
         else {
             return .error(400, "invalid_handshake", "Connection must say Upgrade")
         }
-        let offered = request.members(of: "sec-websocket-protocol")
+        guard request.framing == .none else {
+            return .error(400, "invalid_handshake", "a WebSocket begins without a body")
+        }
+        let offered = headers.members(of: "sec-websocket-protocol")
         if headers["sec-websocket-protocol"] != nil, !offered.contains(subprotocol) {
             return .error(400, "unsupported_subprotocol", "this server speaks \(subprotocol)")
         }

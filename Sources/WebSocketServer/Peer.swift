@@ -4,109 +4,153 @@ internal import Glibc
 
 /// What the server keeps about one accepted socket, from its first callback to its last; belongs to the loop's thread.
 ///
-/// It reads for the library, and sees what comes first: docs/decisions/0072.
+/// It reads for the library, and sees what comes first: docs/decisions/0072 and 0073.
 final class Peer {
     let remoteAddress: String
     var exchange: HTTPExchange?
     private(set) var socket: WebSocket?
     /// Who takes the socket over, between the request and the upgrade.
     var upgrade: (any WebSocketHandler)?
+    /// How a body in chunks has ended; the library's last piece of it has one byte more, which stands for that.
+    private(set) var chunksEnd: ChunkedBody.End?
+    /// The owner, which makes peers and forgets them.
+    private unowned let server: WebSocketServer
     private let descriptor: Int32
-    private var incoming = Incoming.head(lastBytes: 0)
+    private var incoming: Incoming
+    private var head: ReceivedHead?
 
     private enum Incoming {
-        /// The head of a request, and the last bytes that came of it: 0 before it.
-        case head(lastBytes: UInt32)
+        case head(IncomingHead)
         /// So many bytes of a body.
         case body(remaining: Int)
+        case chunks(ChunkedBody)
         case frames(IncomingFrames)
-        /// Frames behind a head whose end was not found: where they begin is not known.
-        case unseen
-        /// What a client sends after it broke a rule; read so that the connection can end in order.
+        /// What nobody wants, as what a client sends after it broke a rule; read so that the connection can end in order.
         case discarded
     }
 
     /// Begins to read from the socket's descriptor; nil where memory is out.
-    init?(_ wsi: OpaquePointer) {
-        remoteAddress = RequestReader.remoteAddress(wsi)
+    init?(_ wsi: OpaquePointer, server: WebSocketServer) {
+        self.server = server
         descriptor = lws_get_socket_fd(wsi)
+        remoteAddress = Self.remoteAddress(descriptor)
+        incoming = .head(IncomingHead(limit: server.options.maximumHeadBytes))
         // Until `leave`: the server calls it when it forgets the socket.
         let reader = Unmanaged.passUnretained(self).toOpaque()
         guard millrace_take_reads(descriptor, reader, readForLibrary) else { return nil }
     }
 
+    private static func remoteAddress(_ descriptor: Int32) -> String {
+        var buffer = [CChar](repeating: 0, count: 64)
+        millrace_peer_address(descriptor, &buffer, Int32(buffer.count))
+        return String(
+            decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
     /// Reads no more: the descriptor is about to be closed.
     func leave() { millrace_leave_reads(descriptor) }
 
-    /// A body of that many bytes follows the head.
-    func expectBody(_ count: Int) { incoming = .body(remaining: count) }
+    /// Hands over the request whose head has just come; its body follows.
+    func takeHead() -> ReceivedHead? {
+        guard let head else { return nil }
+        self.head = nil
+        chunksEnd = nil
+        switch head.request.framing {
+        case .none: incoming = .head(IncomingHead(limit: server.options.maximumHeadBytes))
+        case .length(let count): incoming = .body(remaining: count)
+        case .chunks: incoming = .chunks(ChunkedBody())
+        }
+        return head
+    }
 
     /// The handshake is done: frames follow.
     func becomes(_ socket: WebSocket) {
         self.socket = socket
         upgrade = nil
         exchange = nil
-        if case .head(lastBytes: 0) = incoming {
-            incoming = .frames(IncomingFrames())
-        } else {
-            incoming = .unseen
-        }
+        incoming = .frames(IncomingFrames())
     }
 
     /// Reads into `buffer` what the library is to see; as `recv` does.
     fileprivate func read(into buffer: UnsafeMutableBufferPointer<UInt8>) -> Int {
-        let count = receive(into: buffer)
+        switch incoming {
+        case .head(let head): return readHead(head, into: buffer)
+        case .body(let remaining):
+            let count = receive(min(remaining, buffer.count), into: buffer)
+            guard count > 0 else { return count }
+            incoming =
+                count < remaining
+                ? .body(remaining: remaining - count)
+                : .head(IncomingHead(limit: server.options.maximumHeadBytes))
+            return count
+        case .chunks, .frames, .discarded: break
+        }
+        let count = receive(buffer.count, into: buffer)
         guard count > 0 else { return count }
         var bytes = UnsafeMutableBufferPointer(rebasing: buffer[..<count]).mutableSpan
+        let seen = take(&bytes)
+        return seen > 0 ? seen : nothingYet()
+    }
+
+    /// Reads no further than the head: what is behind it waits in the kernel for its turn, since the library would take
+    /// it for more of the same request, or for its head again.
+    private func readHead(
+        _ head: consuming IncomingHead, into buffer: UnsafeMutableBufferPointer<UInt8>
+    ) -> Int {
+        let there = receive(buffer.count, into: buffer, flags: Int32(MSG_PEEK))
+        guard there > 0 else { return there }
+        incoming = .discarded  // So that the head is not copied.
+        let taken = head.take(UnsafeBufferPointer(rebasing: buffer[..<there]).span)
+        _ = receive(taken, into: buffer)
+        guard let end = head.end else {
+            incoming = .head(head)
+            return nothingYet()
+        }
+        let received = ReceivedHead(
+            head, end, remoteAddress: remoteAddress, subprotocol: server.options.subprotocol)
+        self.head = received
+        let bytes = LibraryHead.bytes(for: received, subprotocol: server.options.subprotocol)
+        return UnsafeMutableRawBufferPointer(buffer).initializeMemory(
+            as: UInt8.self, fromContentsOf: bytes.prefix(buffer.count)
+        ).count
+    }
+
+    /// Moves what the library is to see to the front of `bytes` and returns how much that is.
+    private func take(_ bytes: inout MutableSpan<UInt8>) -> Int {
         switch incoming {
-        case .head, .body, .unseen: return count
         case .frames(var frames):
-            let (rest, failure) = frames.take(&bytes) { socket?.pinged($0) }
+            let (count, failure) = frames.take(&bytes) { socket?.pinged($0) }
             incoming = .frames(frames)
             socket?.sendPongs()
             if let failure {
                 incoming = .discarded
                 socket?.failSoon(failure.reason)
             }
-            guard rest == 0 else { return rest }
-        case .discarded: break
+            return count
+        case .chunks(var body):
+            let (count, end) = body.take(&bytes)
+            guard let end else {
+                incoming = .chunks(body)
+                return count
+            }
+            // The connection ends with the answer: the library goes on to expect more of the body.
+            incoming = .discarded
+            chunksEnd = end
+            return count + 1
+        case .head, .body, .discarded: return 0
         }
+    }
+
+    private func receive(
+        _ count: Int, into buffer: UnsafeMutableBufferPointer<UInt8>, flags: Int32 = 0
+    ) -> Int {
+        recvfrom(descriptor, buffer.baseAddress, count, flags, nil, nil)
+    }
+
+    /// As `recv` says that more is to come.
+    private func nothingYet() -> Int {
         errno = EAGAIN
         return -1
-    }
-
-    /// Reads no further than the head or the body that is being read: what is behind it waits in the kernel for its turn,
-    /// since the library would take it for more of the same request, or for its head again.
-    private func receive(into buffer: UnsafeMutableBufferPointer<UInt8>) -> Int {
-        func receive(_ count: Int, flags: Int32 = 0) -> Int {
-            recvfrom(descriptor, buffer.baseAddress, count, flags, nil, nil)
-        }
-        switch incoming {
-        case .head(var lastBytes):
-            let there = receive(buffer.count, flags: Int32(MSG_PEEK))
-            guard there > 0 else { return there }
-            var end = 0
-            repeat {
-                lastBytes = lastBytes << 8 | UInt32(buffer[end])
-                end += 1
-            } while end < there && !Self.isHeadEnd(lastBytes)
-            incoming = .head(lastBytes: Self.isHeadEnd(lastBytes) ? 0 : lastBytes)
-            return receive(end)
-        case .body(let remaining):
-            let count = receive(min(remaining, buffer.count))
-            if count > 0 {
-                incoming =
-                    count < remaining
-                    ? .body(remaining: remaining - count) : .head(lastBytes: 0)
-            }
-            return count
-        case .frames, .unseen, .discarded: return receive(buffer.count)
-        }
-    }
-
-    /// An empty line; like the library, this does not ask for the CR of a line end.
-    private static func isHeadEnd(_ lastBytes: UInt32) -> Bool {
-        lastBytes & 0xFFFF == 0x0A0A || lastBytes & 0xFF_FFFF == 0x0A_0D0A
     }
 }
 

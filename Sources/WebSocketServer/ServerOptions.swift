@@ -6,6 +6,8 @@ package struct ServerOptions: Sendable {
     package var subprotocol = "millrace.v1"
     /// Bytes of one whole incoming message; one more closes with 1009.
     package var maximumMessageBytes = 8 << 20
+    /// Bytes of a request's head; one more is answered with 414 or 431.
+    package var maximumHeadBytes = 16 << 10
     /// Bytes of one request's body; one more is answered with 413.
     package var maximumBodyBytes = 16 << 20
     /// Bytes of all bodies that are being collected or were not taken yet; one more is answered with 503.
@@ -24,8 +26,6 @@ package struct ServerOptions: Sendable {
     package var lingerBytes = 64 << 20
     /// Seconds that a connection is kept for another request.
     package var keepAliveSeconds: UInt32 = 75
-    /// Request headers to copy besides the usual ones, in lower case.
-    package var customHeaders: [String] = []
 
     /// The defaults.
     package init() {}

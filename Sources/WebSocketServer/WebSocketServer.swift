@@ -33,6 +33,7 @@ package final class WebSocketServer {
     private var peers: [OpaquePointer: Peer] = [:]
     /// Sockets that were answered, and whose peers may still be sending.
     private var lingering: [ObjectIdentifier: LingeringSocket] = [:]
+    private var clock = ResponseClock()
     /// Bytes of bodies that are being collected, or were not taken yet.
     private(set) var collectedBytes = 0
 
@@ -54,7 +55,8 @@ package final class WebSocketServer {
         info.uid = -1
         info.count_threads = 1
         info.pt_serv_buf_size = 32 << 10
-        info.max_http_header_data2 = 8 << 10
+        // It reads heads of our making only.
+        info.max_http_header_data2 = 1 << 10
         info.timeout_secs = options.requestTimeoutSeconds
         info.timeout_secs_ah_idle = options.requestTimeoutSeconds  // For the head; 10 by default.
         info.keepalive_timeout = Int32(clamping: options.keepAliveSeconds)
@@ -207,12 +209,12 @@ package final class WebSocketServer {
             peers[wsi]?.socket?.heard()
             return 0
         case LWS_CALLBACK_SERVER_NEW_CLIENT_INSTANTIATED:
-            peers[wsi] = Peer(wsi)
+            peers[wsi] = Peer(wsi, server: self)
             return peers[wsi] == nil ? -1 : 0
         case LWS_CALLBACK_HTTP: return requestBegan(wsi)
         case LWS_CALLBACK_HTTP_BODY: return bodyArrived(wsi, input)
         case LWS_CALLBACK_HTTP_BODY_COMPLETION: return requestEnded(wsi)
-        case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE: return confirmUpgrade(wsi, input)
+        case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE: return confirmUpgrade(wsi)
         case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION:
             // Reached without CONFIRM_UPGRADE only on paths that are switched off: never let through.
             return peers[wsi]?.upgrade == nil ? -1 : 0
@@ -221,8 +223,6 @@ package final class WebSocketServer {
         case LWS_CALLBACK_CLOSED, LWS_CALLBACK_CLOSED_HTTP, LWS_CALLBACK_WSI_DESTROY:
             forget(wsi)
             return 0
-        case LWS_CALLBACK_RAW_ADOPT, LWS_CALLBACK_RAW_CONNECTED, LWS_CALLBACK_RAW_RX:
-            return -1  // A CONNECT request: this is no proxy.
         default: return 0
         }
     }
@@ -241,80 +241,99 @@ package final class WebSocketServer {
     // MARK: HTTP
 
     private func requestBegan(_ wsi: OpaquePointer) -> Int32 {
-        guard let peer = peers[wsi],
-            let request = RequestReader.read(
-                wsi, remoteAddress: peer.remoteAddress, custom: options.customHeaders)
-        else { return -1 }
-        let exchange = HTTPExchange(server: self, wsi: wsi, request: request)
+        guard let peer = peers[wsi], let head = peer.takeHead() else { return -1 }
+        let exchange = HTTPExchange(server: self, wsi: wsi, request: head.request)
         peer.exchange = exchange
-        if request.endsConnection { exchange.closeAfterResponse() }
+        if head.request.endsConnection { exchange.closeAfterResponse() }
         // Answers go on for as long as they take; our own deadlines watch them.
         lws_set_timeout(wsi, NO_PENDING_TIMEOUT, 0)
-        if let fault = request.fault {
-            exchange.answerAndClose(fault)
-            return 0
-        }
-        guard let count = RequestReader.bodyLength(request) else {
-            // The library would wait for a body to the end of the connection: it ends with the answer.
-            if request.method == .post { exchange.closeAfterResponse() }
-            return requestEnded(wsi)
-        }
-        guard count > 0 else { return 0 }
-        peer.expectBody(count)
-        exchange.hasBody = true
-        let policy = handler.bodyPolicy(of: request)
-        if let refusal = refusal(of: count, policy) {
+        if let refusal = head.refusal {
             exchange.answerAndClose(refusal)
             return 0
         }
+        switch head.request.framing {
+        case .none: return requestEnded(wsi)
+        case .length(let count): bodyBegins(of: exchange, count: count)
+        case .chunks:
+            // The library does not learn of the body's end.
+            exchange.closeAfterResponse()
+            bodyBegins(of: exchange, count: nil)
+        }
+        return 0
+    }
+
+    /// A body follows, of so many bytes or in chunks: also of a GET or HEAD, where it means nothing and yet comes
+    /// (RFC 9110, section 9.3.1).
+    private func bodyBegins(of exchange: HTTPExchange, count: Int?) {
+        let request = exchange.request
+        exchange.hasBody = true
+        let policy = handler.bodyPolicy(of: request)
+        if let refusal = refusal(of: count, policy) { return exchange.answerAndClose(refusal) }
         exchange.watchBody()
         // A peer of HTTP/1.0 does not wait for it (RFC 9110, section 10.1.1).
         if request.takesChunks, request.headers["expect"]?.lowercased() == "100-continue" {
             exchange.askForBody()
         }
-        if case .stream = policy {
+        if case .stream = policy, let count {
             exchange.streamBody(count)
             handler.respond(to: exchange)
         } else {
-            exchange.collectBody(count)
+            exchange.collectBody(count ?? 0)
         }
-        return 0
     }
 
     /// The largest body that is read although nobody wants it.
     private static let smallBodyBytes = 64 << 10
 
-    private func refusal(of count: Int, _ policy: BodyPolicy) -> HTTPResponse? {
-        let limit: Int
+    private func refusal(of count: Int?, _ policy: BodyPolicy) -> HTTPResponse? {
         switch policy {
         case .refuse(let response):
             // A small body is read all the same, and the connection goes on.
-            guard count <= Self.smallBodyBytes else { return response }
-            limit = Self.smallBodyBytes
-        case .stream(let bytes): limit = bytes
-        case .collect: limit = options.maximumBodyBytes
+            guard let count, count <= Self.smallBodyBytes else { return response }
+            return refusal(ofBodyOf: count, reserving: count)
+        case .stream(let limit):
+            guard let count else {
+                return .error(411, "length_required", "a file comes with a content-length")
+            }
+            return count <= limit ? nil : Self.tooLarge(limit)
+        case .collect: return refusal(ofBodyOf: count ?? 0, reserving: count ?? 0)
         }
-        guard count <= limit else {
-            return .error(413, "body_too_large", "a body may have \(limit) bytes here")
+    }
+
+    /// Why a body of so many bytes is not collected, of which some are to be reserved.
+    func refusal(ofBodyOf count: Int, reserving further: Int) -> HTTPResponse? {
+        guard count <= options.maximumBodyBytes else {
+            return Self.tooLarge(options.maximumBodyBytes)
         }
-        if case .stream = policy { return nil }
-        guard collectedBytes + count > options.maximumCollectedBytes else { return nil }
+        guard collectedBytes + further > options.maximumCollectedBytes else { return nil }
         return .error(
             503, "overloaded", "too many requests are being read", headers: [("retry-after", "1")])
     }
+
+    private static func tooLarge(_ limit: Int) -> HTTPResponse {
+        .error(413, "body_too_large", "a body may have \(limit) bytes here")
+    }
+
+    /// The date of a response that begins now (RFC 9110, section 6.6.1).
+    var date: String { clock.text(unixSeconds: Glibc.time(nil)) }
 
     /// An exchange begins to hold bytes of a body, or holds less of them.
     func collectedBytesChanged(by change: Int) { collectedBytes += change }
 
     private func bodyArrived(_ wsi: OpaquePointer, _ piece: UnsafeRawBufferPointer) -> Int32 {
-        guard let exchange = peers[wsi]?.exchange else { return -1 }
+        guard let peer = peers[wsi], let exchange = peer.exchange else { return -1 }
+        let end = peer.chunksEnd
+        exchange.receive(end == nil ? piece : UnsafeRawBufferPointer(rebasing: piece.dropLast()))
         // What follows an early refusal is read past, so that the peer can read the refusal.
-        guard exchange.isOpen else { return 0 }
-        guard exchange.isBodyInTime else {
-            exchange.answerAndClose(.error(408, "request_timeout", "the body took too long"))
-            return 0
+        guard let end, exchange.isOpen else { return 0 }
+        switch end {
+        case .broken: exchange.answerAndClose(RequestFault.chunks.response)
+        case .whole:
+            _ = requestEnded(wsi)
+            // The library is about to give the rest that it expects its time.
+            if exchange.isOpen { exchange.askForWritable() }
         }
-        return exchange.receive(piece) ? 0 : -1
+        return 0
     }
 
     private func requestEnded(_ wsi: OpaquePointer) -> Int32 {
@@ -391,24 +410,14 @@ package final class WebSocketServer {
 
     // MARK: WebSockets
 
-    private func confirmUpgrade(_ wsi: OpaquePointer, _ kind: UnsafeRawBufferPointer) -> Int32 {
-        guard let peer = peers[wsi],
-            var request = RequestReader.read(
-                wsi, remoteAddress: peer.remoteAddress, custom: options.customHeaders)
-        else { return -1 }
-        request.isUpgrade = true
+    private func confirmUpgrade(_ wsi: OpaquePointer) -> Int32 {
+        guard let peer = peers[wsi], let request = peer.takeHead()?.request else { return -1 }
         let refusal: HTTPResponse
-        if let fault = request.fault
-            ?? OpeningHandshake.fault(of: request, subprotocol: options.subprotocol)
-        {
-            refusal = fault
-        } else {
-            switch handler.upgrade(request) {
-            case .accept(let handler):
-                peer.upgrade = handler
-                return 0
-            case .refuse(let response): refusal = response
-            }
+        switch handler.upgrade(request) {
+        case .accept(let handler):
+            peer.upgrade = handler
+            return 0
+        case .refuse(let response): refusal = response
         }
         let exchange = HTTPExchange(server: self, wsi: wsi, request: request)
         peer.exchange = exchange

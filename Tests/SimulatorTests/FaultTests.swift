@@ -188,12 +188,6 @@ struct FaultTests {
                 == #"{"code":"rate_limit_exceeded","error":"Rate limit reached for requests. Please try again later."}"#
         )
     }
-
-    @Test("dates are HTTP's")
-    func date() {
-        #expect(HTTPDate.text(unixSeconds: 784_111_777) == "Sun, 06 Nov 1994 08:49:37 GMT")
-        #expect(HTTPDate.text(unixSeconds: 1_709_164_800) == "Thu, 29 Feb 2024 00:00:00 GMT")
-    }
 }
 
 @Suite("Recordings, logs and stores")

@@ -96,7 +96,9 @@ struct SimulatorClient: Sendable {
             }
         }
         var text = "\(method) \(path) HTTP/1.1\r\nhost: localhost\r\n\(headers)"
-        if method == "POST" { text += "content-length: \(body?.utf8.count ?? 0)\r\n" }
+        if method == "POST", !headers.hasPrefix("transfer-encoding") {
+            text += "content-length: \(body?.utf8.count ?? 0)\r\n"
+        }
         text += "\r\n\(body ?? "")"
         _ = Glibc.send(descriptor, text, text.utf8.count, Int32(MSG_NOSIGNAL))
         return read(descriptor, stopAfter: limit, stopAt: mark)

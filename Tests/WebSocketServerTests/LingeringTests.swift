@@ -14,7 +14,7 @@ import Testing
 
     @Test(
         "a peer that writes all of a refused body before it reads has its answer",
-        arguments: [(head(8 << 20), "413"), (chunked, "411")])
+        arguments: [(head(8 << 20), "413"), (chunked + "7FFFFFF\r\n", "413"), (chunked, "400")])
     func answersWhoOnlyWrites(head: String, status: String) throws {
         var options = ServerOptions()
         options.maximumBodyBytes = 1 << 20

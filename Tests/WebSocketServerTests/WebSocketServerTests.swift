@@ -131,8 +131,10 @@ struct WebSocketServerTests {
             client.send("POST /empty HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
             #expect(client.readText(until: "POST /empty").contains("200 OK"))
             client.send("POST /none HTTP/1.1\r\nHost: x\r\n\r\n")
+            #expect(client.readText(until: "POST /none").contains("200 OK"))
+            client.send("GET /last HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
             let last = String(decoding: client.readToEnd(), as: UTF8.self)
-            #expect(last.contains("connection: close"))
+            #expect(last.contains("connection: close") && last.contains("GET /last"))
         }
     }
 

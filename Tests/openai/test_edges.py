@@ -7,6 +7,7 @@ import os
 import select
 import socket
 
+import httpx
 import openai
 import pytest
 
@@ -140,10 +141,34 @@ def test_expect_means_nothing_in_http_1_0(peer):
     assert peer.answer()[0] == 200
 
 
-def test_a_body_in_chunks_is_refused(peer):
-    peer.send(
-        f"POST /v1/responses HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {KEY}\r\n"
-        "transfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n")
+def chunked(path, pieces, **fields):
+    """A request whose body comes in chunks, as a stream of no known length does."""
+    head = request("GET", path, transfer_encoding="chunked", **fields).decode()
+    body = "".join(f"{len(piece):x}\r\n{piece}\r\n" for piece in [*pieces, ""])
+    return head.replace("GET", "POST", 1) + body
+
+
+def test_a_body_in_chunks(peer):
+    peer.send(chunked("/v1/responses", [BODY[:10], BODY[10:]]))
+    status, fields, body = peer.answer()
+    assert status == 200 and fields["connection"] == "close"
+    assert json.loads(body)["status"] == "completed"
+
+
+def test_a_generator_is_a_body(gateway):
+    """As httpx, fetch and other clients send what they do not know the length of."""
+    def pieces():
+        yield BODY.encode()[:7]
+        yield BODY.encode()[7:]
+
+    answer = httpx.post(
+        gateway.url + "/v1/responses", content=pieces(),
+        headers={**AUTHORIZATION, "content-type": "application/json"})
+    assert answer.status_code == 200 and answer.json()["status"] == "completed"
+
+
+def test_a_file_in_chunks_is_refused(peer):
+    peer.send(chunked("/v1/files", ["x"], content_type="multipart/form-data; boundary=x"))
     status, _, body = peer.answer()
     assert status == 411 and json.loads(body)["error"]["code"] == "length_required"
 
@@ -312,27 +337,14 @@ def test_paths_name_what_they_seem_to(peer):
             other.socket = socket.create_connection(peer.socket.getpeername(), timeout=10)
             other.reader = other.socket.makefile("rb")
             other.send(with_key)
-            status, _ = other.head()
-            assert status in (400, 404, None, 200)
-            if status == 200:  # The library has resolved it to the one path it can be.
-                assert path.endswith(("models", "healthz"))
+            assert other.head()[0] == 404
 
 
-@pytest.mark.parametrize("character", "&;")
-def test_a_path_that_the_library_cuts_names_nothing(peer, character):
-    for method in ("GET", "DELETE"):
-        with Peer.__new__(Peer) as other:
-            other.socket = socket.create_connection(peer.socket.getpeername(), timeout=10)
-            other.reader = other.socket.makefile("rb")
-            other.send(request(method, f"/v1/responses/a{character}b"))
-            status, _, body = other.answer()
-            assert status == 400 and json.loads(body)["error"]["code"] == "ambiguous_path"
-
-
-def test_too_many_arguments(peer):
-    query = "&".join(f"a{number}=1" for number in range(40))
+def test_many_arguments(peer):
+    """As many as the head holds, all of them upstream's to judge."""
+    query = "&".join(f"a{number}=1" for number in range(400))
     peer.send(request("GET", "/v1/models?" + query))
-    assert peer.answer()[0] == 400
+    assert peer.answer()[0] == 200
 
 
 @pytest.mark.parametrize("method,path,fields,word", [

@@ -124,7 +124,7 @@ def test_empty_arguments_hide_none(passing):
 
 @pytest.mark.parametrize("name,passed", [
     ("a+b", "a%2Bb"), ("a%2Bb", "a%2Bb"), ("a,b", "a%2Cb"), ("a%26b", "a%26b"), ("a%3Bb", "a%3Bb"),
-    ("a=b", "a%3Db"), ("+a", "%2Ba"), ("a%25b", "a%25b")])
+    ("a&b", "a%26b"), ("a;b", "a%3Bb"), ("a=b", "a%3Db"), ("+a", "%2Ba"), ("a%25b", "a%25b")])
 def test_what_is_named_is_asked_for(passing, name, passed):
     answer = httpx.get(
         passing.url + "/v1/conversations/" + name, headers={"authorization": "Bearer " + KEY})

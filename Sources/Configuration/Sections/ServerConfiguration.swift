@@ -16,6 +16,8 @@ package struct ServerConfiguration: Sendable {
     package let heartbeat: Duration
     /// What a request's head, or a pause in its body, may take.
     package let requestTimeout: Duration
+    /// What the head of a request may have.
+    package let headBytes: Int
     /// What a client may still send after an answer that ends its connection; 0: nothing.
     package let lingerBytes: Int
     /// How long a connection is kept for another request.
@@ -66,6 +68,9 @@ package struct ServerConfiguration: Sendable {
             "How long the head of an HTTP request, or a pause in its body, may take, and how long a "
                 + "client may take nothing of an answer that is whole. Then the connection is closed."
         )
+        headBytes = keys.bytes(
+            "head_bytes", in: 1024...(1 << 20), default: 16 << 10,
+            "What the head of an HTTP request may have. Above it: 431, or 414 for its target.")
         lingerBytes = keys.bytes(
             "linger_bytes", in: 0...(1 << 40), default: 64 << 20,
             "What is read past of a request that was answered before its end, for at most "

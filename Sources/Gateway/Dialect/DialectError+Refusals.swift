@@ -43,8 +43,6 @@ extension DialectError {
 
     static let methodNotAllowed = DialectError(
         405, "method_not_allowed", "Not allowed to do that at this URL.")
-    static let tooManyArguments = DialectError(
-        400, "invalid_value", "A query has at most 32 arguments.")
     static let notMultipart = DialectError(
         415, "unsupported_media_type", "A file comes as multipart/form-data.")
     static let unreadable = DialectError(

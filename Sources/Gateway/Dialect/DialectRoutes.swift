@@ -68,7 +68,6 @@ struct DialectRoutes {
             answer.headers.append(("allow", methods.map(\.rawValue).joined(separator: ", ")))
             return answer
         }
-        guard !request.hasMoreArguments else { return DialectError.tooManyArguments.response() }
         let type = request.headers["content-type"]?.lowercased() ?? ""
         if request.method == .post, parts == ["files"], !type.hasPrefix("multipart/form-data") {
             return DialectError.notMultipart.response()

@@ -71,11 +71,11 @@ package final class SimulatorCore: ServerHandler {
     private func note(_ exchange: HTTPExchange) {
         let request = exchange.request
         guard !request.path.hasPrefix("/stats"), request.path != "/healthz" else { return }
-        let shown = request.headers.filter { $0.key != "authorization" && $0.key != "cookie" }
+        let shown = request.headers.names.filter { $0 != "authorization" && $0 != "cookie" }
         statistics.note(
             Statistics.Request(
                 method: request.method.rawValue, path: request.path, query: request.query,
-                headers: shown.sorted { $0.key < $1.key }.map { ($0.key, $0.value) },
+                headers: shown.map { ($0, request.headers[$0] ?? "") },
                 hasAuthorization: request.headers["authorization"] != nil,
                 body: exchange.body, atNanoseconds: monotonic))
     }

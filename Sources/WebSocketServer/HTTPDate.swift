@@ -1,7 +1,7 @@
 /// Dates as HTTP writes them (RFC 9110, section 5.6.7).
-enum HTTPDate {
+package enum HTTPDate {
     /// The date in the form `Sun, 06 Nov 1994 08:49:37 GMT`.
-    static func text(unixSeconds: Int) -> String {
+    package static func text(unixSeconds: Int) -> String {
         let days = unixSeconds / 86_400
         let seconds = unixSeconds % 86_400
         // Days to civil date, after Howard Hinnant's "chrono-compatible low-level date algorithms".
