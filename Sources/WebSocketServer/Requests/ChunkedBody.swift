@@ -28,8 +28,9 @@ struct ChunkedBody {
     private var place = Place.size(value: 0, digits: 0)
     private var size = 0
 
-    /// Moves what is of the body to the front of `bytes`, in its order; returns how much that is, and the end when it
-    /// was reached. Behind the end nothing is looked at.
+    /// Moves what is of the body to the front of `bytes`, in its order.
+    ///
+    /// Returns how much that is, and the end once it is reached; behind it nothing is looked at.
     mutating func take(_ bytes: inout MutableSpan<UInt8>) -> (count: Int, end: End?) {
         var kept = 0
         var read = 0
