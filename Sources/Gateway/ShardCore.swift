@@ -198,7 +198,7 @@ final class ShardCore: ServerHandler {
         metrics.sessions.decrement()
         for reader in session.end() {
             switch reader.destination {
-            case .here(let connection): connection.close(.serviceRestart, "the session is over")
+            case .here(let connection): connection.close(.sessionOver)
             case .there(let other): send(.sessionEnded(reader.connection), to: other)
             }
         }
@@ -277,8 +277,8 @@ final class ShardCore: ServerHandler {
         case .leave(let session, let connection): sessions[session]?.readerLeaves(connection)
         case .sessionIsIdle(let connection): connections[connection]?.sessionIsIdle()
         case .sessionEnded(let connection):
-            connections[connection]?.close(.serviceRestart, "the session is over")
-            exchanges[connection]?.close(.serviceRestart, "the session is over")
+            connections[connection]?.close(.sessionOver)
+            exchanges[connection]?.close(.sessionOver)
         case .ask(let question): answer(question, from: question.connection.shard)
         case .answer(let connection, let answer): exchanges[connection]?.take(answer)
         case .drive(let session, let connection, let command):
