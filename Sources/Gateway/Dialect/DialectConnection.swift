@@ -203,7 +203,9 @@ final class DialectConnection: WebSocketHandler, SessionClient {
     }
 
     private func makeToken() -> ResumeTokenIssuer.Token {
-        tokens.issue(to: subject, of: shard.context, now: shard.loop.now)
+        let token = tokens.issue(to: subject, of: shard.context, now: shard.loop.now)
+        armTimer()
+        return token
     }
 
     private func sendToken() {
@@ -283,9 +285,9 @@ final class DialectConnection: WebSocketHandler, SessionClient {
 
     // MARK: Time
 
-    /// Arms for whatever comes first: the next ping, the end of the lifetime, leaving.
+    /// Arms for whatever comes first: the next ping, a fresh token, the end of the lifetime, leaving.
     private func armTimer() {
-        let other = expiresAt ?? Instant(nanoseconds: .max)
+        let other = expiresAt.map { min($0, tokens.refreshAt) } ?? tokens.refreshAt
         timer?.arm(at: presence.next(before: other, now: shard.loop.now))
     }
 
