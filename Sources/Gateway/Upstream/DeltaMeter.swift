@@ -1,23 +1,28 @@
 import GatewayCore
-import Telemetry
 
-/// Measures how the deltas of a run come: how many, and with what gaps between them.
+/// Counts the deltas of a run and the time between them, a read at a time.
 struct DeltaMeter {
+    /// What one read of upstream's bytes has brought.
+    struct Read: Equatable {
+        let deltas: Int
+        /// Since the read before it that brought some; nil for the first.
+        let gapNanoseconds: Int64?
+    }
+
     private var last: Instant?
-    /// Those of the present read.
-    private var count = 0
+    private var deltas = 0
 
-    mutating func add(_ deltas: Int = 1) { count += deltas }
+    /// Counts deltas of the present read.
+    mutating func add(_ count: Int = 1) { deltas += count }
 
-    /// The read is over: all its deltas but the first came with no gap between them.
-    mutating func readEnds(at now: Instant, in metrics: GatewayMetrics) {
-        guard count > 0 else { return }
-        metrics.deltas.increment(by: count)
-        if let last {
-            metrics.deltaGap.observe(nanoseconds: now.nanoseconds - last.nanoseconds)
+    /// Ends the read; nil when it has brought no delta.
+    mutating func takeRead(at now: Instant) -> Read? {
+        guard deltas > 0 else { return nil }
+        let gap = last.map { now.nanoseconds - $0.nanoseconds }
+        defer {
+            last = now
+            deltas = 0
         }
-        if count > 1 { metrics.deltaGap.observe(nanoseconds: 0, times: count - 1) }
-        count = 0
-        last = now
+        return Read(deltas: deltas, gapNanoseconds: gap)
     }
 }

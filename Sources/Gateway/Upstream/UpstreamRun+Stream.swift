@@ -15,7 +15,7 @@ extension UpstreamRun {
     func feed(
         _ bytes: Span<UInt8>, to attempt: UpstreamAttempt, now: Instant
     ) throws(StreamFailure) -> Bool {
-        defer { meter.readEnds(at: now, in: shard.metrics) }
+        defer { measureDeltas(now: now) }
         var failure: ResponsesFailure?
         var isEvent = false
         do {
@@ -180,6 +180,15 @@ extension UpstreamRun {
         guard !request.isShownAtOnce, held.hold(output, data, at: now) else { return false }
         beginHolding()
         return true
+    }
+
+    /// Measures the deltas of one read: all but the first came with no gap between them.
+    func measureDeltas(now: Instant) {
+        guard let read = meter.takeRead(at: now) else { return }
+        let metrics = shard.metrics
+        metrics.deltas.increment(by: read.deltas)
+        if let gap = read.gapNanoseconds { metrics.deltaGap.observe(nanoseconds: gap) }
+        if read.deltas > 1 { metrics.deltaGap.observe(nanoseconds: 0, times: read.deltas - 1) }
     }
 
     private func observe(_ output: ResponsesOutput) {
