@@ -72,9 +72,7 @@ struct ConfigurationDecoder {
                 report(origin, name, "set twice, first in line \(first)")
                 continue
             }
-            assign(key, from: origin) { decoder throws(ValueError) in
-                try decoder.value(of: entry.value, for: key)
-            }
+            assign(key, from: origin) { () throws(ValueError) in try key.value(of: entry.value) }
         }
     }
 
@@ -129,7 +127,7 @@ struct ConfigurationDecoder {
 
     // MARK: Options
 
-    /// `options`: dotted key or flag name, as spelled, and the text given.
+    /// Each is `KEY=VALUE`, as `--set` takes it.
     mutating func take(settings: [String]) {
         for setting in settings {
             let parts = setting.split(
@@ -149,27 +147,17 @@ struct ConfigurationDecoder {
     }
 
     mutating func take(text: String, for key: ConfigurationKey, from origin: ConfigurationOrigin) {
-        assign(key, from: origin) { decoder throws(ValueError) in
-            try decoder.value(of: text, for: key)
-        }
+        assign(key, from: origin) { () throws(ValueError) in try key.value(of: text) }
     }
 
-    // MARK: Values
-
-    /// Why a value was refused, without its place.
-    private struct ValueError: Error {
-        let reason: String
-        /// The line of the part that is wrong, where it is another than the key's.
-        var line: Int?
-    }
+    // MARK: What comes of it
 
     private mutating func assign(
         _ key: ConfigurationKey, from origin: ConfigurationOrigin,
-        _ decode: (ConfigurationDecoder) throws(ValueError) -> ConfigurationValue
+        _ decode: () throws(ValueError) -> ConfigurationValue
     ) {
         do throws(ValueError) {
-            let value = try decode(self)
-            assignments[key.name] = ConfigurationAssignment(value: value, origin: origin)
+            assignments[key.name] = ConfigurationAssignment(value: try decode(), origin: origin)
         } catch {
             if case .file(let name, _) = origin, let line = error.line {
                 report(.file(name, line: line), key.name, error.reason)
@@ -177,140 +165,6 @@ struct ConfigurationDecoder {
                 report(origin, key.name, error.reason)
             }
         }
-    }
-
-    private func value(
-        of text: String, for key: ConfigurationKey
-    ) throws(ValueError) -> ConfigurationValue {
-        switch key.kind {
-        case .list(let rule, let maximumCount):
-            if text.hasPrefix("[") { return try flowValue(of: text, for: key) }
-            let parts = text.isEmpty ? [] : text.split(separator: ",").map { trimmed($0) }
-            return try list(parts.map { ($0, nil) }, rule, maximumCount, key)
-        case .map(let name, let value, let maximumCount):
-            if text.hasPrefix("{") { return try flowValue(of: text, for: key) }
-            var pairs: [(String, String, Int?)] = []
-            for part in text.isEmpty ? [] : text.split(separator: ",") {
-                let halves = part.split(separator: "=", maxSplits: 1)
-                guard halves.count == 2 else { throw mismatch(key, found: text) }
-                pairs.append((trimmed(halves[0]), trimmed(halves[1]), nil))
-            }
-            return try map(pairs, name, value, maximumCount, key)
-        case .bool, .integer, .automaticInteger, .seconds, .milliseconds, .bytes, .choice, .text:
-            if text.isEmpty, key.defaultValue == .absent { return .absent }
-            guard let value = key.kind.value(of: text) else { throw mismatch(key, found: text) }
-            return value
-        }
-    }
-
-    /// `[a, b]` and `{a: b}` outside the file are written as in the file.
-    private func flowValue(
-        of text: String, for key: ConfigurationKey
-    ) throws(ValueError) -> ConfigurationValue {
-        guard let node = try? YAMLDocument.parse(Array(text.utf8)) else {
-            throw mismatch(key, found: text)
-        }
-        return try value(of: node, for: key)
-    }
-
-    private func value(
-        of node: YAMLNode, for key: ConfigurationKey
-    ) throws(ValueError) -> ConfigurationValue {
-        switch (key.kind, node) {
-        case (.list, .scalar(let scalar)) where scalar.isNull: return .list([])
-        case (.map, .scalar(let scalar)) where scalar.isNull: return .map([])
-        case (.list(let rule, let maximumCount), .sequence(let nodes, _)):
-            var items: [(String, Int?)] = []
-            for node in nodes {
-                guard case .scalar(let scalar) = node, !scalar.isNull else {
-                    throw mismatch(key, found: node)
-                }
-                items.append((scalar.text, scalar.line))
-            }
-            return try list(items, rule, maximumCount, key)
-        case (.map(let name, let value, let maximumCount), .mapping(let entries, _)):
-            var pairs: [(String, String, Int?)] = []
-            for entry in entries {
-                guard case .scalar(let scalar) = entry.value else {
-                    throw mismatch(key, found: entry.value)
-                }
-                pairs.append((entry.key.text, scalar.text, entry.key.line))
-            }
-            return try map(pairs, name, value, maximumCount, key)
-        case (.list, _), (.map, _): throw mismatch(key, found: node)
-        case (_, .scalar(let scalar)):
-            if scalar.isNull {
-                guard key.defaultValue == .absent else { throw mismatch(key, found: node) }
-                return .absent
-            }
-            guard scalar.isPlain || key.kind.takesQuotedText,
-                let value = key.kind.value(of: scalar.text)
-            else { throw mismatch(key, found: scalar.text, line: nil, isQuoted: !scalar.isPlain) }
-            return value
-        case (_, .sequence), (_, .mapping): throw mismatch(key, found: node)
-        }
-    }
-
-    private func list(
-        _ items: [(text: String, line: Int?)], _ rule: TextRule, _ maximumCount: Int,
-        _ key: ConfigurationKey
-    ) throws(ValueError) -> ConfigurationValue {
-        guard items.count <= maximumCount else {
-            throw ValueError(
-                reason: "expected at most \(maximumCount) entries, found \(items.count)")
-        }
-        for (text, line) in items where !rule.accepts(text) {
-            throw mismatch(key, rule, found: text, line: line)
-        }
-        return .list(items.map(\.text))
-    }
-
-    private func map(
-        _ pairs: [(name: String, value: String, line: Int?)], _ nameRule: TextRule,
-        _ valueRule: TextRule, _ maximumCount: Int, _ key: ConfigurationKey
-    ) throws(ValueError) -> ConfigurationValue {
-        guard pairs.count <= maximumCount else {
-            throw ValueError(
-                reason: "expected at most \(maximumCount) entries, found \(pairs.count)")
-        }
-        var seen: Set<String> = []
-        for (name, value, line) in pairs {
-            guard nameRule.accepts(name) else {
-                throw ValueError(
-                    reason: "expected \(nameRule.expectation), found \(quoted(name))", line: line)
-            }
-            guard valueRule.accepts(value) else {
-                throw mismatch(key, valueRule, found: value, line: line)
-            }
-            guard seen.insert(name.lowercased()).inserted else {
-                throw ValueError(reason: "\(quoted(name)) is set twice", line: line)
-            }
-        }
-        return .map(
-            pairs.map { .init(name: $0.name, value: $0.value) }.sorted { $0.name < $1.name })
-    }
-
-    private func mismatch(
-        _ key: ConfigurationKey, found text: String, line: Int? = nil, isQuoted: Bool = false
-    ) -> ValueError {
-        let found = isQuoted ? "the text \(quoted(text))" : quoted(text)
-        return ValueError(
-            reason: "expected \(key.kind.expectation)" + (key.isSecret ? "" : ", found \(found)"),
-            line: line)
-    }
-
-    private func mismatch(
-        _ key: ConfigurationKey, _ rule: TextRule, found text: String, line: Int?
-    ) -> ValueError {
-        ValueError(
-            reason: "expected \(rule.expectation)"
-                + (key.isSecret ? "" : ", found \(quoted(text))"),
-            line: line)
-    }
-
-    private func mismatch(_ key: ConfigurationKey, found node: YAMLNode) -> ValueError {
-        ValueError(
-            reason: "expected \(key.kind.expectation), found \(node.kindName)", line: node.line)
     }
 
     private var isFull: Bool { issues.count >= ConfigurationFailure.maximumIssues }
@@ -324,21 +178,5 @@ struct ConfigurationDecoder {
 
     private func didYouMean(_ name: String?) -> String {
         name.map { "; did you mean '\($0)'?" } ?? ""
-    }
-
-    private func trimmed(_ text: Substring) -> String {
-        var text = text.drop { $0 == " " }
-        while text.last == " " { text.removeLast() }
-        return String(text)
-    }
-}
-
-extension ConfigurationKind {
-    /// Numbers and booleans in quotes are texts.
-    fileprivate var takesQuotedText: Bool {
-        switch self {
-        case .choice, .text: true
-        case .bool, .integer, .automaticInteger, .seconds, .milliseconds, .bytes, .list, .map: false
-        }
     }
 }

@@ -17,6 +17,11 @@ enum Attachment<Command> {
     /// The socket is gone.
     case closed
 
+    /// The client has not said which session.
+    var isNone: Bool {
+        if case .none = self { true } else { false }
+    }
+
     /// Commands that wait for the home shard's answer.
     var waiting: [Command] {
         if case .attaching(_, let waiting) = self { return waiting }

@@ -34,16 +34,17 @@ final class Connection: WebSocketHandler, SessionClient {
     private var waitsForTurnEnd = false
     private var tokens = ResumeTokenIssuer()
     private let resumeInURL: ClientCommand.Resume?
-    private var departure = Departure()
+    private var presence: Presence
 
     init(shard: ShardCore, id: ConnectionID, place: Admission.Place, request: HTTPRequest) {
         self.shard = shard
         self.id = id
         self.place = place
-        let limits = shard.context.configuration.limits
+        let configuration = shard.context.configuration
         bucket = TokenBucket(
-            ratePerSecond: limits.framesPerSecond, burst: limits.framesBurst,
-            now: shard.loop.now)
+            ratePerSecond: configuration.limits.framesPerSecond,
+            burst: configuration.limits.framesBurst, now: shard.loop.now)
+        presence = Presence(heartbeat: configuration.server.heartbeat)
         let keys = shard.context.keys
         let name = keys.subject(of: request)
         isAuthorized = name != nil
@@ -68,17 +69,14 @@ final class Connection: WebSocketHandler, SessionClient {
     func webSocket(_ socket: WebSocket, received message: Span<UInt8>, isBinary: Bool) {
         shard.metrics.framesReceived.increment()
         shard.metrics.receivedBytes.increment(by: message.count)
-        guard !isBinary else {
-            return close(.unsupportedData, "send text frames", code: .invalidFrame)
-        }
+        guard !isBinary else { return close(.notText) }
         // Each object counts as a frame of its own: half a million of them fit into one.
         shard.context.frames.forEachLine(of: message) { object in
             guard socket.isOpen else { return }
             switch bucket.take(now: shard.loop.now) {
             case .admitted: take(object)
             case .limited(let retryAfter): refuseForRate(object, retryAfter)
-            case .abusive:
-                close(CloseCode(4429), "frames keep coming too fast", code: .rateLimited)
+            case .abusive: close(.rateLimited)
             }
         }
     }
@@ -122,7 +120,7 @@ final class Connection: WebSocketHandler, SessionClient {
         case .none:
             guard case .hello(let hello) = command else {
                 send(ServerFrames.error(.helloRequired, "the first frame must be a hello"))
-                return close(CloseCode(4400), "hello required", code: .helloRequired)
+                return close(.helloRequired)
             }
             if let auth = hello.auth { authorize(auth) }
             greet(hello)
@@ -172,7 +170,7 @@ final class Connection: WebSocketHandler, SessionClient {
     private func greet(_ hello: ClientCommand.Hello) {
         guard isAuthorized else {
             send(ServerFrames.error(.unauthorized, "hello.auth is missing or unknown"))
-            return close(CloseCode(4401), "unauthorized", code: .unauthorized)
+            return close(.unauthorized)
         }
         armTimer()
         guard let resume = hello.resume else { return beginFresh(reason: nil, continuing: nil) }
@@ -195,7 +193,7 @@ final class Connection: WebSocketHandler, SessionClient {
                 ServerFrames.error(
                     .overloaded, "no room for another session (limits.sessions)",
                     retryAfter: .seconds(5)))
-            return close(.tryAgainLater, "overloaded", code: .overloaded)
+            return close(.overloaded)
         }
         attachHere(
             to: session,
@@ -211,7 +209,7 @@ final class Connection: WebSocketHandler, SessionClient {
     ) {
         let waiting = attachment.waiting
         attachment = .here(session)
-        departure.isSessionIdle = false
+        presence.isSessionIdle = false
         session.attach(id, .here(self), after: after) {
             sendReady(attached, recovered: isResume)
         }
@@ -222,7 +220,7 @@ final class Connection: WebSocketHandler, SessionClient {
     func attachedThere(_ attached: AttachedSession) {
         guard case .attaching(let request, let waiting) = attachment else { return }
         attachment = .there(request.session, shard: request.session.shard)
-        departure.isSessionIdle = false
+        presence.isSessionIdle = false
         sendReady(attached, recovered: attached.reason == nil)
         for command in waiting { handle(command) }
     }
@@ -280,9 +278,7 @@ final class Connection: WebSocketHandler, SessionClient {
 
     func send(_ frame: [UInt8], _ kind: Outbox.Kind) {
         guard socket?.isOpen == true else { return }
-        guard !outbox.isOverfull else {
-            return close(CloseCode(4410), "reads too slowly", code: .slowReader)
-        }
+        guard !outbox.isOverfull else { return close(.slowReader) }
         put(frame, kind)
     }
 
@@ -341,10 +337,7 @@ final class Connection: WebSocketHandler, SessionClient {
     private func fault(_ error: ClientFrameError) {
         faults += 1
         refuse(error.code, error.message, messageID: error.messageID)
-        guard faults > shard.context.configuration.limits.errorsPerConnection else { return }
-        close(
-            CloseCode(4400), "too many faulty frames (limits.errors_per_connection)",
-            code: .tooManyErrors)
+        if faults > shard.context.configuration.limits.errorsPerConnection { close(.tooManyErrors) }
     }
 
     private func refuse(
@@ -355,43 +348,32 @@ final class Connection: WebSocketHandler, SessionClient {
         send(ServerFrames.error(code, message, retryAfter: retryAfter, messageID: messageID))
     }
 
-    private func close(_ closeCode: CloseCode, _ reason: String, code: GatewayErrorCode) {
-        shard.metrics.errors[code.rawValue].increment()
-        close(closeCode, reason)
-    }
-
-    func close(_ closeCode: CloseCode, _ reason: String) {
+    func close(_ reason: CloseReason) {
+        if let error = reason.error { shard.metrics.errors[error.rawValue].increment() }
         // The client is to read first why.
         if waitsForTurnEnd { _ = flushOutbox() }
-        socket?.close(closeCode, reason)
+        socket?.close(reason.code, reason.text)
     }
 
     // MARK: Time
 
     /// Arms for whatever comes first: the next ping, a fresh token, leaving.
     private func armTimer() {
-        let now = shard.loop.now
-        let beat = Heartbeat.next(
-            after: now, every: shard.context.configuration.server.heartbeat)
-        timer?.arm(at: departure.next(before: min(beat, tokens.refreshAt), now: now))
+        timer?.arm(at: presence.next(before: tokens.refreshAt, now: shard.loop.now))
     }
 
     private func timerFired() {
-        let now = shard.loop.now
-        leaveIfIdle()
         guard let socket, socket.isOpen else { return }
-        if case .none = attachment {
-            return close(CloseCode(4408), "no hello in time", code: .helloTimeout)
+        let now = shard.loop.now
+        switch presence.duty(now: now, lastHeard: socket.lastHeard) {
+        case .leave: close(.restart)
+        case _ where attachment.isNone: close(.helloTimeout)
+        case .giveUp: close(.silent)
+        case .ping:
+            socket.ping()
+            if now >= tokens.refreshAt { sendToken() }
+            armTimer()
         }
-        if Heartbeat.isMissed(
-            by: now, since: socket.lastHeard, every: shard.context.configuration.server.heartbeat)
-        {
-            // A peer that is gone reads no close frame: the socket is cut when none comes back.
-            return close(CloseCode(4409), "nothing heard for two heartbeats")
-        }
-        socket.ping()
-        if now >= tokens.refreshAt { sendToken() }
-        armTimer()
     }
 
     // MARK: Drain
@@ -399,20 +381,19 @@ final class Connection: WebSocketHandler, SessionClient {
     /// Tells the client to go elsewhere, and goes itself when the time has come and nothing runs.
     func drain(after delay: Duration) {
         send(ServerFrames.goingAway(reconnectAfter: delay))
-        departure.time = shard.loop.now + delay
-        if case .none = attachment { departure.isSessionIdle = true }
+        presence.departure = shard.loop.now + delay
+        if attachment.isNone { presence.isSessionIdle = true }
         armTimer()
         leaveIfIdle()
     }
 
     /// Nothing runs in the session and everything has been written: the connection may leave.
     func sessionIsIdle() {
-        departure.isSessionIdle = true
+        presence.isSessionIdle = true
         leaveIfIdle()
     }
 
     private func leaveIfIdle() {
-        guard departure.isDue(now: shard.loop.now) else { return }
-        close(.serviceRestart, "the gateway restarts")
+        if presence.isOver(now: shard.loop.now) { close(.restart) }
     }
 }

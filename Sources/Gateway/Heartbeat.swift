@@ -4,12 +4,14 @@ import GatewayCore
 ///
 /// Pinged at a time of its own, an idle connection costs two wake-ups of the shard a heartbeat: one for the ping and one
 /// for its answer. Together the pings go out in a row, and the answers come in a row (decision 54).
-enum Heartbeat {
+struct Heartbeat {
     /// How late a ping may be, so that it goes out with others; longer bursts would hold up deltas.
     private static let slot = Duration.milliseconds(50)
 
-    /// The time of the next ping, one `interval` from `now` and at most a slot later.
-    static func next(after now: Instant, every interval: Duration) -> Instant {
+    let interval: Duration
+
+    /// The time of the next ping, one interval from `now` and at most a slot later.
+    func next(after now: Instant) -> Instant {
         // For intervals of milliseconds, as in tests, a slot would be too coarse.
         let slot = max(1, min(Self.slot.nanoseconds, interval.nanoseconds / 16))
         let due = (now + interval).nanoseconds
@@ -18,9 +20,7 @@ enum Heartbeat {
     }
 
     /// True when nothing was heard since `lastHeard` for so long that a ping must have had no answer.
-    static func isMissed(by now: Instant, since lastHeard: Instant, every interval: Duration)
-        -> Bool
-    {
+    func isMissed(by now: Instant, since lastHeard: Instant) -> Bool {
         now >= lastHeard + interval + interval
     }
 }

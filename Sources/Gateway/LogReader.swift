@@ -28,7 +28,7 @@ protocol LogReader: AnyObject {
     func refreshToken(conversation: ConversationPlace?, running: ResumeClaims.Running?)
 
     /// Ends the connection: the session is over, or the gateway is.
-    func close(_ code: CloseCode, _ reason: String)
+    func close(_ reason: CloseReason)
 
     /// Takes a part of what the reader of one response gets; only HTTP responses are such readers.
     func take(_ answer: DialectAnswer)

@@ -58,7 +58,7 @@ struct SessionRuns {
 
     /// A run has ended by itself.
     mutating func ended(_ run: UpstreamRun) {
-        if !run.isReported { stories[run.response] = run.story }
+        if inFlight.contains(run.response) { stories[run.response] = run.story }
         remove(run)
     }
 
@@ -70,9 +70,7 @@ struct SessionRuns {
             if inFlight.isEmpty { inFlight = [] }
             metrics.responsesInFlight.decrement()
         }
-        let run = self[response]
-        let story = run?.story ?? stories[response]
-        run?.isReported = true
+        let story = self[response]?.story ?? stories[response]
         stories[response] = nil
         named[response] = nil
         if summary.outcome == .completed || summary.outcome == .incomplete {

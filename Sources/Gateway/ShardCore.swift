@@ -15,34 +15,42 @@ final class ShardCore: ServerHandler {
     let context: GatewayContext
     let logger: Logger
     let metrics: GatewayMetrics
-    private(set) var worker: UpstreamWorker
-    /// Keeps what a turn of the loop brings until the turn ends.
-    let turnEnd: TurnEnd
+
+    // Who is there.
     private var server: WebSocketServer?
     private(set) var connections: [ConnectionID: any SessionClient] = [:]
     /// HTTP requests of the OpenAI dialect that are being answered.
     private(set) var exchanges: [ConnectionID: DialectExchange] = [:]
+    /// Readers of this shard's sessions whose connections are on other shards.
+    private var remoteReaders = 0
+    private var nextConnection: UInt64 = 0
+
+    // What they talk about.
     private(set) var sessions = SessionTable()
+    /// For its sessions and their responses.
+    var names = RandomNames()
+    /// Bytes of all logs.
     private var storedBytes = 0
     private var isRelieving = false
     private var nextRelief = Instant(nanoseconds: .min)
-    private var nextConnection: UInt64 = 0
-    /// Bytes of one answer that are handed on together at most; see `GatewayConfiguration.handOnBytes`.
-    let handOnBytes: Int
-    /// In which all that this shard's sockets write is built.
-    let scratch = Scratch<OutgoingFrame>()
-    let scratchMessages = Scratch<OutgoingMessages>()
-    /// Readers of this shard's sessions whose connections are on other shards.
-    private var remoteReaders = 0
-    /// Nil until the shard takes no new work.
-    private var drain: ShardDrain?
+
+    // What comes from upstream, and what becomes of it.
+    let worker: UpstreamWorker
     /// Bounds this shard's retries to a part of its requests.
     var retryBudget: RetryBudget
     /// Responses that wait for a place at an upstream.
     private var waitingRuns: [UpstreamPoolState.Ticket: UpstreamRun] = [:]
     private var nextTicket: UInt64 = 0
-    /// For its sessions and their responses.
-    var names = RandomNames()
+    /// Keeps what a turn of the loop brings until the turn ends.
+    let turnEnd: TurnEnd
+    /// Bytes of one answer that are handed on together at most; see `GatewayConfiguration.handOnBytes`.
+    let handOnBytes: Int
+    /// In which all that this shard's sockets write is built.
+    let scratch = Scratch<OutgoingFrame>()
+    let scratchMessages = Scratch<OutgoingMessages>()
+
+    /// Nil until the shard takes no new work.
+    private var drain: ShardDrain?
     private(set) var isStopping = false
 
     init(index: Int, loop: EventLoop, context: GatewayContext) throws {
@@ -57,32 +65,14 @@ final class ShardCore: ServerHandler {
         retryBudget = RetryBudget(
             percent: context.configuration.upstream.retryBudgetPercent, now: loop.now)
         handOnBytes = context.configuration.handOnBytes
-        var options = UpstreamOptions()
-        options.maximumTransfers = context.share(of: context.configuration.upstream.connections)
-        options.maximumConnections = options.maximumTransfers
-        worker = try UpstreamWorker(loop: loop, options: options)
+        worker = try UpstreamWorker(loop: loop, options: UpstreamOptions(context))
         turnEnd = try TurnEnd(loop: loop, budget: context.configuration.delivery.latencyBudget)
     }
 
     /// Opens the shard's listener and returns its port.
     func start(host: String, port: UInt16) throws -> UInt16 {
-        var options = ServerOptions()
-        let configuration = context.configuration
-        options.maximumMessageBytes = configuration.limits.messageBytes
-        options.maximumHeadBytes = configuration.server.headBytes
-        options.maximumBodyBytes = configuration.dialect.bodyBytes
-        options.maximumCollectedBytes = max(
-            configuration.dialect.bodyBytes, context.share(of: configuration.dialect.bodiesBytes))
-        options.requestTimeoutSeconds = UInt32(
-            clamping: Int(configuration.server.requestTimeout.milliseconds / 1000))
-        options.lingerBytes = configuration.server.lingerBytes
-        options.keepAliveSeconds = UInt32(
-            clamping: Int(configuration.server.keepAliveTimeout.milliseconds / 1000))
-        options.bodyTimeout = configuration.server.bodyTimeout
-        options.backlog = Int32(clamping: configuration.server.backlog)
-        // Room for requests that are about to be refused with an answer.
-        options.maximumSockets = configuration.server.connections + 256
-        let server = try WebSocketServer(loop: loop, options: options, handler: self)
+        let server = try WebSocketServer(
+            loop: loop, options: ServerOptions(context), handler: self)
         self.server = server
         context.mailboxes[index].setHandler { [unowned self] message in handle(message) }
         // The first shard must have the port for itself; the others share it with the first.
@@ -198,7 +188,7 @@ final class ShardCore: ServerHandler {
         metrics.sessions.decrement()
         for reader in session.end() {
             switch reader.destination {
-            case .here(let connection): connection.close(.serviceRestart, "the session is over")
+            case .here(let connection): connection.close(.sessionOver)
             case .there(let other): send(.sessionEnded(reader.connection), to: other)
             }
         }
@@ -216,6 +206,8 @@ final class ShardCore: ServerHandler {
         remoteReaders += change
         if change < 0 { drain?.finishSoon() }
     }
+
+    // MARK: Memory
 
     func sessionBytesChanged(by change: Int) {
         guard change != 0 else { return }
@@ -245,14 +237,12 @@ final class ShardCore: ServerHandler {
         for session in sessions.all where isOverMemoryLimit { session.compactFinished() }
     }
 
-    // MARK: Sending
+    // MARK: Messages
 
     func send(_ message: ShardMessage, to shard: Int) {
         guard shard != index else { return handle(message) }
         context.mailboxes[shard].send(message)
     }
-
-    // MARK: Messages
 
     private func handle(_ message: ShardMessage) {
         switch message {
@@ -277,8 +267,8 @@ final class ShardCore: ServerHandler {
         case .leave(let session, let connection): sessions[session]?.readerLeaves(connection)
         case .sessionIsIdle(let connection): connections[connection]?.sessionIsIdle()
         case .sessionEnded(let connection):
-            connections[connection]?.close(.serviceRestart, "the session is over")
-            exchanges[connection]?.close(.serviceRestart, "the session is over")
+            connections[connection]?.close(.sessionOver)
+            exchanges[connection]?.close(.sessionOver)
         case .ask(let question): answer(question, from: question.connection.shard)
         case .answer(let connection, let answer): exchanges[connection]?.take(answer)
         case .drive(let session, let connection, let command):
@@ -291,7 +281,7 @@ final class ShardCore: ServerHandler {
         }
     }
 
-    // MARK: Responses
+    // MARK: Questions about responses
 
     /// Brings a question to the session it is about: here, or on its shard.
     func ask(_ question: DialectQuestion) {
@@ -319,6 +309,13 @@ final class ShardCore: ServerHandler {
         }
     }
 
+    func responseEnded(_ report: ResponseReport) {
+        report.count(in: metrics)
+        report.log(to: logger)
+    }
+
+    // MARK: Waiting for upstreams
+
     /// Names one response in the queue of the upstreams.
     func makeTicket() -> UpstreamPoolState.Ticket {
         nextTicket += 1
@@ -337,11 +334,6 @@ final class ShardCore: ServerHandler {
         } else if case .granted(let grant) = notice.word {
             context.pool.release(grant, .neutral, isAnswered: false, now: loop.now)
         }
-    }
-
-    func responseEnded(_ report: ResponseReport) {
-        report.count(in: metrics)
-        report.log(to: logger)
     }
 
     // MARK: The end

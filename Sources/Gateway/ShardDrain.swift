@@ -37,10 +37,8 @@ final class ShardDrain {
     /// Ends what runs; readers leave by themselves when they have its end, or are closed.
     private func deadlineReached() {
         if isPastDeadline {
-            for connection in Array(shard.connections.values) {
-                connection.close(.serviceRestart, "the gateway restarts")
-            }
-            for exchange in Array(shard.exchanges.values) { exchange.close(.serviceRestart, "") }
+            for connection in Array(shard.connections.values) { connection.close(.restart) }
+            for exchange in Array(shard.exchanges.values) { exchange.close(.restart) }
         } else {
             isPastDeadline = true
             deadline?.arm(after: Self.lastWords)

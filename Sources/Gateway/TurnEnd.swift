@@ -5,8 +5,14 @@ import EventLoop
 /// A delta waits for nothing but its turn (decision 56), and so do the frames that leave a connection as one
 /// (decision 57). Loop's thread only.
 final class TurnEnd {
+    /// A run's part in the list of those that wait.
+    struct Link {
+        fileprivate var isWaiting = false
+        fileprivate var next: UpstreamRun?
+    }
+
     private var pacer: TurnPacer?
-    /// Runs whose events wait to be offered, oldest first: a list through their `nextAtTurnEnd`.
+    /// Runs whose events wait to be offered, oldest first: a list through their links.
     ///
     /// Every delta comes by here: each look into an array would cost a check for exclusive access.
     private var firstRun: UpstreamRun?
@@ -23,9 +29,9 @@ final class TurnEnd {
     /// Calls `handOn` of a run when the turn ends, once.
     func handOnLater(_ run: UpstreamRun) {
         pacer?.noteWork()
-        guard !run.waitsForTurnEnd else { return }
-        run.waitsForTurnEnd = true
-        if let lastRun { lastRun.nextAtTurnEnd = run } else { firstRun = run }
+        guard !run.turnEnd.isWaiting else { return }
+        run.turnEnd.isWaiting = true
+        if let lastRun { lastRun.turnEnd.next = run } else { firstRun = run }
         lastRun = run
     }
 
@@ -37,10 +43,9 @@ final class TurnEnd {
 
     private func takeRun() -> UpstreamRun? {
         guard let run = firstRun else { return nil }
-        firstRun = run.nextAtTurnEnd
+        firstRun = run.turnEnd.next
         if firstRun == nil { lastRun = nil }
-        run.nextAtTurnEnd = nil
-        run.waitsForTurnEnd = false
+        run.turnEnd = Link()
         return run
     }
 

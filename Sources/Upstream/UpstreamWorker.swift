@@ -32,19 +32,12 @@ package final class UpstreamWorker {
 
     /// All that are starting or running, and those that libcurl is yet to give back.
     private var transfers: [ObjectIdentifier: UpstreamTransfer] = [:]
-    private var starting: [UpstreamTransfer] = []
-    private var resuming: [UpstreamTransfer] = []
-    /// Ended inside a callback; libcurl still has their handles.
-    private var abandoned: [UpstreamTransfer] = []
+    private let chores = WorkerChores()
     /// Whose bytes libcurl has handed over since it was entered: the newest, before it its `readBefore`, and so on.
     ///
     /// A list through the transfers, since every read comes by here: each look into an array would cost a check
     /// for exclusive access (decision 57).
     private var lastRead: UpstreamTransfer?
-    /// To be ended by us, with an outcome.
-    private var stopped: [UpstreamTransfer] = []
-    /// `starting`, `resuming`, `abandoned` or `stopped` may hold something.
-    private var hasChores = false
 
     /// A call into libcurl is on the stack: its handles must be left alone.
     private var isInsideCurl = false
@@ -72,6 +65,12 @@ package final class UpstreamWorker {
             throw .loopFailed(error.description)
         }
         timer = loop.makeTimer { [unowned self] in act(on: MILLRACE_SOCKET_TIMEOUT, 0) }
+        try configure(multi)
+    }
+
+    deinit { shutDown() }
+
+    private func configure(_ multi: UnsafeMutableRawPointer) throws(UpstreamError) {
         // The multi is freed by `shutDown`, at the latest in `deinit`: the pointer is good until then.
         let context = Unmanaged.passUnretained(self).toOpaque()
         try check(
@@ -92,8 +91,6 @@ package final class UpstreamWorker {
             millrace_multi_set_long(multi, CURLMOPT_PIPELINING, Int(CURLPIPE_MULTIPLEX)))
     }
 
-    deinit { shutDown() }
-
     private func check(_ call: String, _ code: CURLMcode) throws(UpstreamError) {
         guard code == CURLM_OK else { throw .libcurl(call, multi: code) }
     }
@@ -101,7 +98,7 @@ package final class UpstreamWorker {
     // MARK: For the caller
 
     /// Transfers that are starting or running.
-    package var transferCount: Int { transfers.count - abandoned.count }
+    package var transferCount: Int { transfers.count - chores.abandonedCount }
 
     /// Connections that libcurl wants watched now: in use, or being made.
     package var watchedSocketCount: Int { sockets.count }
@@ -132,8 +129,7 @@ package final class UpstreamWorker {
             throw error
         }
         transfers[ObjectIdentifier(transfer)] = transfer
-        starting.append(transfer)
-        hasChores = true
+        chores.start(transfer)
         nextTurn?.request()
         return transfer
     }
@@ -143,7 +139,7 @@ package final class UpstreamWorker {
     /// A request on a connection that stands is written before this returns. Delegates are called meanwhile, of any
     /// transfer of this worker: call it last.
     package func startWaiting() {
-        guard !isInsideCurl, !isSweeping, !starting.isEmpty else { return }
+        guard !isInsideCurl, !isSweeping, chores.hasStarting else { return }
         addStarting()
         if isTimeoutDue { act(on: MILLRACE_SOCKET_TIMEOUT, 0) }
     }
@@ -162,15 +158,10 @@ package final class UpstreamWorker {
     private func tearDown() {
         guard let multi else { return }
         for transfer in transfers.values { detach(transfer) }
-        starting.removeAll()
-        resuming.removeAll()
-        abandoned.removeAll()
+        chores.removeAll()
         while takeRead() != nil {}
-        stopped.removeAll()
         idleHandles.removeAll()
-        isInsideCurl = true
-        curl_multi_cleanup(multi)
-        isInsideCurl = false
+        insideCurl { curl_multi_cleanup(multi) }
         self.multi = nil
         for socket in sockets.values { socket.close() }
         sockets.removeAll()
@@ -186,8 +177,7 @@ package final class UpstreamWorker {
         loop.assertOnLoop()
         if isInsideCurl {
             transfer.silence()
-            abandoned.append(transfer)
-            hasChores = true
+            chores.abandon(transfer)
         } else {
             detach(transfer)
             requestTurnIfNeeded()
@@ -207,15 +197,13 @@ package final class UpstreamWorker {
     }
 
     func resume(_ transfer: UpstreamTransfer) {
-        resuming.append(transfer)
-        hasChores = true
+        chores.resume(transfer)
         nextTurn?.request()
     }
 
     /// Ends a running transfer with an outcome, from outside libcurl.
     func stop(_ transfer: UpstreamTransfer) {
-        stopped.append(transfer)
-        hasChores = true
+        chores.stop(transfer)
         sweep()
     }
 
@@ -223,37 +211,36 @@ package final class UpstreamWorker {
 
     // MARK: Into libcurl
 
+    /// Calls libcurl, whose callbacks then find `isInsideCurl`.
+    @discardableResult
+    private func insideCurl<Result>(_ call: () -> Result) -> Result {
+        isInsideCurl = true
+        defer { isInsideCurl = false }
+        return call()
+    }
+
     private func runTurn() {
-        if !starting.isEmpty { addStarting() }
-        if !resuming.isEmpty { resumeWaiting() }
+        if chores.hasStarting { addStarting() }
+        if chores.hasResuming { resumeWaiting() }
         if isTimeoutDue { act(on: MILLRACE_SOCKET_TIMEOUT, 0) }
     }
 
     /// Serves those that wait now: one that pauses and resumes while it is served comes next turn.
     private func resumeWaiting() {
-        var batch: [UpstreamTransfer] = []
-        swap(&batch, &resuming)
-        for transfer in batch where multi != nil {
-            isInsideCurl = true
-            transfer.unhold()
-            isInsideCurl = false
+        for transfer in chores.takeResuming() where multi != nil {
+            insideCurl { transfer.unhold() }
             sweep()
         }
     }
 
     private func addStarting() {
-        var batch: [UpstreamTransfer] = []
-        swap(&batch, &starting)
-        for transfer in batch where transfer.state == .starting {
+        for transfer in chores.takeStarting() where transfer.state == .starting {
             guard let multi, let easy = transfer.easy else { continue }
             transfer.started()
-            isInsideCurl = true
-            let code = curl_multi_add_handle(multi, easy.raw)
-            isInsideCurl = false
+            let code = insideCurl { curl_multi_add_handle(multi, easy.raw) }
             if code != CURLM_OK {
                 transfer.cannotRun(String(cString: curl_multi_strerror(code)))
-                stopped.append(transfer)
-                hasChores = true
+                chores.stop(transfer)
             }
         }
         // Adding handles makes a timeout of zero due, which `runTurn` serves next.
@@ -264,9 +251,7 @@ package final class UpstreamWorker {
         guard let multi else { return }
         if socket == MILLRACE_SOCKET_TIMEOUT { isTimeoutDue = false }
         var running: Int32 = 0
-        isInsideCurl = true
-        curl_multi_socket_action(multi, socket, events, &running)
-        isInsideCurl = false
+        insideCurl { curl_multi_socket_action(multi, socket, events, &running) }
         sweep()
     }
 
@@ -281,9 +266,9 @@ package final class UpstreamWorker {
         // Before anyone hears of an end: the bytes came first.
         while let transfer = takeRead() { transfer.wasRead() }
         if isShutDownWanted { return tearDown() }
-        if hasChores {
-            while let transfer = abandoned.popLast() { detach(transfer) }
-            while let transfer = stopped.popLast() { finish(transfer, CURLE_OK) }
+        if !chores.isEmpty {
+            while let transfer = chores.takeAbandoned() { detach(transfer) }
+            while let transfer = chores.takeStopped() { finish(transfer, CURLE_OK) }
         }
         var remaining: Int32 = 0
         while let multi, let message = curl_multi_info_read(multi, &remaining) {
@@ -297,13 +282,8 @@ package final class UpstreamWorker {
     }
 
     private func requestTurnIfNeeded() {
-        var isTurnNeeded = isTimeoutDue
-        if hasChores {
-            let hasStarts = !starting.isEmpty || !resuming.isEmpty
-            hasChores = hasStarts || !abandoned.isEmpty || !stopped.isEmpty
-            isTurnNeeded = isTurnNeeded || hasStarts
-        }
-        if isTurnNeeded { nextTurn?.request() }
+        let isChoreLeft = chores.settle()
+        if isChoreLeft || isTimeoutDue { nextTurn?.request() }
     }
 
     private func finish(_ transfer: UpstreamTransfer, _ code: CURLcode) {
@@ -318,9 +298,7 @@ package final class UpstreamWorker {
         let wasStarting = transfer.state == .starting
         guard let easy = transfer.end() else { return }
         if !wasStarting, let multi {
-            isInsideCurl = true
-            curl_multi_remove_handle(multi, easy.raw)
-            isInsideCurl = false
+            insideCurl { curl_multi_remove_handle(multi, easy.raw) }
         }
         transfers[ObjectIdentifier(transfer)] = nil
         if let isFast = transfer.pace.isFast {
@@ -377,8 +355,7 @@ package final class UpstreamWorker {
             // An error answer here would make libcurl give up the whole multi handle.
             guard let transfer = transfer(of: easy) else { return }
             transfer.cannotRun(error.description)
-            stopped.append(transfer)
-            hasChores = true
+            chores.stop(transfer)
         }
     }
 

@@ -48,7 +48,7 @@ package enum ConfigurationKind: Sendable {
 
     /// The value that `text` stands for; `nil` when it is not what the kind expects.
     ///
-    /// Lists and maps are not made from text here, see `ConfigurationDecoder`.
+    /// Lists and maps are not made from text here, see `ConfigurationKey.value(of:)`.
     func value(of text: String) -> ConfigurationValue? {
         switch self {
         case .bool: text == "true" ? .bool(true) : text == "false" ? .bool(false) : nil

@@ -24,10 +24,10 @@ final class DialectConnection: WebSocketHandler, SessionClient {
     /// What waits to be sent before any log event.
     private var outbox = Outbox()
     private var tokens = ResumeTokenIssuer()
-    private let expiresAt: Instant
-    private var hasExpired = false
+    /// When its lifetime ends; nil once it has.
+    private var expiresAt: Instant?
     private let resume: ClientCommand.Resume?
-    private var departure = Departure()
+    private var presence: Presence
 
     init(
         shard: ShardCore, id: ConnectionID, place: Admission.Place, subject: String,
@@ -43,6 +43,7 @@ final class DialectConnection: WebSocketHandler, SessionClient {
             burst: configuration.limits.framesBurst, now: shard.loop.now)
         expiresAt = shard.loop.now + configuration.dialect.connectionLifetime
         resume = ClientCommand.Resume(of: request)
+        presence = Presence(heartbeat: configuration.server.heartbeat)
     }
 
     var maximumMessageBytes: Int { shard.context.configuration.limits.messageBytes }
@@ -72,7 +73,7 @@ final class DialectConnection: WebSocketHandler, SessionClient {
     func webSocket(_ socket: WebSocket, received message: Span<UInt8>, isBinary: Bool) {
         shard.metrics.framesReceived.increment()
         shard.metrics.receivedBytes.increment(by: message.count)
-        guard !isBinary else { return close(.unsupportedData, "send text frames") }
+        guard !isBinary else { return close(.notText) }
         switch bucket.take(now: shard.loop.now) {
         case .admitted: break
         case .limited(let wait):
@@ -81,7 +82,7 @@ final class DialectConnection: WebSocketHandler, SessionClient {
                     429, "rate_limit_exceeded", "too many frames a second (limits.frames_per_s)",
                     type: "requests", retryAfter: max(1, Int(wait.seconds.rounded(.up)))), lane: nil
             )
-        case .abusive: return close(CloseCode(4429), "frames keep coming too fast")
+        case .abusive: return close(.rateLimited)
         }
         let depth = shard.context.configuration.limits.jsonDepth
         do throws(DialectError) {
@@ -94,7 +95,7 @@ final class DialectConnection: WebSocketHandler, SessionClient {
             faults += 1
             refuse(error, lane: DialectFrame.lane(of: message, maximumDepth: depth))
             if faults > shard.context.configuration.limits.errorsPerConnection {
-                close(CloseCode(4400), "too many faulty frames (limits.errors_per_connection)")
+                close(.tooManyErrors)
             }
         }
     }
@@ -146,7 +147,7 @@ final class DialectConnection: WebSocketHandler, SessionClient {
     func beginFresh(reason: GatewayErrorCode?, continuing: ConversationPlace?) {
         guard let session = shard.makeSession(subject: subject, for: .connection) else {
             refuse(.overloaded, lane: nil)
-            return close(.tryAgainLater, "overloaded")
+            return close(.overloaded)
         }
         attachHere(
             to: session,
@@ -202,7 +203,18 @@ final class DialectConnection: WebSocketHandler, SessionClient {
     }
 
     private func makeToken() -> ResumeTokenIssuer.Token {
-        tokens.issue(to: subject, of: shard.context, now: shard.loop.now)
+        let token = tokens.issue(to: subject, of: shard.context, now: shard.loop.now)
+        armTimer()
+        return token
+    }
+
+    private func sendToken() {
+        let token = makeToken()
+        send(
+            ServerFrames.frame("gateway.token") { frame in
+                frame.field("resume_token", token.text)
+                frame.field("expires_in_s", token.expiresInSeconds)
+            })
     }
 
     func refreshToken(conversation: ConversationPlace?, running: ResumeClaims.Running?) {}
@@ -230,7 +242,7 @@ final class DialectConnection: WebSocketHandler, SessionClient {
 
     func send(_ frame: [UInt8], _ kind: Outbox.Kind) {
         guard socket?.isOpen == true else { return }
-        guard !outbox.isOverfull else { return close(CloseCode(4410), "reads too slowly") }
+        guard !outbox.isOverfull else { return close(.slowReader) }
         outbox.put(frame, kind)
         _ = flushOutbox()
     }
@@ -269,45 +281,39 @@ final class DialectConnection: WebSocketHandler, SessionClient {
         return true
     }
 
-    func close(_ code: CloseCode, _ reason: String) { socket?.close(code, reason) }
+    func close(_ reason: CloseReason) { socket?.close(reason.code, reason.text) }
 
     // MARK: Time
 
-    /// Arms for whatever comes first: the next ping, the end of the lifetime, leaving.
+    /// Arms for whatever comes first: the next ping, a fresh token, the end of the lifetime, leaving.
     private func armTimer() {
-        let now = shard.loop.now
-        var next = Heartbeat.next(
-            after: now, every: shard.context.configuration.server.heartbeat)
-        if !hasExpired { next = min(next, expiresAt) }
-        timer?.arm(at: departure.next(before: next, now: now))
+        let other = expiresAt.map { min($0, tokens.refreshAt) } ?? tokens.refreshAt
+        timer?.arm(at: presence.next(before: other, now: shard.loop.now))
     }
 
     private func timerFired() {
-        let now = shard.loop.now
-        leaveIfIdle()
         guard let socket, socket.isOpen else { return }
-        if Heartbeat.isMissed(
-            by: now, since: socket.lastHeard, every: shard.context.configuration.server.heartbeat)
-        {
-            return close(CloseCode(4409), "nothing heard for two heartbeats")
-        }
-        if now >= expiresAt, !hasExpired {
-            hasExpired = true
-            refuse(.connectionLimit, lane: nil)
-            attachment.leave(id, from: shard)
+        let now = shard.loop.now
+        switch presence.duty(now: now, lastHeard: socket.lastHeard) {
+        case .leave: close(.restart)
+        case .giveUp: close(.silent)
+        case .ping:
+            if let expiresAt, now >= expiresAt { expire() }
             guard socket.isOpen else { return }
+            socket.ping()
+            if now >= tokens.refreshAt { sendToken() }
+            armTimer()
         }
-        socket.ping()
-        if now >= tokens.refreshAt {
-            let token = makeToken()
-            send(
-                ServerFrames.frame("gateway.token") { frame in
-                    frame.field("resume_token", token.text)
-                    frame.field("expires_in_s", token.expiresInSeconds)
-                })
-        }
-        armTimer()
     }
+
+    /// Takes no more requests, and goes once what runs has its end.
+    private func expire() {
+        expiresAt = nil
+        refuse(.connectionLimit, lane: nil)
+        attachment.leave(id, from: shard)
+    }
+
+    private var hasExpired: Bool { expiresAt == nil }
 
     // MARK: Drain
 
@@ -316,22 +322,19 @@ final class DialectConnection: WebSocketHandler, SessionClient {
             ServerFrames.frame("gateway.going_away") { frame in
                 frame.field("reconnect_after_ms", Int(delay.milliseconds))
             })
-        departure.time = shard.loop.now + delay
+        presence.departure = shard.loop.now + delay
         armTimer()
         leaveIfIdle()
     }
 
     func sessionIsIdle() {
-        guard !hasExpired else {
-            return close(CloseCode(1001), "the connection's lifetime is over")
-        }
-        departure.isSessionIdle = true
+        guard !hasExpired else { return close(.lifetimeOver) }
+        presence.isSessionIdle = true
         leaveIfIdle()
     }
 
     private func leaveIfIdle() {
-        guard departure.isDue(now: shard.loop.now) else { return }
-        close(.serviceRestart, "the gateway restarts")
+        if presence.isOver(now: shard.loop.now) { close(.restart) }
     }
 }
 

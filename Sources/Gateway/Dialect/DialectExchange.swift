@@ -238,7 +238,7 @@ final class DialectExchange: HTTPExchangeObserver, LogReader {
     func refreshToken(conversation: ConversationPlace?, running: ResumeClaims.Running?) {}
 
     /// The session is over, or the gateway is: the stream cannot end as it should.
-    func close(_ code: CloseCode, _ reason: String) {
+    func close(_ reason: CloseReason) {
         detach()
         exchange.abort(reset: false)
         end()

@@ -18,14 +18,14 @@ final class UpstreamAttempt {
     var mode: Mode
     /// The answer is expected in one piece, and therefore after a long silence.
     var isWhole: Bool
-    /// Something new came.
-    var hasProgressed = false
     let startedAt: Instant
     /// Nil before it was started and once it is over.
     var transfer: UpstreamTransfer?
     var connectedAt: Instant?
-    /// When the first event came, for what counts as slow.
+    /// When the first event came that brought something.
     var firstEventAt: Instant?
+    /// The kind of the last delta that was shown: another one of that kind is news to the session alone.
+    var shownKind: DeltaKind?
     /// Upstream's name for the request.
     var requestID: String?
     var parser: ServerSentEventParser

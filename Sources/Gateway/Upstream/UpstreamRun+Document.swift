@@ -20,7 +20,7 @@ extension UpstreamRun {
             throw StreamFailure(
                 message: "upstream answered with no response object", told: errorTold(in: bytes))
         }
-        defer { observeDeltas(now: now) }
+        defer { measureDeltas(now: now) }
         let hasError = root.member("error", in: bytes).map { $0.kind != .null } ?? false
         // Whoever reads events as they are needs the first one of them.
         var types = [session.logsEvents ? "response.created" : "response.in_progress"]

@@ -3,6 +3,15 @@ import EventLoop
 import GatewayCore
 import Telemetry
 
+/// A place at an upstream that a run has.
+struct HeldPlace {
+    var grant: UpstreamPoolState.Grant
+    /// The request that it was last given for has been answered.
+    var isAnswered = false
+
+    var unansweredGrant: UpstreamPoolState.Grant? { isAnswered ? nil : grant }
+}
+
 /// Getting a place at an upstream, waiting for one, and giving it back.
 extension UpstreamRun {
     func acquire(tried: Set<Int>) {
@@ -53,8 +62,7 @@ extension UpstreamRun {
                 grant, .neutral, isAnswered: false, now: shard.loop.now)
         }
         noteQueued()
-        self.grant = grant
-        isPlaceAnswered = false
+        place = HeldPlace(grant: grant)
         perform(machine.handle(.granted(grant.member)))
     }
 
@@ -87,14 +95,15 @@ extension UpstreamRun {
 
     /// The answer has begun: that is what others wait for while this is a probe.
     func provePlace() {
-        grant = grant.map { shard.context.pool.prove($0, isSlow: isSlow, now: shard.loop.now) }
+        guard let grant = place?.grant else { return }
+        place?.grant = shard.context.pool.prove(grant, isSlow: isSlow, now: shard.loop.now)
     }
 
     func releasePlace(_ outcome: CircuitBreaker.Outcome, retryAfter: Duration? = nil) {
-        guard let grant else { return }
-        let isAnswered = isPlaceAnswered
-        self.grant = nil
+        guard let place else { return }
+        self.place = nil
         shard.context.pool.release(
-            grant, outcome, retryAfter: retryAfter, isAnswered: isAnswered, now: shard.loop.now)
+            place.grant, outcome, retryAfter: retryAfter, isAnswered: place.isAnswered,
+            now: shard.loop.now)
     }
 }

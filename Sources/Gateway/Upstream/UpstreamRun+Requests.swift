@@ -8,20 +8,18 @@ import Upstream
 extension UpstreamRun {
     /// Asks an upstream for the response, from its beginning.
     func open(_ member: Int) {
-        continuation = nil
+        request.beginAfresh()
         ask(member)
     }
 
     /// Asks an upstream for what follows the text so far.
     func goOn(at member: Int) {
-        guard let text = session.machine.text(of: response), let asked = body.goingOn(from: text)
-        else {
+        guard let text = session.machine.text(of: response), request.goOn(from: text) else {
             let error = ResponseError(
                 code: GatewayErrorCode.internalError.rawValue,
                 message: "the request has no input to go on from", isRetryable: true)
             return failed(AttemptFailure(.rejected, .final, error))
         }
-        continuation = asked
         ask(member)
     }
 
@@ -37,7 +35,7 @@ extension UpstreamRun {
 
     /// The model that the present upstream is asked for; empty where its own choice is.
     private var modelName: String {
-        let name = (continuation ?? body).modelName
+        let name = request.body.modelName
         return shard.context.pool.upstreams[member].replacement(for: name) ?? name ?? ""
     }
 
@@ -49,8 +47,9 @@ extension UpstreamRun {
     /// The same request once more, to the same upstream, without `stream`.
     func openWithoutStream() {
         note(.refuses)
-        grant = grant.map { shard.context.pool.sendAgain($0, now: shard.loop.now) }
-        isPlaceAnswered = false
+        if let grant = place?.grant {
+            place = HeldPlace(grant: shard.context.pool.sendAgain(grant, now: shard.loop.now))
+        }
         story.note(shard.context.pool.upstreams[member].name, "not_streaming")
         post(.refuses)
     }
@@ -58,7 +57,7 @@ extension UpstreamRun {
     private func post(_ streaming: UpstreamStreaming) {
         let isStreaming = streaming != .refuses
         let upstream = shard.context.pool.upstreams[member]
-        let body = continuation ?? body
+        let body = request.body
         let model = upstream.replacement(for: body.modelName)
         send(
             isStreaming ? .stream : .document,
@@ -100,7 +99,6 @@ extension UpstreamRun {
         _ mode: UpstreamAttempt.Mode, _ request: UpstreamRequest, isWhole: Bool = false
     ) {
         let now = shard.loop.now
-        shownKind = nil
         let attempt = UpstreamAttempt(
             mode, isWhole: isWhole, parser: makeParser(),
             deadlines: makeDeadlines(isWhole: isWhole, now), now: now)

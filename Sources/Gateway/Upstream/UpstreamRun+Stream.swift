@@ -15,12 +15,12 @@ extension UpstreamRun {
     func feed(
         _ bytes: Span<UInt8>, to attempt: UpstreamAttempt, now: Instant
     ) throws(StreamFailure) -> Bool {
-        defer { observeDeltas(now: now) }
+        defer { measureDeltas(now: now) }
         var failure: ResponsesFailure?
         var isEvent = false
         do {
             try attempt.parser.feed(bytes) { chunk, start in
-                let end = skim(chunk, from: start, now: now)
+                let end = skim(chunk, from: start, of: attempt, now: now)
                 if end > start { isEvent = true }
                 return end
             } emit: { data, _, lead in
@@ -46,14 +46,18 @@ extension UpstreamRun {
     /// Takes the deltas at `start` that are written as the last one was; returns the place behind them.
     ///
     /// Only where nobody wants the events themselves, nor their numbers, and of a kind that the attempt has shown.
-    private func skim(_ chunk: Span<UInt8>, from start: Int, now: Instant) -> Int {
-        guard let shownKind, !isBackground, !session.logsEvents else { return start }
+    private func skim(
+        _ chunk: Span<UInt8>, from start: Int, of attempt: UpstreamAttempt, now: Instant
+    ) -> Int {
+        guard let shownKind = attempt.shownKind, !isBackground, !session.logsEvents else {
+            return start
+        }
         var deltas = DeltaBatch()
         var index = start
         repeat {
             index = reducer.skim(chunk, from: index, kind: shownKind, into: &deltas)
             guard deltas.count > 0 else { break }
-            deltaCount += deltas.count
+            meter.add(deltas.count)
             session.upstream(response, deltas, of: chunk, now: now)
         } while deltas.isFull
         return index
@@ -74,8 +78,8 @@ extension UpstreamRun {
         if isBackground, position.isRepeated(number) { return .nothing }
         var news = News.nothing
         try reducer.reduce(data, lead: lead) { output in
-            if case .delta(_, let kind, _, _) = output, kind == shownKind {
-                deltaCount += 1
+            if case .delta(_, let kind, _, _) = output, kind == attempt.shownKind {
+                meter.add()
                 session.upstream(response, output, data: data, now: now)
                 if news == .nothing { news = .delta }
             } else {
@@ -87,15 +91,10 @@ extension UpstreamRun {
         tellName()
         // Not before the event was taken: a broken one is asked for again.
         if isBackground { position.take(number) }
-        if news == .other {
-            if attempt.firstEventAt == nil {
-                attempt.firstEventAt = now
-                if attempt.pendingFailure == nil { provePlace() }
-            }
-            if !attempt.hasProgressed {
-                attempt.hasProgressed = true
-                _ = machine.handle(.progressed)
-            }
+        if news == .other, attempt.firstEventAt == nil {
+            attempt.firstEventAt = now
+            if attempt.pendingFailure == nil { provePlace() }
+            _ = machine.handle(.progressed)
         }
         return news
     }
@@ -173,36 +172,31 @@ extension UpstreamRun {
                 session.upstreamEvent(response, data: entry.data.span, now: entry.at)
             }
         }
-        if !machine.mayNeedRequest || !seam.mayBeContinuable { forgetRequest() }
+        if !machine.mayNeedRequest || !seam.mayBeContinuable { request.forget() }
     }
 
     /// Keeps back what shows nothing, unless it counts as something; false when it is to be logged.
     private func hold(_ output: ResponsesOutput?, _ data: Span<UInt8>, _ now: Instant) -> Bool {
-        guard !isShownAtOnce, held.hold(output, data, at: now) else { return false }
+        guard !request.isShownAtOnce, held.hold(output, data, at: now) else { return false }
         beginHolding()
         return true
     }
 
     /// Measures the deltas of one read: all but the first came with no gap between them.
-    func observeDeltas(now: Instant) {
-        guard deltaCount > 0 else { return }
-        shard.metrics.deltas.increment(by: deltaCount)
-        if let lastDelta {
-            shard.metrics.deltaGap.observe(
-                nanoseconds: now.nanoseconds - lastDelta.nanoseconds)
-        }
-        if deltaCount > 1 { shard.metrics.deltaGap.observe(nanoseconds: 0, times: deltaCount - 1) }
-        deltaCount = 0
-        lastDelta = now
+    func measureDeltas(now: Instant) {
+        guard let read = meter.takeRead(at: now) else { return }
+        let metrics = shard.metrics
+        metrics.deltas.increment(by: read.deltas)
+        if let gap = read.gapNanoseconds { metrics.deltaGap.observe(nanoseconds: gap) }
+        if read.deltas > 1 { metrics.deltaGap.observe(nanoseconds: 0, times: read.deltas - 1) }
     }
 
     private func observe(_ output: ResponsesOutput) {
         switch output {
         case .delta(_, let kind, _, _):
-            deltaCount += 1
-            shownKind = kind
-        case .toolDelta:
-            deltaCount += 1
+            meter.add()
+            attempt?.shownKind = kind
+        case .toolDelta: meter.add()
         case .response, .tool, .item, .upstreamEvent, .finished: break
         }
     }
@@ -216,14 +210,12 @@ extension UpstreamRun {
         let text = String(decoding: name, as: UTF8.self)
         guard position.name(text) else { return }
         _ = machine.handle(.named)
-        isNameUntold = true
     }
 
     /// Tells the session a name that an event has brought; not within the reducer's call, since the session may close the
     /// run for it.
     func tellName() {
-        guard isNameUntold, let name = position.id else { return }
-        isNameUntold = false
+        guard isBackground, let name = position.takeNewName() else { return }
         session.upstreamNamed(
             response, id: name, upstream: shard.context.pool.upstreams[member].name)
     }

@@ -21,8 +21,8 @@ extension UpstreamRun: UpstreamTransferDelegate {
     func transfer(_ transfer: UpstreamTransfer, received head: UpstreamResponseHead) {
         let now = shard.loop.now
         shard.context.pool.observe(
-            head, of: member, answering: isPlaceAnswered ? nil : grant, now: now)
-        isPlaceAnswered = true
+            head, of: member, answering: place?.unansweredGrant, now: now)
+        place?.isAnswered = true
         guard !isSilent, let attempt else { return }
         attempt.requestID = head.requestID
         if let requestID = head.requestID { story.note(requestID: requestID) }
@@ -87,7 +87,8 @@ extension UpstreamRun: UpstreamTransferDelegate {
         case .stream: failed(truncation(reducer.toldError))
         // A stream that ends without having brought anything may be over: ask how the response stands.
         case .reattach:
-            if attempt.hasProgressed { failed(truncation(reducer.toldError)) } else { fetch() }
+            if attempt.firstEventAt == nil { return fetch() }
+            failed(truncation(reducer.toldError))
         case .document, .fetch: render(transfer.collectedBody)
         }
     }

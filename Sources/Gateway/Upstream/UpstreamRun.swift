@@ -27,24 +27,22 @@ final class UpstreamRun {
     let response: Int
     let session: HostedSession
     let shard: ShardCore
-    /// The request as it was asked for.
-    var body: UpstreamRequestBody
-    /// The request for the rest, while another upstream is asked to go on with an answer that broke off.
-    var continuation: UpstreamRequestBody?
-    /// Whether another upstream could go on with what was shown.
-    var seam: SeamCandidate
-    // As `body` says, which forgets.
-    let isBackground: Bool
-    let isShownAtOnce: Bool
-    /// Which upstreams may be asked.
-    private(set) var choice: UpstreamChoice
-    let ticket: UpstreamPoolState.Ticket
     let startedAt: Instant
 
+    // What is asked for, and of whom.
+    var request: RunRequest
+    /// Upstream is to go on without us.
+    let isBackground: Bool
+    /// Which upstreams may be asked.
+    private(set) var choice: UpstreamChoice
+    /// Its name in the queue of the upstreams.
+    let ticket: UpstreamPoolState.Ticket
+
+    // How far that has come.
     var machine: AttemptMachine
     var story = UpstreamStory()
     /// The place at the upstream of the attempt that runs.
-    var grant: UpstreamPoolState.Grant?
+    var place: HeldPlace?
     /// The upstream of the attempt that runs, or ran last.
     var member = 0
     /// The request that runs, or ran last; nil before the first.
@@ -52,30 +50,23 @@ final class UpstreamRun {
     private(set) var timer: LoopTimer?
     var waiting = Waiting.nothing
 
+    // What comes back. Not one value: the reducer hands out what it finds while it is being changed itself, and all the
+    // others change by that.
     var reducer = ResponsesReducer()
     var held = HeldOutputs()
+    /// Whether another upstream could go on with what was shown.
+    var seam: SeamCandidate
     /// Where a background response is at upstream.
     var position: BackgroundPosition
-    /// An event has named it, and the session has not heard of it.
-    var isNameUntold = false
-    /// When the last delta came.
-    var lastDelta: Instant?
-    /// The kind of the attempt's last delta that was shown: another one of that kind is news to the session alone.
-    var shownKind: DeltaKind?
-    /// Deltas of the present read that `observeDeltas` has not measured yet.
-    var deltaCount = 0
+    var meter = DeltaMeter()
+
+    // What becomes of it.
     /// Bytes whose events are in the log and were not offered to the readers yet.
     var unsentBytes = 0
-    /// In the list of `TurnEnd` the one after it.
-    var nextAtTurnEnd: UpstreamRun?
-    /// It is in that list: it hands on when the turn ends.
-    var waitsForTurnEnd = false
-
-    /// The request that the place was last given for has been answered.
-    var isPlaceAnswered = false
+    /// Whether it offers them when the turn ends.
+    var turnEnd = TurnEnd.Link()
+    /// The session's readers are too far behind: nothing is read.
     var isPaused = false
-    /// True once the session has reported the response with this run's story.
-    var isReported = false
     /// True once the session is to hear nothing more.
     private(set) var isSilent = false
 
@@ -114,14 +105,13 @@ final class UpstreamRun {
         shard: ShardCore
     ) {
         self.response = response
-        self.body = body
+        request = RunRequest(body)
         self.choice = choice
         self.position = position
         self.machine = machine
         self.session = session
         self.shard = shard
         isBackground = body.isBackground
-        isShownAtOnce = body.isShownAtOnce
         seam = SeamCandidate(body, isNative: !session.logsEvents)
         ticket = shard.makeTicket()
         startedAt = shard.loop.now
@@ -148,7 +138,7 @@ final class UpstreamRun {
         timer?.cancel()
         releasePlace(.neutral)
         held.discard()
-        forgetRequest()
+        request.forget()
         if isUnfinished, isBackground, !leavesRunning { cancelAtUpstream() }
         closeTransfer()
     }
@@ -163,12 +153,6 @@ final class UpstreamRun {
             attempt.transfer = nil
             BackgroundReaper.take(transfer, attempt.parser, at: server, shard: shard)
         }
-    }
-
-    /// Keeps of the request no more than the name of its model.
-    func forgetRequest() {
-        body.forget()
-        continuation?.forget()
     }
 
     func pause() {
@@ -273,7 +257,7 @@ final class UpstreamRun {
         _ = machine.handle(.finished)
         story.note(shard.context.pool.upstreams[member].name, machine.hasOutput ? "ok" : "final")
         releasePlace(isSlow ? .slow : .success)
-        forgetRequest()
+        request.forget()
         guard attempt?.transfer != nil else { return end() }
         waiting = .linger
         timer?.arm(after: Self.lingerTime)

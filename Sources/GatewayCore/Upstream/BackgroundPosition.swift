@@ -4,6 +4,8 @@
 package struct BackgroundPosition: Equatable, Sendable {
     /// Upstream's name for the response; nil until it is told.
     package private(set) var id: String?
+    /// Nobody has taken note of that yet.
+    private var isNew = false
     /// The `sequence_number` of the last event that was taken, where events have one.
     private var lastNumber: Int64?
     /// Events that were taken.
@@ -19,7 +21,15 @@ package struct BackgroundPosition: Equatable, Sendable {
         guard self.id == nil, !id.isEmpty, id.utf8.count <= ResumeClaims.maximumResponseBytes
         else { return false }
         self.id = id
+        isNew = true
         return true
+    }
+
+    /// The name that upstream has told since this was last asked.
+    package mutating func takeNewName() -> String? {
+        guard isNew else { return nil }
+        isNew = false
+        return id
     }
 
     /// Where the response can be fetched; nil while it has no name.

@@ -17,12 +17,28 @@ package struct NativeStreamChecker: StreamChecker {
         var name: String { String(decoding: id, as: UTF8.self) }
     }
 
+    /// What is kept of a response after its `complete`.
+    private struct FinishedResponse {
+        let id: [UInt8]
+        let message: String
+    }
+
+    /// What a `complete` says, as a line of its own or within a snapshot.
+    fileprivate struct End {
+        let status: String?
+        let message: String?
+        let reason: String
+        let errorCode: String
+        let textSHA256: String?
+        var textBytes: Int?
+        var upstreamClosedMicroseconds: Int?
+    }
+
     package private(set) var completed = 0
     private var position = LogPosition()
     private var running: [Response] = []
     /// The newest finished responses, to tell "after complete" from "never seen".
-    private var finished: [[UInt8]] = []
-    private var finishedMessages: [String] = []
+    private var finished: [FinishedResponse] = []
     /// The newest messages of the log.
     private var messages: [String] = []
     private static let rememberedResponses = 32
@@ -131,8 +147,9 @@ package struct NativeStreamChecker: StreamChecker {
         if slot(of: fields.response, line) != nil { return .event }  // Its status changed.
         let id = line.bytes(fields.response)
         let message = line.string(fields.message)
-        if finished.contains(id) { return .violation(stray(fields, line)) }
-        if finishedMessages.contains(message) || running.contains(where: { $0.message == message })
+        if isFinished(id) { return .violation(stray(fields, line)) }
+        if finished.contains(where: { $0.message == message })
+            || running.contains(where: { $0.message == message })
         {
             return .violation(
                 Violation(.completedTwice, "a second response to message \(message)"))
@@ -187,45 +204,39 @@ package struct NativeStreamChecker: StreamChecker {
         _ fields: FrameFields, _ line: Span<UInt8>, slot: Int
     ) -> Verdict {
         let response = running.remove(at: slot)
-        remember(response.id, message: response.message)
-        completed += 1
-        let text = response.text.joined
-        if fields.textSHA256.isPresent {
-            let promised = line.string(fields.textSHA256)
-            let found = Hexadecimal.encode(sha256(text))
-            if promised != found || fields.textBytes.map({ $0 != text.count }) ?? false {
-                return .violation(
-                    Violation(
-                        .textHash,
-                        "\(response.name): \(text.count) bytes hash to \(found), complete says"
-                            + " \(fields.textBytes ?? -1) bytes and \(promised)"))
-            }
-        } else {
+        let end = End(fields, line)
+        let violation = finish(response, by: end)
+        guard end.textSHA256 != nil else {
             return .violation(
                 Violation(.textHash, "\(response.name): complete without text_sha256"))
         }
-        let message = fields.message.isPresent ? line.string(fields.message) : nil
-        let status = fields.status.isPresent ? line.string(fields.status) : nil
-        if let violation = response.flaw(ofCompleteWith: status, message) {
-            return .violation(violation)
-        }
-        return .completed(
-            Verdict.Completion(
-                message: response.message, status: line.string(fields.status),
-                reason: line.string(fields.reason), errorCode: errorCode(fields, line),
-                deltas: response.isFromSnapshot ? nil : response.deltas,
-                upstreamClosedMicroseconds: fields.upstreamClosedMicroseconds))
+        return violation.map { .violation($0) } ?? .completed(response.completion(by: end))
     }
 
-    private func errorCode(_ fields: FrameFields, _ line: Span<UInt8>) -> String {
-        guard fields.error.isPresent else { return "" }
-        return JSONValue(parsing: line.extracting(fields.error.range))?["code"]?.string ?? ""
+    /// Counts a response as finished; returns what is wrong with its end.
+    private mutating func finish(_ response: Response, by end: End) -> Violation? {
+        if finished.count == Self.rememberedResponses { finished.removeFirst() }
+        finished.append(FinishedResponse(id: response.id, message: response.message))
+        completed += 1
+        return textFlaw(of: response, at: end) ?? response.flaw(of: end)
+    }
+
+    private func textFlaw(of response: Response, at end: End) -> Violation? {
+        guard let promised = end.textSHA256 else { return nil }
+        let text = response.text.joined
+        let found = Hexadecimal.encode(sha256(text))
+        let promisedBytes = end.textBytes ?? text.count
+        guard promised != found || promisedBytes != text.count else { return nil }
+        return Violation(
+            .textHash,
+            "\(response.name): \(text.count) bytes hash to \(found), complete says"
+                + " \(promisedBytes) bytes and \(promised)")
     }
 
     private func stray(_ fields: FrameFields, _ line: Span<UInt8>) -> Violation {
         let name = line.string(fields.response)
         let type = line.string(fields.typeName)
-        guard finished.contains(line.bytes(fields.response)) else {
+        guard isFinished(line.bytes(fields.response)) else {
             return Violation(.unknownResponse, "\(type) of \(name), which never began")
         }
         return fields.type == .complete
@@ -233,14 +244,7 @@ package struct NativeStreamChecker: StreamChecker {
             : Violation(.afterComplete, "\(type) after the complete of \(name)")
     }
 
-    private mutating func remember(_ id: [UInt8], message: String) {
-        if finished.count == Self.rememberedResponses {
-            finished.removeFirst()
-            finishedMessages.removeFirst()
-        }
-        finished.append(id)
-        finishedMessages.append(message)
-    }
+    private func isFinished(_ id: [UInt8]) -> Bool { finished.contains { $0.id == id } }
 
     private func slot(of name: FrameFields.Slice, _ line: Span<UInt8>) -> Int? {
         running.firstIndex { line.has($0.id, at: name) }
@@ -265,43 +269,59 @@ extension NativeStreamChecker {
                 id: Array((entry["response"]?.string ?? "").utf8),
                 message: entry["message"]?.string ?? "")
             response.take(snapshot: entry)
-            guard let end = entry["complete"], end["type"] != nil else {
+            guard let complete = entry["complete"], complete["type"] != nil else {
                 running.append(response)
                 continue
             }
-            guard !finished.contains(response.id) else { continue }
-            remember(response.id, message: response.message)
-            completed += 1
-            let found = Hexadecimal.encode(sha256(response.text.joined))
-            if let promised = end["text_sha256"]?.string, promised != found {
-                return .violation(
-                    Violation(.textHash, "\(response.name) in a snapshot hashes to \(found)"))
-            }
-            let status = end["status"]?.string
-            if let violation = response.flaw(ofCompleteWith: status, end["message"]?.string) {
-                return .violation(violation)
-            }
-            completions.append(
-                Verdict.Completion(
-                    message: response.message, status: end["status"]?.string ?? "",
-                    reason: end["reason"]?.string ?? "",
-                    errorCode: end["error"]?["code"]?.string ?? "", deltas: nil,
-                    upstreamClosedMicroseconds: nil))
+            guard !isFinished(response.id) else { continue }
+            let end = End(inSnapshot: complete)
+            if let violation = finish(response, by: end) { return .violation(violation) }
+            completions.append(response.completion(by: end))
         }
         return .snapshot(completed: completions)
+    }
+}
+
+extension NativeStreamChecker.End {
+    fileprivate init(_ fields: FrameFields, _ line: Span<UInt8>) {
+        status = fields.status.isPresent ? line.string(fields.status) : nil
+        message = fields.message.isPresent ? line.string(fields.message) : nil
+        reason = line.string(fields.reason)
+        let error =
+            fields.error.isPresent
+            ? JSONValue(parsing: line.extracting(fields.error.range)) : nil
+        errorCode = error?["code"]?.string ?? ""
+        textSHA256 = fields.textSHA256.isPresent ? line.string(fields.textSHA256) : nil
+        textBytes = fields.textBytes
+        upstreamClosedMicroseconds = fields.upstreamClosedMicroseconds
+    }
+
+    fileprivate init(inSnapshot complete: JSONValue) {
+        status = complete["status"]?.string
+        message = complete["message"]?.string
+        reason = complete["reason"]?.string ?? ""
+        errorCode = complete["error"]?["code"]?.string ?? ""
+        textSHA256 = complete["text_sha256"]?.string
     }
 }
 
 extension NativeStreamChecker.Response {
     private static let ends = ["completed", "incomplete", "failed", "cancelled"]
 
-    /// What is wrong with a `complete` of this response that has this `status` and `message`.
-    fileprivate func flaw(ofCompleteWith status: String?, _ message: String?) -> Violation? {
-        guard let status, Self.ends.contains(status) else {
-            let what = status.map { "with the status '\($0)'" } ?? "without a status"
+    fileprivate func completion(by end: NativeStreamChecker.End) -> Verdict.Completion {
+        Verdict.Completion(
+            message: message, status: end.status ?? "", reason: end.reason,
+            errorCode: end.errorCode, deltas: isFromSnapshot ? nil : deltas,
+            upstreamClosedMicroseconds: end.upstreamClosedMicroseconds)
+    }
+
+    /// What is wrong with the status and the message of this response's `complete`.
+    fileprivate func flaw(of end: NativeStreamChecker.End) -> Violation? {
+        guard let status = end.status, Self.ends.contains(status) else {
+            let what = end.status.map { "with the status '\($0)'" } ?? "without a status"
             return Violation(.malformed, "\(name): complete \(what)")
         }
-        guard let message else {
+        guard let message = end.message else {
             return Violation(.malformed, "\(name): complete without a message")
         }
         guard message == self.message else {

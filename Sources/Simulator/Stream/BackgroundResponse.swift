@@ -23,7 +23,7 @@ package final class BackgroundResponse {
         for _ in 0..<maximum {
             guard !isOver, nextDue <= moment.monotonic else { return }
             _ = log.add { stream.next(into: &$0, at: moment) }
-            if log.byteCount > Self.maximumLogBytes, !isOver, stream.status == "in_progress" {
+            if log.byteCount > Self.maximumLogBytes, !isOver, stream.status == .inProgress {
                 stream.fail(
                     code: "server_error", message: "The response grew too large to keep.",
                     errorEvent: true)

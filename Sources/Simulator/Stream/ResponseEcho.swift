@@ -13,7 +13,7 @@ package struct ResponseEcho: Sendable {
 
     /// What changes while a response runs.
     struct State {
-        var status: String
+        var status: ResponseStatus
         var completedAt: Int?
         var error: (code: String, message: String)?
         var incompleteReason: String?
@@ -30,7 +30,7 @@ package struct ResponseEcho: Sendable {
     func append(_ state: State, to out: inout [UInt8], output: (inout [UInt8]) -> Void) {
         let body = request.body
         out.put("{\"id\":\"\(id)\",\"object\":\"response\",\"created_at\":\(createdAt)")
-        out.put(",\"status\":\"\(state.status)\",\"background\":\(request.isBackground)")
+        out.put(",\"status\":\"\(state.status.rawValue)\",\"background\":\(request.isBackground)")
         out.put(",\"completed_at\":\(state.completedAt.map { String($0) } ?? "null"),\"error\":")
         if let error = state.error {
             out.put("{\"code\":\"\(error.code)\",\"message\":")

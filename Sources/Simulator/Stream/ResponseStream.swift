@@ -28,11 +28,23 @@ package struct ResponseStream: Sendable {
         case itemDone(Int)
         case error
         case terminal
+
+        /// What kind of event it brings.
+        var event: Event {
+            switch self {
+            case .created, .queued, .inProgress: .lifecycle
+            case .deltas: .delta
+            case .terminal: .terminal
+            case .itemAdded, .status, .partialImage, .partAdded, .annotation, .textDone, .partDone,
+                .itemDone, .error:
+                .other
+            }
+        }
     }
 
     package let echo: ResponseEcho
     package private(set) var answer: Answer
-    package private(set) var status: String
+    package private(set) var status: ResponseStatus
     /// When the next event is due, in nanoseconds since the request.
     package private(set) var nextDue: UInt64 = 0
     /// The number that the next event will carry.
@@ -66,7 +78,7 @@ package struct ResponseStream: Sendable {
         self.random = random
         let limited = echo.request.maximumOutputTokens.map { answer.limited(to: $0) }
         self.answer = limited ?? answer
-        status = echo.request.isBackground ? "queued" : "in_progress"
+        status = echo.request.isBackground ? .queued : .inProgress
         stampsText = echo.request.wantsTimestamps
         plan()
     }
@@ -100,16 +112,10 @@ package struct ResponseStream: Sendable {
     /// Appends the next event; `nil` when nothing is left.
     package mutating func next(into out: inout [UInt8], at moment: Moment) -> Event? {
         guard position < steps.count else { return nil }
-        let event: Event
-        if case .deltas(let item, let run) = steps[position] {
-            appendDelta(item, run, moment.monotonic, to: &out)
-            event = .delta
-        } else {
-            event = appendStep(steps[position], moment, to: &out)
-            position += 1
-        }
+        let step = steps[position]
+        appendStep(step, moment, to: &out)
         schedule()
-        return event
+        return step.event
     }
 
     /// Works out when the event after this one is due.
@@ -127,6 +133,32 @@ package struct ResponseStream: Sendable {
         case .itemAdded: nextDue = max(nextDue, start)
         case _: break
         }
+    }
+
+    /// Appends one event, and moves on unless more deltas of the same run follow.
+    private mutating func appendStep(_ step: Step, _ moment: Moment, to out: inout [UInt8]) {
+        switch step {
+        case .deltas(let item, let run):
+            appendDelta(item, run, moment.monotonic, to: &out)
+            guard delta == answer.items[item].runs[run].count else { return }
+            delta = 0
+        case .created: appendResponse("response.created", to: &out)
+        case .queued: appendResponse("response.queued", to: &out)
+        case .inProgress:
+            status = .inProgress
+            appendResponse("response.in_progress", to: &out)
+        case .itemAdded(let item): appendItemAdded(item, to: &out)
+        case .status(let item, let type): appendItemStatus(item, type, to: &out)
+        case .partialImage(let item, let image): appendPartialImage(item, image, to: &out)
+        case .partAdded(let item, let run): appendPart(item, run, isDone: false, to: &out)
+        case .annotation(let item, let run, let note): appendAnnotation(item, run, note, to: &out)
+        case .textDone(let item, let run): appendTextDone(item, run, to: &out)
+        case .partDone(let item, let run): appendPart(item, run, isDone: true, to: &out)
+        case .itemDone(let item): appendItemDone(item, to: &out)
+        case .error: appendError(to: &out)
+        case .terminal: appendTerminal(moment, to: &out)
+        }
+        position += 1
     }
 
     // MARK: deltas
@@ -150,10 +182,6 @@ package struct ResponseStream: Sendable {
         }
         sequence += 1
         delta += 1
-        if delta == answer.items[item].runs[run].count {
-            delta = 0
-            position += 1
-        }
     }
 
     private static let obfuscationEnd = Array("\"}\n\n".utf8)
@@ -173,62 +201,44 @@ package struct ResponseStream: Sendable {
 
     // MARK: every other event
 
-    private mutating func appendStep(
-        _ step: Step, _ moment: Moment, to out: inout [UInt8]
-    ) -> Event {
-        switch step {
-        case .created:
-            open("response.created", &out)
-            appendResponse(to: &out)
-        case .queued:
-            open("response.queued", &out)
-            appendResponse(to: &out)
-        case .inProgress:
-            status = "in_progress"
-            open("response.in_progress", &out)
-            appendResponse(to: &out)
-        case .itemAdded(let item):
-            open("response.output_item.added", &out)
-            out.put("\"output_index\":\(item),\"item\":")
-            answer.items[item].appendAdded(echo, to: &out)
-        case .status(let item, let type):
-            open(type, &out)
-            out.put("\"output_index\":\(item),\"item_id\":\"\(answer.items[item].id)\"")
-        case .partialImage(let item, let image):
-            open("response.image_generation_call.partial_image", &out)
-            out.put("\"output_index\":\(item),\"item_id\":\"\(answer.items[item].id)\"")
-            out.put(",\"partial_image_index\":\(image),\"partial_image_b64\":\"")
-            out.put(answer.items[item].partialImages[image])
-            out.put("\",\"output_format\":\"png\"")
-        case .partAdded(let item, let run):
-            appendPartEvent(item, run, isDone: false, to: &out)
-        case .annotation(let item, let run, let note):
-            open("response.output_text.annotation.added", &out)
-            appendPlace(item, run, to: &out)
-            out.put(",\"annotation_index\":\(note),\"annotation\":")
-            out.put(answer.items[item].runs[run].annotations[note])
-        case .textDone(let item, let run):
-            appendTextDone(item, run, to: &out)
-        case .partDone(let item, let run):
-            appendPartEvent(item, run, isDone: true, to: &out)
-        case .itemDone(let item):
-            open("response.output_item.done", &out)
-            out.put("\"output_index\":\(item),\"item\":")
-            answer.items[item].appendDone(echo, to: &out)
-            doneItems = item + 1
-        case .error:
-            appendError(to: &out)
-        case .terminal:
-            appendTerminal(moment, to: &out)
-        case .deltas:
-            preconditionFailure("deltas are appended by appendDelta")
-        }
+    private mutating func appendItemAdded(_ item: Int, to out: inout [UInt8]) {
+        open("response.output_item.added", &out)
+        out.put("\"output_index\":\(item),\"item\":")
+        answer.items[item].appendAdded(echo, to: &out)
         close(&out)
-        switch step {
-        case .created, .queued, .inProgress: return .lifecycle
-        case .terminal: return .terminal
-        case _: return .other
-        }
+    }
+
+    private mutating func appendItemStatus(_ item: Int, _ type: String, to out: inout [UInt8]) {
+        open(type, &out)
+        out.put("\"output_index\":\(item),\"item_id\":\"\(answer.items[item].id)\"")
+        close(&out)
+    }
+
+    private mutating func appendPartialImage(_ item: Int, _ image: Int, to out: inout [UInt8]) {
+        open("response.image_generation_call.partial_image", &out)
+        out.put("\"output_index\":\(item),\"item_id\":\"\(answer.items[item].id)\"")
+        out.put(",\"partial_image_index\":\(image),\"partial_image_b64\":\"")
+        out.put(answer.items[item].partialImages[image])
+        out.put("\",\"output_format\":\"png\"")
+        close(&out)
+    }
+
+    private mutating func appendAnnotation(
+        _ item: Int, _ run: Int, _ note: Int, to out: inout [UInt8]
+    ) {
+        open("response.output_text.annotation.added", &out)
+        appendPlace(item, run, to: &out)
+        out.put(",\"annotation_index\":\(note),\"annotation\":")
+        out.put(answer.items[item].runs[run].annotations[note])
+        close(&out)
+    }
+
+    private mutating func appendItemDone(_ item: Int, to out: inout [UInt8]) {
+        open("response.output_item.done", &out)
+        out.put("\"output_index\":\(item),\"item\":")
+        answer.items[item].appendDone(echo, to: &out)
+        close(&out)
+        doneItems = item + 1
     }
 
     private mutating func open(_ type: String, _ out: inout [UInt8]) {
@@ -252,7 +262,7 @@ package struct ResponseStream: Sendable {
         out.put(",\"\(field)\":\(index)")
     }
 
-    private mutating func appendPartEvent(
+    private mutating func appendPart(
         _ item: Int, _ run: Int, isDone: Bool, to out: inout [UInt8]
     ) {
         let text = answer.items[item].runs[run]
@@ -261,6 +271,7 @@ package struct ResponseStream: Sendable {
         appendPlace(item, run, to: &out)
         out.put(",\"part\":")
         text.appendPart(isDone: isDone, to: &out)
+        close(&out)
     }
 
     private mutating func appendTextDone(_ item: Int, _ run: Int, to out: inout [UInt8]) {
@@ -270,6 +281,7 @@ package struct ResponseStream: Sendable {
         out.put(",\"\(text.kind.done.field)\":\"")
         text.appendJoined(text.count, to: &out)
         out.put(text.kind == .outputText ? "\",\"logprobs\":[]" : "\"")
+        close(&out)
     }
 
     private mutating func appendError(to out: inout [UInt8]) {
@@ -279,39 +291,43 @@ package struct ResponseStream: Sendable {
         let error = APIError(status: 500, type: type, code: code, message: message)
         out.put("\"error\":")
         out.put(error.object)
+        close(&out)
     }
 
     // MARK: the response object
 
+    private mutating func appendResponse(
+        _ type: String, omittingOutput: Bool = false, to out: inout [UInt8]
+    ) {
+        open(type, &out)
+        out.put("\"response\":")
+        appendObject(omittingOutput: omittingOutput, to: &out)
+        close(&out)
+    }
+
     private mutating func appendTerminal(_ moment: Moment, to out: inout [UInt8]) {
         switch answer.ending {
         case .completed:
-            status = "completed"
+            status = .completed
             completedAt = moment.unixSeconds
-        case .incomplete: status = "incomplete"
-        case .failed: status = "failed"
+        case .incomplete: status = .incomplete
+        case .failed: status = .failed
         }
-        open("response.\(status)", &out)
-        appendResponse(omittingOutput: answer.omitsFinalOutput, to: &out)
-    }
-
-    private func appendResponse(omittingOutput: Bool = false, to out: inout [UInt8]) {
-        out.put("\"response\":")
-        appendObject(omittingOutput: omittingOutput, to: &out)
+        appendResponse(
+            "response.\(status.rawValue)", omittingOutput: answer.omitsFinalOutput, to: &out)
     }
 
     /// Appends the `response` object as it is now.
     package func appendObject(omittingOutput: Bool = false, to out: inout [UInt8]) {
         var state = ResponseEcho.State(status: status, completedAt: completedAt)
-        let isOver = status == "completed" || status == "incomplete"
-        if isOver {
+        if status == .completed || status == .incomplete {
             state.usage = .init(
                 input: echo.request.input.tokenCount, output: answer.tokenCount,
                 reasoning: answer.reasoningTokenCount)
         }
         switch answer.ending {
-        case .incomplete(let reason) where status == "incomplete": state.incompleteReason = reason
-        case .failed(let code, let message, _) where status == "failed":
+        case .incomplete(let reason) where status == .incomplete: state.incompleteReason = reason
+        case .failed(let code, let message, _) where status == .failed:
             state.error = (code, message)
         case .completed, .incomplete, .failed: break
         }
@@ -329,7 +345,7 @@ package struct ResponseStream: Sendable {
     /// Ends it where it is: nothing more comes, and its object says `cancelled`.
     package mutating func cancel() {
         position = steps.count
-        status = "cancelled"
+        status = .cancelled
     }
 
     /// Ends it as failed with the next event(s): an `error` event first when `errorEvent` says so.

@@ -12,6 +12,8 @@ struct BackgroundPositionTests {
         #expect(path == nil)
         let names = ["resp_1", "resp_2"].map { position.name($0) }
         #expect(names == [true, false], "the first name counts")
+        let news = (0..<2).map { _ in position.takeNewName() }
+        #expect(news == ["resp_1", nil], "it is news once")
         for number: Int64 in [0, 1, 2] { position.take(number) }
         path = position.reattach()
         #expect(path == "/responses/resp_1?stream=true&starting_after=2")
@@ -23,6 +25,8 @@ struct BackgroundPositionTests {
     @Test("no numbers: the stream comes from its beginning, and what was taken is left out")
     func places() {
         var position = BackgroundPosition(id: "resp_1")
+        let news = position.takeNewName()
+        #expect(news == nil, "a name that was there before is no news")
         let first = (0..<2).map { _ in position.isRepeated(nil) }
         #expect(first == [false, false])
         for _ in 0..<2 { position.take(nil) }
