@@ -230,6 +230,23 @@ def test_a_formula_within_a_line_is_never_wider_than_a_small_screen(fake, chat_o
     assert base[1] < base[0] <= base[2] + 1, base
 
 
+def test_a_formula_means_what_it_says(fake, chat_of):
+    """Of what KaTeX writes browsers draw MathML Core alone. That no policy is broken is looked at for every test."""
+    chat = chat_of(fake)
+    chat.ask("[sim:say rate=0] \\[\\mathbb{R} \\ni \\boxed{x \\log x} \\cancel{y} \\fcolorbox{red}{yellow}{$q$}\\]"
+             "\\[\\begin{aligned} a &= b \\\\ long &= c \\end{aligned}\\]")
+    formula = chat.answer().locator("math").first
+    expect(chat.answer().locator("math")).to_have_count(2)
+    expect(formula.locator("mi").first).to_have_text("ℝ")
+    border = "element => getComputedStyle(element).borderTopWidth"
+    assert [formula.locator(".framed").nth(place).evaluate(border) for place in (0, 1)] == ["1px", "1px"]
+    assert "gradient" in formula.locator(".updiagonalstrike").evaluate("e => getComputedStyle(e).backgroundImage")
+    gaps = chat.answer().locator("mtd").evaluate_all("""(cells) => cells.map((cell) => {
+        const place = cell.getBoundingClientRect(), letters = [...cell.querySelectorAll('mi')].map(each => each.getBoundingClientRect());
+        return [letters[0].left - place.left, place.right - letters.at(-1).right];
+    })""")
+    assert gaps[0][0] > gaps[0][1] + 10, "`a` stands beside its sign"
+
 def test_the_page_itself_never_scrolls_whatever_is_shown(chat):
     page = chat.page
     for n in range(3):
