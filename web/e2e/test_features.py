@@ -1052,7 +1052,7 @@ def test_a_gateway_that_wants_a_key_asks_for_it(fake, chat_of):
         chat.page.evaluate(BAR_STAYS)
         chat.page.evaluate("""() => {
             window.said = [];
-            const bar = document.querySelector('.bar [role=status]');
+            const bar = document.querySelector('[role=status] label');
             new MutationObserver(() => window.said.push(bar.textContent.trim()))
                 .observe(bar, { childList: true, subtree: true, characterData: true });
         }""")
