@@ -161,6 +161,28 @@ def test_a_very_small_screen(fake, chat_of):
     expect(chat.answer().locator(".answer-foot")).to_be_in_viewport()
 
 
+def test_what_is_enlarged_four_times_is_within_reach(fake, chat_of):
+    chat = chat_of(fake, viewport={"width": 320, "height": 256}).ready()
+    page = chat.page
+    chat.ask("One question [sim:hello]")
+    page.get_by_role("button", name="Conversations").click()
+    page.locator(".sidebar li .more").click()
+    page.get_by_role("button", name="Rename").click()
+    expect(page.get_by_role("textbox", name="Rename")).to_be_focused()
+    page.keyboard.press("Escape")
+    page.keyboard.press("Escape")
+    expect(page.locator(".sidebar")).not_to_be_in_viewport()
+    page.locator("[data-testid=picker]").set_input_files(
+        [{"name": f"the-plans-of-the-old-mill-{n}.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-1.7"} for n in range(3)])
+    chat.attached(3)
+    chat.field.fill("What\nis\non\nthem?\n[sim:hello]")
+    chat.pick_large("film.bin", 9 << 20)
+    expect(page.locator(".composer-problem")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollHeight") <= 256
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator(".asked .attachments li")).to_have_count(3)
+
+
 def test_no_keyboard_comes_up_on_a_touch_screen_before_one_writes(fake, chat_of):
     chat = chat_of(fake, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
     page = chat.page
