@@ -247,6 +247,14 @@ def test_a_formula_means_what_it_says(fake, chat_of):
     })""")
     assert gaps[0][0] > gaps[0][1] + 10, "`a` stands beside its sign"
 
+def test_a_formula_that_would_stop_the_page_stays_as_it_was_written(fake, chat_of):
+    chat = chat_of(fake)
+    cells = ("a&" * 100 + "a\\\\") * 100
+    chat.ask("[sim:say rate=0] \\[\\begin{matrix}" + cells + "\\end{matrix}\\] and \\(x^2\\)")
+    expect(chat.answer().locator("math")).to_have_count(1)
+    expect(chat.answer().locator(".math code")).to_contain_text("matrix")
+
+
 def test_the_page_itself_never_scrolls_whatever_is_shown(chat):
     page = chat.page
     for n in range(3):
