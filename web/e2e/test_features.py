@@ -230,6 +230,31 @@ def test_a_formula_within_a_line_is_never_wider_than_a_small_screen(fake, chat_o
     assert base[1] < base[0] <= base[2] + 1, base
 
 
+def test_a_formula_means_what_it_says(fake, chat_of):
+    """Of what KaTeX writes browsers draw MathML Core alone. That no policy is broken is looked at for every test."""
+    chat = chat_of(fake)
+    chat.ask("[sim:say rate=0] \\[\\mathbb{R} \\ni \\boxed{x \\log x} \\cancel{y} \\fcolorbox{red}{yellow}{$q$}\\]"
+             "\\[\\begin{aligned} a &= b \\\\ long &= c \\end{aligned}\\]")
+    formula = chat.answer().locator("math").first
+    expect(chat.answer().locator("math")).to_have_count(2)
+    expect(formula.locator("mi").first).to_have_text("ℝ")
+    border = "element => getComputedStyle(element).borderTopWidth"
+    assert [formula.locator(".framed").nth(place).evaluate(border) for place in (0, 1)] == ["1px", "1px"]
+    assert "gradient" in formula.locator(".updiagonalstrike").evaluate("e => getComputedStyle(e).backgroundImage")
+    gaps = chat.answer().locator("mtd").evaluate_all("""(cells) => cells.map((cell) => {
+        const place = cell.getBoundingClientRect(), letters = [...cell.querySelectorAll('mi')].map(each => each.getBoundingClientRect());
+        return [letters[0].left - place.left, place.right - letters.at(-1).right];
+    })""")
+    assert gaps[0][0] > gaps[0][1] + 10, "`a` stands beside its sign"
+
+def test_a_formula_that_would_stop_the_page_stays_as_it_was_written(fake, chat_of):
+    chat = chat_of(fake)
+    cells = ("a&" * 100 + "a\\\\") * 100
+    chat.ask("[sim:say rate=0] \\[\\begin{matrix}" + cells + "\\end{matrix}\\] and \\(x^2\\)")
+    expect(chat.answer().locator("math")).to_have_count(1)
+    expect(chat.answer().locator(".math code")).to_contain_text("matrix")
+
+
 def test_the_page_itself_never_scrolls_whatever_is_shown(chat):
     page = chat.page
     for n in range(3):
@@ -1035,7 +1060,7 @@ def test_a_gateway_that_wants_a_key_asks_for_it(fake, chat_of):
         chat.page.evaluate(BAR_STAYS)
         chat.page.evaluate("""() => {
             window.said = [];
-            const bar = document.querySelector('.bar [role=status]');
+            const bar = document.querySelector('[role=status] label');
             new MutationObserver(() => window.said.push(bar.textContent.trim()))
                 .observe(bar, { childList: true, subtree: true, characterData: true });
         }""")

@@ -145,6 +145,35 @@ def test_two_hundred_messages_open_fast(chat):
     assert worked < 2
 
 
+def test_a_thousand_messages_that_are_opened_do_not_stop_the_page(fake, chat_of):
+    chat = chat_of(fake)
+    page = chat.page
+    paragraph = "The *water* turns the **wheel**; see `mill.swift`.\n\n- one\n- two\n\n```swift\nlet a = 1\n```\n\n"
+    turns = [{
+        "id": f"m{n}", "input": f"Question {n}" + " of larch" * (n == 800), "delivery": "accepted", "created": 1,
+        "answer": {"id": f"r{n}", "status": "completed", "integrity": "verified",
+                   "items": [{"index": 0, "parts": [{"kind": "text", "part": 0, "text": paragraph * 6}]}]},
+    } for n in range(1_000)]
+    file = {"format": "millrace.conversation", "version": 1, "conversation": {"title": "Long"}, "turns": turns}
+    page.locator("[data-testid=import]").set_input_files(
+        [{"name": "long.json", "mimeType": "application/json", "buffer": json.dumps(file).encode()}])
+    shown = "document.querySelectorAll('.turn').length"
+    chat.eventually(lambda: page.evaluate(shown) == 1_000)
+    with Tasks(page) as tasks:
+        page.reload()
+        chat.eventually(lambda: page.evaluate(shown) == 1_000)
+    print(json.dumps({"longest task ms": round(tasks.longest * 1_000)}))
+    # Before they came in parts: 3,400.
+    assert tasks.longest * 1_000 < 500
+    # The latest came first, and nothing moved them.
+    expect(page.locator(".answer-foot").last).to_be_in_viewport()
+    # What a search has found is gone to, wherever it is.
+    page.get_by_role("button", name="New chat").click()
+    page.get_by_role("searchbox").fill("larch")
+    page.locator(".snippet").click()
+    expect(page.locator(".bubble", has_text="larch")).to_be_in_viewport()
+
+
 @pytest.mark.parametrize("form", ["", "bare=1"], ids=["code", "tree"])
 def test_three_thousand_objects_that_come_at_once_do_not_stop_the_page(fake, chat_of, form):
     """200 kB of JSON; so it is when an answer is replayed, or a chat is opened again."""

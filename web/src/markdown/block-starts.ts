@@ -43,7 +43,7 @@ export class BlockStarts {
       this.#line.advanceToNext();
       this.#line.advance(heading[0].length, false);
       this.#tree.closeUnmatched();
-      this.#tree.add("heading").level = heading[0].trim().length;
+      this.#tree.placeHeading(this.#tree.add("heading"), heading[0].trim().length);
       return "leaf";
     }
     const fence = /^(?:`{3,}(?!.*`)|~{3,})/.exec(rest);
@@ -99,7 +99,7 @@ export class BlockStarts {
     this.#tree.takeDefinitions(paragraph);
     if (paragraph.text.trim() === "") return false;
     const heading = new Block("heading");
-    heading.level = level;
+    this.#tree.placeHeading(heading, level);
     heading.text = paragraph.text;
     heading.origins = paragraph.origins;
     this.#tree.replace(paragraph, heading);

@@ -19,6 +19,8 @@ export class BlockTree {
   oldTip: Block = this.root;
   lastMatched: Block = this.root;
   allClosed = true;
+  /** The levels of the headings under which the text now stands. */
+  #outline: readonly number[] = [];
 
   beginLine(number: number, source: number): void {
     this.lineNumber = number;
@@ -31,6 +33,12 @@ export class BlockTree {
     const blocks = this.#waiting.get(label);
     if (blocks !== undefined) blocks.add(block);
     else this.#waiting.set(label, new Set([block]));
+  }
+
+  placeHeading(heading: Block, level: number): void {
+    this.#outline = [...this.#outline.filter((each) => each < level), level];
+    heading.level = level;
+    heading.depth = this.#outline.length;
   }
 
   add(type: BlockType): Block {

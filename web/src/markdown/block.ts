@@ -52,6 +52,8 @@ export class Block {
   text = "";
 
   level = 0;
+  /** Of a heading: how deep it stands among those before it, which may leave levels out. From 1 on. */
+  depth = 0;
   list: ListData | undefined;
   loose = false;
   /** Of a task list item. */

@@ -3,7 +3,14 @@ import type { MessageKey } from "../i18n/en.ts";
 import { isMessageKey } from "../i18n/translate.ts";
 import { imageData } from "../core/image-data.ts";
 import type { StateFrame } from "../core/protocol.ts";
-import { type Answer, answerText, isRunning, type OutputItem, seamBetween } from "../core/turn.ts";
+import {
+  type Answer,
+  answerText,
+  isRunning,
+  isSettled,
+  type OutputItem,
+  seamBetween,
+} from "../core/turn.ts";
 import type { TurnView } from "../vue/useChatStream.ts";
 import { type Ui, useUi } from "./context.ts";
 import { icon, wheel } from "./Icon.tsx";
@@ -26,6 +33,8 @@ export const AnswerView = defineComponent<
 >((props) => {
   const ui = useUi();
   const { copied, copy } = useCopy();
+  /** What failed before it was shown is no news to who listens. */
+  const role = isSettled(props.view.current) ? undefined : "alert";
   const cite: Cite = (number) => {
     const { answer } = props.view.current;
     return answer === undefined ? null : citationMark(ui, answer, number);
@@ -55,7 +64,7 @@ export const AnswerView = defineComponent<
             itemView(ui, props.view, item, running, place === answer.items.length - 1, cite),
           ])}
           {running ? activityView(ui, props.view, answer, empty) : null}
-          {endView(ui, answer, props.actions)}
+          {endView(ui, answer, role, props.actions)}
           {sourcesView(ui, answer)}
           {running ? null : (
             <footer class="answer-foot">
@@ -237,7 +246,12 @@ function activityView(ui: Ui, view: TurnView, answer: Answer, empty: boolean): V
   return empty ? <p class="activity">{ui.t("state.thinking")}</p> : null;
 }
 
-function endView(ui: Ui, answer: Answer, actions: AnswerActions): VNodeChild {
+function endView(
+  ui: Ui,
+  answer: Answer,
+  role: "alert" | undefined,
+  actions: AnswerActions,
+): VNodeChild {
   const complete = answer.complete;
   const retry = () => (
     <button type="button" class="button small" onClick={() => actions.retry()}>
@@ -246,7 +260,7 @@ function endView(ui: Ui, answer: Answer, actions: AnswerActions): VNodeChild {
     </button>
   );
   const mismatch = answer.integrity === "mismatch"
-    ? <p class="note danger" role="alert">{icon("warning")}{ui.t("end.mismatch")}</p>
+    ? <p class="note danger" role={role}>{icon("warning")}{ui.t("end.mismatch")}</p>
     : null;
   switch (answer.status) {
     case "cancelled":
@@ -265,7 +279,7 @@ function endView(ui: Ui, answer: Answer, actions: AnswerActions): VNodeChild {
       );
     case "failed":
       return (
-        <div class="note danger block" role="alert">
+        <div class="note danger block" role={role}>
           {icon("warning")}
           <div>
             <strong>{ui.t("end.failed")}</strong>

@@ -15,6 +15,7 @@ import { type Conversation, titleOf } from "../core/conversations.ts";
 import type { MessageInput, MessageOptions } from "../core/protocol.ts";
 import { openChannel } from "../browser/channel.ts";
 import { IndexedSessionStore } from "../browser/indexed-store.ts";
+import { AnimationFrameScheduler } from "../vue/scheduler.ts";
 import { type ChatStream, type TurnView, useChatStream } from "../vue/useChatStream.ts";
 import { useStickToBottom } from "../vue/useStickToBottom.ts";
 import { accessKey } from "./access-key.ts";
@@ -30,6 +31,8 @@ import { TurnItem } from "./TurnItem.tsx";
 
 const PROMPTS = ["empty.p1", "empty.p2", "empty.p3", "empty.p4"] as const;
 const SOUGHT_SHINES_MS = 1_600;
+/** So many turns are drawn at first, the latest, and so many more with each frame: all at once would stop the page. */
+const TURNS_AT_ONCE = 20;
 
 /** A turn that is to be shown, where a search has found it. */
 export interface Sought {
@@ -119,18 +122,26 @@ export const ChatPane = defineComponent<ChatPaneProps>((props) => {
   });
 
   /** A message that was tried again is shown in its last attempt only. */
-  const shown = computed(() => {
+  const attempts = computed(() => {
     const last = new Set(lastAttempts(chat.turns.value.map(({ current }) => current)));
     return chat.turns.value.filter(({ current }) => last.has(current));
   });
+  const drawn = shallowRef(TURNS_AT_ONCE);
+  const shown = computed(() => attempts.value.slice(-drawn.value));
+  const frames = new AnimationFrameScheduler();
+  watch(() => [attempts.value.length, drawn.value] as const, ([all, some]) => {
+    if (all > some) frames.request(() => drawn.value += TURNS_AT_ONCE);
+    else if (all > 0) drawn.value = Infinity; // What comes from now on takes nobody's place.
+  });
+  onBeforeUnmount(() => frames.cancel());
 
   // Once for each choice, as soon as the turn is there.
   let shownSought: Sought | undefined;
   watch(() => [props.sought, shown.value.length] as const, ([sought]) => {
-    if (sought === undefined || sought === shownSought || shown.value.length === 0) return;
-    shownSought = sought;
+    if (sought === undefined || sought === shownSought) return;
     const turn = stick.content.value?.querySelector(`[data-turn="${CSS.escape(sought.turn)}"]`);
     if (turn === null || turn === undefined) return;
+    shownSought = sought;
     stick.show(turn);
     turn.animate([{ backgroundColor: "var(--accent-soft)" }, {}], SOUGHT_SHINES_MS);
   }, { flush: "post", immediate: true });

@@ -54,7 +54,7 @@ export const CodeBlock = defineComponent<{ block: Block; marks: () => VNodeChild
             type="button"
             class="quiet"
             onClick={() => void copy(block.text)}
-            aria-label={ui.t("code.copy")}
+            aria-label={ui.t(copied.value ? "turn.copied" : "code.copy")}
           >
             {icon(copied.value ? "check" : "copy")}
             <span class="label">{ui.t(copied.value ? "turn.copied" : "turn.copy")}</span>

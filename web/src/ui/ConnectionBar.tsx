@@ -82,7 +82,7 @@ export const ConnectionBar = defineComponent<BarProps>((props) => {
     </button>
   );
   const bar = (tone: string, name: Parameters<typeof icon>[0], ...children: VNodeChild[]) => (
-    <div class={`bar ${tone}`} role="status">
+    <div class={`bar ${tone}`}>
       {icon(name)}
       <div class="bar-text">{children}</div>
       {tone === "calm" ? null : again()}
@@ -116,9 +116,7 @@ export const ConnectionBar = defineComponent<BarProps>((props) => {
     >
       {icon("key")}
       <label class="bar-text" for="access-key">
-        <span role="status">
-          {ui.t(wrong.value ? "link.keyWrong" : "link.keyHint")}
-        </span>
+        {ui.t(wrong.value ? "link.keyWrong" : "link.keyHint")}
       </label>
       <input
         id="access-key"
@@ -136,7 +134,7 @@ export const ConnectionBar = defineComponent<BarProps>((props) => {
       </button>
     </form>
   );
-  return (): VNodeChild => {
+  const view = (): VNodeChild => {
     const { problem, draining, attempt } = props.connection;
     const phase = shownPhase(props.connection, ui.environment);
     const reason = reasonOf(problem, attempt);
@@ -170,4 +168,6 @@ export const ConnectionBar = defineComponent<BarProps>((props) => {
         return null;
     }
   };
+  // Always there: what comes into it is heard.
+  return () => <div class="link-place" role="status">{view()}</div>;
 }, { name: "ConnectionBar", props: ["connection", "onReconnect", "onKey"] });

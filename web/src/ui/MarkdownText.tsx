@@ -152,9 +152,9 @@ const MarkdownBlock = defineComponent<BlockProps & { block: Block }>(
         case "paragraph":
           return isPerhapsTable(block) ? null : <p dir={dir}>{words(trimEnd(block.text))}</p>;
         case "heading":
-          // The page's own headings come first: an answer's begin one level below them.
+          // The title of the chat and the question come first, and no level is left out.
           return h(
-            `h${Math.min(6, block.level + 2)}`,
+            `h${Math.min(6, block.depth + 2)}`,
             { class: `h${block.level}`, dir },
             words(headingText(block.text, block.open)),
           );

@@ -4,6 +4,9 @@ interface Katex {
   render(source: string, target: HTMLElement, options: object): void;
 }
 
+/** A formula is drawn in one task: one of a hundred kilobytes would stop the page for five seconds. */
+const MAXIMUM_CHARACTERS = 10_000;
+
 let loading: Promise<Katex> | undefined;
 
 /** KaTeX comes on its own when the first formula does. */
@@ -20,8 +23,8 @@ export const MathView = defineComponent<{ source: string; display: boolean; read
     const element = shallowRef<HTMLElement | undefined>(undefined);
     const drawn = shallowRef(false);
     const draw = async () => {
-      if (!props.ready || element.value === undefined) return;
-      const source = props.source;
+      const { source } = props;
+      if (!props.ready || element.value === undefined || source.length > MAXIMUM_CHARACTERS) return;
       try {
         const katex = await loadKatex();
         if (source !== props.source || element.value === undefined) return;

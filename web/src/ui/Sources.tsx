@@ -56,7 +56,7 @@ export function sourcesView(ui: Ui, answer: Answer): VNodeChild {
       : <span key="host" class="source-host" dir="ltr">{source.host}</span>,
   ];
   return (
-    <section class="sources" aria-label={ui.t("sources.title")}>
+    <section class="sources">
       <h3>{ui.t("sources.title")}</h3>
       <ol>
         {sources.map((source) => {

@@ -61,7 +61,7 @@ export const ToolCard = defineComponent<{ view: TurnView; item: OutputItem; runn
               <div class="fold-body">
                 {tool.arguments === "" ? null : (
                   <div>
-                    <h4>{ui.t("tool.arguments")}</h4>
+                    <h3>{ui.t("tool.arguments")}</h3>
                     {looksLikeJson(tool.arguments)
                       ? (
                         <JsonTree
@@ -76,7 +76,7 @@ export const ToolCard = defineComponent<{ view: TurnView; item: OutputItem; runn
                 )}
                 {tool.output === undefined ? null : (
                   <div>
-                    <h4>{ui.t("tool.output")}</h4>
+                    <h3>{ui.t("tool.output")}</h3>
                     {outputView(tool.output)}
                   </div>
                 )}

@@ -54,6 +54,8 @@ export const TurnItem = defineComponent<
     let known = "";
     let begun = "";
     const { view, chat, stepped } = props;
+    /** What was so before it was shown is no news to who listens. */
+    const isNew = !isSettled(view.current);
     onMounted(() => {
       if (stepped.value === undefined || (view.current.alternatives?.length ?? 0) === 0) return;
       const step = (name: string) =>
@@ -195,11 +197,13 @@ export const TurnItem = defineComponent<
         case "refused":
         case "unconfirmed":
           return (
-            <div class={delivery === "withdrawn" ? "delivery" : "delivery danger"} role="alert">
+            <div
+              class={delivery === "withdrawn" ? "delivery" : "delivery danger"}
+              role={isNew ? "alert" : undefined}
+            >
               <span dir="auto" title={problem?.message}>{whyNot(delivery, problem)}</span>
               {step("turn.retry", actions.retry)}
-              {step("turn.discard", () =>
-                chat.discard(view.id))}
+              {step("turn.discard", () => chat.discard(view.id))}
             </div>
           );
         default:
@@ -217,6 +221,7 @@ export const TurnItem = defineComponent<
           {editing.value === undefined
             ? (
               <div class="asked">
+                <h2 class="visually-hidden">{ui.t("turn.you")}</h2>
                 {attachmentsView(inputAttachments(turn.input))}
                 {question === ""
                   ? turn.input_bytes === undefined ? null : (
@@ -226,7 +231,6 @@ export const TurnItem = defineComponent<
                   )
                   : (
                     <p class="bubble" dir="auto">
-                      <span class="visually-hidden">{`${ui.t("turn.you")}: `}</span>
                       {wholeShown.value || begun === question ? question : `${begun} …`}
                     </p>
                   )}
