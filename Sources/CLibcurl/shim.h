@@ -47,6 +47,11 @@ static inline CURLcode millrace_easy_set_open_socket_function(
     return (curl_easy_setopt)(easy, CURLOPT_OPENSOCKETFUNCTION, function);
 }
 
+static inline CURLcode millrace_easy_set_close_socket_function(
+    CURL *easy, curl_closesocket_callback function) {
+    return (curl_easy_setopt)(easy, CURLOPT_CLOSESOCKETFUNCTION, function);
+}
+
 static inline CURLcode millrace_easy_get_long(CURL *easy, CURLINFO info, long *value) {
     return (curl_easy_getinfo)(easy, info, value);
 }

@@ -8,13 +8,14 @@ package enum StandardStream: Int32, Sendable {
     /// Makes the descriptors 0 to 2 what everybody takes them for; to be called before anything is opened.
     ///
     /// A closed one becomes `/dev/null`: else the next thing that is opened gets its number, and log lines go
-    /// into it. A reader who has left makes a write fail, and ends no process.
+    /// into it. A reader who has left, and a file that has reached its limit, make a write fail and end no process.
     package static func prepare() {
         for descriptor in Int32(0)...2 where fcntl(descriptor, F_GETFD) < 0 {
             // The lowest free number is taken, which is this one.
             _ = unsafe open("/dev/null", O_RDWR)
         }
         signal(SIGPIPE, SIG_IGN)
+        signal(SIGXFSZ, SIG_IGN)
     }
 
     /// Writes all of `text` and says whether that worked.

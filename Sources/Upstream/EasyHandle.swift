@@ -59,12 +59,13 @@ final class EasyHandle {
 
     // MARK: Setting
 
-    /// Sets everything that `request` needs; `context` comes back in the callbacks.
+    /// Sets everything that `request` needs; `context` comes back in the callbacks, and `worker` in that of a
+    /// connection, which outlives the request.
     ///
     /// `isFast` says that the server is likely to send much at a time.
     func configure(
         _ request: UpstreamRequest, options: UpstreamOptions, isFast: Bool,
-        context: UnsafeMutableRawPointer
+        context: UnsafeMutableRawPointer, worker: UnsafeMutableRawPointer
     ) throws(UpstreamError) {
         let server = request.server.options
         // First: what is set next takes the places of what this frees.
@@ -131,6 +132,10 @@ final class EasyHandle {
             "CURLOPT_OPENSOCKETFUNCTION",
             millrace_easy_set_open_socket_function(raw, transferSocket))
         try setPointer(CURLOPT_OPENSOCKETDATA, context)
+        try check(
+            "CURLOPT_CLOSESOCKETFUNCTION",
+            millrace_easy_set_close_socket_function(raw, workerCloseSocket))
+        try setPointer(CURLOPT_CLOSESOCKETDATA, worker)
     }
 
     /// Sets whom to trust, and nothing where nobody has to be: libcurl has the system's authorities twice in each
@@ -255,6 +260,9 @@ final class EasyHandle {
     /// No connection was opened for this exchange.
     var isConnectionReused: Bool { long(CURLINFO_NUM_CONNECTS) == 0 }
 
+    /// The answer came as HTTP/2; known with its head.
+    var isHTTP2: Bool { long(CURLINFO_HTTP_VERSION) == CURL_HTTP_VERSION_2_0 }
+
     /// When each phase ended, so far.
     var timing: UpstreamTiming {
         UpstreamTiming(
@@ -265,7 +273,7 @@ final class EasyHandle {
             startTransfer: duration(CURLINFO_STARTTRANSFER_TIME_T),
             total: duration(CURLINFO_TOTAL_TIME_T),
             isConnectionReused: isConnectionReused,
-            isHTTP2: long(CURLINFO_HTTP_VERSION) == CURL_HTTP_VERSION_2_0)
+            isHTTP2: isHTTP2)
     }
 
     private func duration(_ info: CURLINFO) -> Duration {

@@ -26,6 +26,13 @@ func workerTimerChanged(
     return 0
 }
 
+func workerCloseSocket(
+    _ context: UnsafeMutableRawPointer?, _ descriptor: curl_socket_t
+) -> Int32 {
+    guard let context else { return -1 }
+    return Unmanaged<UpstreamWorker>.fromOpaque(context).takeUnretainedValue().close(descriptor)
+}
+
 // MARK: Of a transfer
 // The context is the transfer, unretained: the worker holds it until libcurl has given the handle back.
 

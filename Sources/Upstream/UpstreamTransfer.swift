@@ -278,6 +278,13 @@ package final class UpstreamTransfer {
         if let tlsTimeout = server.options.tlsTimeout { connectTimer?.arm(after: tlsTimeout) }
     }
 
+    /// Where libcurl waits for nothing more from the connection, and has not stopped reading: the exchange is over,
+    /// and nobody else's is on it.
+    var leavesConnection: Bool {
+        guard isConnected, head != nil, !isHeld, let easy else { return false }
+        return !easy.isHTTP2
+    }
+
     /// Makes a socket for libcurl.
     func makeSocket(_ address: curl_sockaddr) -> curl_socket_t {
         let descriptor = Glibc.socket(address.family, address.socktype, address.protocol)

@@ -1,6 +1,7 @@
 internal import CLibcurl
 package import EventLoop
 internal import GatewayCore
+internal import Glibc
 
 /// Runs a shard's transfers: owns a libcurl multi handle, its connections, and their place on the loop.
 ///
@@ -17,9 +18,12 @@ package final class UpstreamWorker {
     private var nextTurn: NextTurn?
     private var timer: LoopTimer?
     private var sockets: [Int32: FileDescriptorWatcher] = [:]
+    /// Those of them whose connection waits for its next request (HTTP/1.1).
+    private var resting: Set<Int32> = []
     /// What all of them call.
     private lazy var socketIsReady: (Int32, FileDescriptorWatcher.Events) -> Void = {
         [unowned self] descriptor, ready in
+        if resting.contains(descriptor) { return spoil(descriptor) }
         var mask: Int32 = 0
         if ready.contains(.readable) { mask |= CURL_CSELECT_IN }
         if ready.contains(.writable) { mask |= CURL_CSELECT_OUT }
@@ -101,7 +105,7 @@ package final class UpstreamWorker {
     package var transferCount: Int { transfers.count - chores.abandonedCount }
 
     /// Connections that libcurl wants watched now: in use, or being made.
-    package var watchedSocketCount: Int { sockets.count }
+    package var watchedSocketCount: Int { sockets.count - resting.count }
 
     /// Begins an exchange; the delegate hears from it from the loop's next turn on, or from `startWaiting` on,
     /// and is kept until its end.
@@ -123,7 +127,8 @@ package final class UpstreamWorker {
             try easy.configure(
                 request, options: options,
                 isFast: fastServers.contains(request.server.endpoint),
-                context: Unmanaged.passUnretained(transfer).toOpaque())
+                context: Unmanaged.passUnretained(transfer).toOpaque(),
+                worker: Unmanaged.passUnretained(self).toOpaque())
         } catch {
             recycle(transfer.end())
             throw error
@@ -165,6 +170,7 @@ package final class UpstreamWorker {
         self.multi = nil
         for socket in sockets.values { socket.close() }
         sockets.removeAll()
+        resting.removeAll()
         timer?.cancel()
         timer = nil
         nextTurn?.close()
@@ -336,9 +342,10 @@ package final class UpstreamWorker {
         _ easy: UnsafeMutableRawPointer?, _ descriptor: Int32, _ what: Int32
     ) {
         if what == CURL_POLL_REMOVE {
-            sockets.removeValue(forKey: descriptor)?.close()
-            return
+            let isLeft = transfer(of: easy)?.leavesConnection == true
+            return isLeft ? rest(descriptor) : unwatch(descriptor)
         }
+        resting.remove(descriptor)
         var events: FileDescriptorWatcher.Events = []
         if what & CURL_POLL_IN != 0 {
             events.insert(.readable)
@@ -357,6 +364,46 @@ package final class UpstreamWorker {
             transfer.cannotRun(error.description)
             chores.stop(transfer)
         }
+    }
+
+    /// Watches a connection that libcurl keeps for another request.
+    private func rest(_ descriptor: Int32) {
+        resting.insert(descriptor)
+        sockets[descriptor]?.watch(.readable)
+        var byte: UInt8 = 0
+        // What is there already might not be seen before the next request is.
+        if recv(descriptor, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT)) > 0 {
+            spoil(descriptor)
+        }
+    }
+
+    /// Ends a connection to which something came while it was at rest: its server's end, or what answers no request.
+    ///
+    /// libcurl (7.88) would read the latter as the answer to the next request, which may be somebody else's. It knows
+    /// a connection that is at its end; one with bytes in it is none to it.
+    private func spoil(_ descriptor: Int32) {
+        unwatch(descriptor)
+        shutdown(descriptor, Int32(SHUT_RDWR))
+        withUnsafeTemporaryAllocation(byteCount: 4_096, alignment: 1) { buffer in
+            // Of more than that the next request fails when it is written, and libcurl sends it elsewhere.
+            var reads = 0
+            while reads < 16,
+                recv(descriptor, buffer.baseAddress, buffer.count, Int32(MSG_DONTWAIT)) > 0
+            {
+                reads += 1
+            }
+        }
+    }
+
+    private func unwatch(_ descriptor: Int32) {
+        resting.remove(descriptor)
+        sockets.removeValue(forKey: descriptor)?.close()
+    }
+
+    /// Closes a connection's socket, which may have been at rest.
+    func close(_ descriptor: Int32) -> Int32 {
+        unwatch(descriptor)
+        return Glibc.close(descriptor)
     }
 
     /// Zero means "as soon as you have returned from this callback", which is the next turn.

@@ -1,4 +1,5 @@
 import GatewayCore
+import Glibc
 import Synchronization
 import Testing
 
@@ -98,6 +99,36 @@ struct EventLoopTests {
         loop.post { Issue.record("ran on a loop that has ended") }
         #expect(loop.destroy())
         loop.post { Issue.record("ran on a loop that is gone") }
+    }
+
+    @Test("after the process stood still, what came meanwhile counts before a deadline that passed")
+    func readsBeforeItJudges() throws {
+        let loop = try EventLoop()
+        var ends: [Int32] = [0, 0]
+        #expect(pipe(&ends) == 0)
+        defer { for end in ends { close(end) } }
+        var isMissed = false
+        var watcher: FileDescriptorWatcher?
+        loop.run(started: {
+            let deadline = loop.makeTimer {
+                isMissed = true
+                loop.close()
+            }
+            watcher = try? FileDescriptorWatcher(loop: loop, descriptor: ends[0]) { _, _ in
+                deadline.cancel()
+                watcher?.close()
+                watcher = nil
+                loop.close()
+            }
+            watcher?.watch(.readable)
+            deadline.arm(after: .milliseconds(20))
+            #expect(write(ends[1], "x", 1) == 1)
+            // As for a process that is stopped: nothing else runs on this thread.
+            let end = Instant.monotonicNow() + .milliseconds(500)
+            while Instant.monotonicNow() < end {}
+        })
+        #expect(!isMissed)
+        #expect(loop.destroy())
     }
 }
 

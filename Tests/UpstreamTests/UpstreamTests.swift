@@ -72,6 +72,56 @@ struct UpstreamTests {
         #expect(server.connectionCount == 2)
     }
 
+    @Test(
+        "has no answer that came before it was asked for, with the one before it or later",
+        arguments: [true, false])
+    func drawsNothingFromConnectionsAtRest(comesAtOnce: Bool) throws {
+        let isThere = Atomic(false)
+        let server = try ScriptedServer { connection in
+            guard connection.readRequest() != nil else { return }
+            func answer(_ text: String) -> String {
+                "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
+                    + "content-length: \(text.utf8.count)\r\n\r\n\(text)"
+            }
+            // More than libcurl reads with the head: it leaves the rest of the socket alone.
+            let padding = String(repeating: ":\n", count: 20_000)
+            let own = answer("data: \(connection.number)\n\n" + padding)
+            let unasked = answer("data: somebody else's\n\n")
+            if comesAtOnce {
+                // In one segment with the end of its own.
+                connection.write(String(own.dropLast(100)))
+                connection.write(own.suffix(100) + unasked)
+            } else {
+                connection.write(own)
+                connection.write(unasked)
+            }
+            isThere.store(true, ordering: .releasing)
+            connection.waitForClose()
+        }
+        defer { server.stop() }
+        let recorders = [Recorder(), Recorder()]
+        try Harness.run { harness in
+            let request = try UpstreamRequest.stream(server.url)
+            func askAgain() { _ = try? harness.start(request, recorders[1]) }
+            var timer: LoopTimer?
+            recorders[0].onEnd = { _ in
+                guard !comesAtOnce else { return askAgain() }
+                // Once for each millisecond until it is there, and once more for the loop to see it.
+                var wasThere = false
+                timer = harness.loop.makeTimer {
+                    if wasThere { return askAgain() }
+                    wasThere = isThere.load(ordering: .acquiring)
+                    timer?.arm(after: .milliseconds(1))
+                }
+                timer?.arm(after: .milliseconds(1))
+            }
+            recorders[1].onEnd = { _ in harness.finish() }
+            try harness.start(request, recorders[0])
+        }
+        #expect(recorders.map { $0.text.prefix(9) } == ["data: 0\n\n", "data: 1\n\n"])
+        #expect(server.connectionCount == 2)
+    }
+
     @Test("sends bodies of any size whole", arguments: [0, 1, 60_000, 3_000_000])
     func sendsBodies(byteCount: Int) throws {
         let server = try ScriptedServer { connection in

@@ -2,14 +2,16 @@
 
 import os
 import pathlib
+import pty
 import resource
 import socket
 import subprocess
+import types
 import urllib.request
 
 import pytest
 
-from harness import BINARIES, PATIENCE, Gateway, Process, wait_until
+from harness import BINARIES, PATIENCE, Client, Gateway, Process, wait_until
 
 
 def failing(*arguments, env=None):
@@ -56,6 +58,41 @@ def test_nobody_reads_the_log(sim):
     assert process.stdout.readline().startswith("millrace listening on ")
     process.terminate()
     assert process.wait(PATIENCE) == 0
+
+
+def test_a_terminal_that_nobody_reads(sim):
+    """A connection that is away, a window that is scrolled back: it takes a page, and then nothing."""
+    reader, terminal = pty.openpty()
+    process = subprocess.Popen(
+        [BINARIES / "millrace", "serve", "--listen", "127.0.0.1:0", "--upstream", sim.url + "/v1",
+         "--shards", "1", "--model", "sim-hello", "--log-format", "json"],
+        env={"SWIFT_BACKTRACE": "enable=no"}, stdout=subprocess.PIPE, stderr=terminal, text=True)
+    os.close(terminal)
+    try:
+        address = process.stdout.readline().split("http://")[1].strip()
+        with Client(types.SimpleNamespace(chat=f"ws://{address}/v1/chat")) as client:
+            for number in range(60):
+                client.ask(f"m{number}")
+        process.terminate()
+        assert process.wait(PATIENCE) == 0
+    finally:
+        os.close(reader)  # Ends a write that waits.
+        process.kill()
+        process.wait()
+
+
+def test_a_log_file_that_may_not_grow(sim, tmp_path):
+    """The kernel sends a signal then, which ends a process that does not say otherwise."""
+    with open(tmp_path / "log", "w") as log:
+        process = subprocess.Popen(
+            [BINARIES / "millrace", "serve", "--listen", "127.0.0.1:0",
+             "--upstream", sim.url + "/v1", "--log-level", "debug"],
+            env={"SWIFT_BACKTRACE": "enable=no"}, stdout=subprocess.PIPE, stderr=log, text=True,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100)))
+    assert process.stdout.readline().startswith("millrace listening on ")
+    process.terminate()
+    assert process.wait(PATIENCE) == 0
+    assert (tmp_path / "log").stat().st_size == 100
 
 
 @pytest.mark.parametrize("shards", ["1", "2"])

@@ -11,7 +11,7 @@ package protocol LogSink: Sendable {
 
 /// Writes lines to a file descriptor that somebody else owns.
 ///
-/// A full pipe loses lines instead of stopping an event loop; the loss is counted, and told in the
+/// A full pipe or terminal loses lines instead of stopping an event loop; the loss is counted, and told in the
 /// stream as soon as it can be written again.
 package final class DescriptorLogSink: LogSink {
     private struct State {
@@ -23,10 +23,29 @@ package final class DescriptorLogSink: LogSink {
     package static let standardError = DescriptorLogSink(descriptor: STDERR_FILENO)
 
     private let descriptor: Int32
+    private let ownTerminal: Int32?
     private let state = Mutex(State())
     private let dropped = Atomic<Int>(0)
 
-    package init(descriptor: Int32) { self.descriptor = descriptor }
+    package init(descriptor: Int32) {
+        ownTerminal = Self.openTerminal(of: descriptor)
+        self.descriptor = ownTerminal ?? descriptor
+    }
+
+    deinit {
+        if let ownTerminal { close(ownTerminal) }
+    }
+
+    /// The same terminal opened once more, so that writes to it never wait; nil of what is none.
+    ///
+    /// A terminal whose reader stands still polls as writable while it has room for one byte, and a write of more
+    /// waits. The descriptor that was given cannot be told not to wait: that would hold for all who share it.
+    private static func openTerminal(of descriptor: Int32) -> Int32? {
+        guard isatty(descriptor) == 1 else { return nil }
+        let terminal = open(
+            "/proc/self/fd/\(descriptor)", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
+        return terminal >= 0 ? terminal : nil
+    }
 
     package var droppedLines: Int { dropped.load(ordering: .relaxed) }
 
