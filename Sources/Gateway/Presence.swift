@@ -8,7 +8,7 @@ struct Presence {
     /// What a connection is to do when its timer fires.
     enum Duty: Equatable {
         case ping
-        /// Nothing was heard for two heartbeats: the peer is gone.
+        /// Nothing was heard for two heartbeats, nor since the last ping: the peer is gone.
         case giveUp
         /// The gateway drains, and nothing holds the connection any more.
         case leave
@@ -19,6 +19,7 @@ struct Presence {
     var departure: Instant?
     /// Nothing runs in the session, and everything of it has been written.
     var isSessionIdle = false
+    private var lastPing: Instant?
 
     /// Pings every `heartbeat`.
     init(heartbeat: Duration) { self.heartbeat = Heartbeat(interval: heartbeat) }
@@ -30,9 +31,16 @@ struct Presence {
     }
 
     /// What to do now, for a peer that was heard at `lastHeard`.
-    func duty(now: Instant, lastHeard: Instant) -> Duty {
+    ///
+    /// Who has answered the last ping is asked again, however long ago that was: a process that stood still has asked
+    /// nobody meanwhile.
+    mutating func duty(now: Instant, lastHeard: Instant) -> Duty {
         if isOver(now: now) { return .leave }
-        return heartbeat.isMissed(by: now, since: lastHeard) ? .giveUp : .ping
+        if let lastPing, lastHeard <= lastPing, heartbeat.isMissed(by: now, since: lastHeard) {
+            return .giveUp
+        }
+        lastPing = now
+        return .ping
     }
 
     /// What comes first: the next ping, `other`, or the time to go, unless that has passed and only the session is

@@ -25,10 +25,19 @@ struct PresenceTests {
 
     @Test("it is pinged as long as its peer is heard, and given up after two heartbeats")
     func duty() {
-        let presence = Presence(heartbeat: Self.heartbeat)
-        #expect(presence.duty(now: time, lastHeard: time) == .ping)
-        #expect(presence.duty(now: time, lastHeard: Self.at(10_000 - 3_199)) == .ping)
-        #expect(presence.duty(now: time, lastHeard: Self.at(10_000 - 3_200)) == .giveUp)
+        var presence = Presence(heartbeat: Self.heartbeat)
+        #expect(presence.duty(now: Self.at(1_600), lastHeard: Self.at(0)) == .ping)
+        #expect(presence.duty(now: Self.at(3_199), lastHeard: Self.at(0)) == .ping)
+        #expect(presence.duty(now: Self.at(3_200), lastHeard: Self.at(1)) == .ping)
+        #expect(presence.duty(now: Self.at(3_200), lastHeard: Self.at(0)) == .giveUp)
+    }
+
+    @Test("who was not asked, or has answered, is not given up for what the gateway slept")
+    func sleeps() {
+        var presence = Presence(heartbeat: Self.heartbeat)
+        #expect(presence.duty(now: Self.at(90_000), lastHeard: Self.at(0)) == .ping)
+        #expect(presence.duty(now: Self.at(190_000), lastHeard: Self.at(90_001)) == .ping)
+        #expect(presence.duty(now: Self.at(190_001), lastHeard: Self.at(90_001)) == .giveUp)
     }
 
     @Test("it leaves rather than is given up, and is given up while it waits to leave")
