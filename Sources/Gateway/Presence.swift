@@ -19,7 +19,7 @@ struct Presence {
     var departure: Instant?
     /// Nothing runs in the session, and everything of it has been written.
     var isSessionIdle = false
-    private var lastPing: Instant?
+    private var lastPing = Instant(nanoseconds: .min)
 
     /// Pings every `heartbeat`.
     init(heartbeat: Duration) { self.heartbeat = Heartbeat(interval: heartbeat) }
@@ -36,7 +36,7 @@ struct Presence {
     /// nobody meanwhile.
     mutating func duty(now: Instant, lastHeard: Instant) -> Duty {
         if isOver(now: now) { return .leave }
-        if let lastPing, lastHeard <= lastPing, heartbeat.isMissed(by: now, since: lastHeard) {
+        if lastHeard <= lastPing, heartbeat.isMissed(by: now, since: lastHeard) {
             return .giveUp
         }
         lastPing = now

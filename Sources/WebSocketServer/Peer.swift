@@ -20,7 +20,8 @@ final class Peer {
     private var head: ReceivedHead?
 
     private enum Incoming {
-        case head(IncomingHead)
+        /// In a box of its own, since a socket that idles would keep the room.
+        indirect case head(IncomingHead)
         /// So many bytes of a body.
         case body(remaining: Int)
         case chunks(ChunkedBody)

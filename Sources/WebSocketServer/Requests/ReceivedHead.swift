@@ -1,5 +1,5 @@
 /// A request whose head has come, and why it is not taken where that can be told by the head alone.
-struct ReceivedHead {
+final class ReceivedHead {
     let request: HTTPRequest
     let refusal: HTTPResponse?
 
