@@ -1,5 +1,3 @@
-internal import GatewayCore
-
 /// The head of a request as it comes in, cut anywhere.
 ///
 /// Performs no I/O. Empty lines before it are passed over (RFC 9112, section 2.2). A line may end without a CR, which
