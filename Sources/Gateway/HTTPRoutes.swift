@@ -38,6 +38,12 @@ struct HTTPRoutes {
         405, "method_not_allowed", "only GET and HEAD are answered here",
         headers: [("allow", "GET, HEAD")])
 
+    /// Why a body is not read that is more than a few bytes, or of unknown length.
+    static func refusal(ofBodyOf request: HTTPRequest) -> HTTPResponse {
+        request.method == .get || request.method == .head
+            ? .error(413, "body_too_large", "a GET has no body here") : methodNotAllowed
+    }
+
     private func readiness(now: Instant) -> HTTPResponse {
         if context.isDraining.load(ordering: .relaxed) {
             return .error(503, "draining", "the gateway is shutting down")

@@ -243,6 +243,7 @@ POST = "POST /v1/responses HTTP/1.1\r\nHost: x\r\n"
     # Bodies.
     (POST + "content-length: -5\r\n", 400), (POST + "content-length : 5\r\n", 400),
     (POST + "content-length: 99999999999999999999\r\n", 413), (POST + "transfer-encoding: gzip\r\n", 400),
+    (HEALTH + "transfer-encoding: chunked\r\n", 413), (HEALTH + "content-length: 99999\r\n", 413),
     (POST + "content-length: 5\r\ntransfer-encoding: chunked\r\n", 400),
     (POST + "transfer-encoding: xchunked\r\n", 400), (POST + "transfer-encoding: gzip, chunked\r\n", 501)])
 def test_what_a_request_may_be(gateway, head, status):

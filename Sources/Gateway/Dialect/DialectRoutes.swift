@@ -22,7 +22,7 @@ struct DialectRoutes {
     /// Nobody without a key has more than a few bytes read.
     func bodyPolicy(of request: HTTPRequest) -> BodyPolicy {
         guard let parts = parts(of: request) else {
-            return .refuse(HTTPRoutes.methodNotAllowed)
+            return .refuse(HTTPRoutes.refusal(ofBodyOf: request))
         }
         if let refusal = refusal(of: request, parts) { return .refuse(refusal) }
         let isUpload = request.method == .post && parts == ["files"]
