@@ -41,13 +41,8 @@ final class TimerQueue {
     private var armedTick: UInt64?
     private var isClosed = false
     private var isFiring = false
-    /// What fired so late that sockets are read first.
-    private var isHeldBack = false
+    private var lateness = TimerLateness()
     private var due: [LoopTimer] = []
-
-    /// How late a tick may be before sockets are read first: a process that was stopped, or a machine that was, has in
-    /// them what came in time.
-    private static var maximumLateness: UInt64 { 200 }
 
     init(loop: EventLoop) {
         start = Instant.monotonicNow()
@@ -126,10 +121,7 @@ final class TimerQueue {
 
     fileprivate func fire() {
         guard !isClosed else { return }
-        let lateness = currentTick - min(currentTick, armedTick ?? currentTick)
-        // Once: what waits is read by then, and a loop that is only slow has its timers all the same.
-        isHeldBack = !isHeldBack && lateness > Self.maximumLateness
-        guard !isHeldBack else {
+        guard !lateness.holdsBack(at: currentTick, due: armedTick) else {
             uv_timer_start(timer, timerQueueFired, 1, 0)
             return
         }
