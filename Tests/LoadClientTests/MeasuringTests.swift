@@ -91,4 +91,12 @@ struct MeasuringTests {
         #expect(Decimal.duration(nanoseconds: 85_300) == "85.3 µs")
         #expect(Decimal.bytes(1_536) == "1.5 KiB")
     }
+
+    @Test("steps of an axis are told in the unit that leaves no fraction")
+    func wholeBytes() {
+        let steps = [0, 512, 1_024, 1_536, 256 << 20, 1 << 30, 1_280 << 20].map { Double($0) }
+        #expect(
+            steps.map(Decimal.wholeBytes)
+                == ["0 B", "512 B", "1 KiB", "1.5 KiB", "256 MiB", "1 GiB", "1280 MiB"])
+    }
 }

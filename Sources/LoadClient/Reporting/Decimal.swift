@@ -49,4 +49,13 @@ package enum Decimal {
         default: "\(fixed(count / 1_073_741_824, places: 2)) GiB"
         }
     }
+
+    /// Bytes in the largest unit that leaves no fraction, as steps of an axis are: `1280 MiB`.
+    package static func wholeBytes(_ count: Double) -> String {
+        let units = [("GiB", 1_073_741_824.0), ("MiB", 1_048_576), ("KiB", 1_024)]
+        for (name, size) in units where count >= size && count.remainder(dividingBy: size) == 0 {
+            return "\(fixed(count / size, places: 0)) \(name)"
+        }
+        return bytes(count)
+    }
 }

@@ -141,7 +141,7 @@ package enum ReportHTML {
                 Plot(
                     title: "Server memory", caption: "resident",
                     series: [series("RSS", 1) { Double($0.serverResidentBytes) }], scale: .bytes,
-                    yLabel: { Decimal.bytes($0) }))
+                    yLabel: { Decimal.wholeBytes($0) }))
         }
         plots.append(
             Plot(title: "CPU", caption: "share of one core", series: usage, yLabel: share))
