@@ -103,17 +103,18 @@ struct UpstreamTests {
         try Harness.run { harness in
             let request = try UpstreamRequest.stream(server.url)
             func askAgain() { _ = try? harness.start(request, recorders[1]) }
-            var timer: LoopTimer?
             recorders[0].onEnd = { _ in
                 guard !comesAtOnce else { return askAgain() }
                 // Once for each millisecond until it is there, and once more for the loop to see it.
                 var wasThere = false
-                timer = harness.loop.makeTimer {
-                    if wasThere { return askAgain() }
+                harness.every(.milliseconds(1)) {
+                    guard !wasThere else {
+                        askAgain()
+                        return false
+                    }
                     wasThere = isThere.load(ordering: .acquiring)
-                    timer?.arm(after: .milliseconds(1))
+                    return true
                 }
-                timer?.arm(after: .milliseconds(1))
             }
             recorders[1].onEnd = { _ in harness.finish() }
             try harness.start(request, recorders[0])
